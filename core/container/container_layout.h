@@ -1,0 +1,188 @@
+/*
+ * container_layout.h: the constants of the .tercet format: magic, offsets, ids, limits. CONTAINER.md is the text; this is
+ * the one home of the numbers, for the reader in core and the writer in packer. No functions, no state.
+ */
+#ifndef TERCET_CONTAINER_LAYOUT_H
+#define TERCET_CONTAINER_LAYOUT_H
+
+/* All integers little-endian. The file is: prefix (64 bytes), section table, sections, tensor data. */
+#define CONTAINER_MAGIC "\x89TRCT\r\n\x1a" /* 8 bytes; high bit, CR LF and ^Z catch text-mode damage, as PNG's does */
+#define CONTAINER_VERSION 1u
+#define CONTAINER_ALIGNMENT 64u            /* of the section table, sections, header end, tensors */
+#define CONTAINER_CHUNK_BYTES (1u << 20)   /* tensor data is hashed in chunks of this size, the last one shorter */
+
+/* Prefix. */
+#define PREFIX_BYTES 64u
+#define PREFIX_AT_MAGIC 0u
+#define PREFIX_AT_VERSION 8u       /* u32 */
+#define PREFIX_AT_SECTION_COUNT 12u /* u32 */
+#define PREFIX_AT_HEADER_BYTES 16u /* u64, multiple of 64: prefix + table + sections */
+#define PREFIX_AT_FILE_BYTES 24u   /* u64 */
+#define PREFIX_AT_SHA256 32u       /* of bytes [0, 32) followed by [64, header_bytes): the model id */
+
+/* Section table at 64: section_count entries, ids strictly rising. Sections follow in that order, each at the next
+ * multiple of 64, gaps zero; header_bytes is the end of the last one padded to 64. */
+#define SECTION_ENTRY_BYTES 24u
+#define SECTION_AT_ID 0u     /* u32 */
+#define SECTION_AT_FLAGS 4u  /* u32 */
+#define SECTION_AT_OFFSET 8u /* u64 */
+#define SECTION_AT_BYTES 16u /* u64 */
+#define SECTION_FLAG_REQUIRED 1u /* a reader that does not know the id must refuse the file; other flag bits are 0 */
+
+#define SECTION_CONFIG 1u    /* required */
+#define SECTION_ROPE 2u      /* required */
+#define SECTION_TENSORS 3u   /* required */
+#define SECTION_CHUNKS 4u    /* required: SHA-256 (32 bytes) of every chunk of tensor data */
+#define SECTION_TOKENIZER 5u /* required */
+/* 6 is kept for the chat format. */
+#define SECTION_ABOUT 7u     /* optional */
+
+/* CONFIG: exactly 128 bytes. */
+#define CONFIG_BYTES 128u
+#define CONFIG_AT_FAMILY 0u
+#define CONFIG_AT_FLAGS 4u
+#define CONFIG_AT_LAYERS 8u
+#define CONFIG_AT_HIDDEN 12u
+#define CONFIG_AT_INNER 16u /* FFN width */
+#define CONFIG_AT_HEADS 20u
+#define CONFIG_AT_KV_HEADS 24u /* divides heads */
+#define CONFIG_AT_HEAD_DIM 28u /* even */
+#define CONFIG_AT_VOCABULARY 32u
+#define CONFIG_AT_CONTEXT 36u
+#define CONFIG_AT_ACTIVATION 40u
+#define CONFIG_AT_ACTIVATION_BITS 44u /* 8: int8 per token in front of every ternary and int8 matrix of a layer; 32: float */
+#define CONFIG_AT_NORM_EPSILON 48u    /* f32 > 0 */
+#define CONFIG_AT_TEMPERATURE 52u     /* f32, sampling default */
+#define CONFIG_AT_TOP_K 56u           /* u32, 0 = all */
+#define CONFIG_AT_TOP_P 60u           /* f32 */
+#define CONFIG_AT_MIN_P 64u           /* f32 */
+#define CONFIG_AT_STOP_COUNT 68u      /* u32, 0..8 */
+#define CONFIG_AT_STOP_TOKENS 72u     /* u32[8], unused ones 0xFFFFFFFF */
+/* 104..127: zero */
+#define CONFIG_STOP_TOKENS_MAX 8u
+
+#define FAMILY_LLAMA 1u
+#define FAMILY_BITNET 2u
+#define CONFIG_FLAG_TIED_HEAD 1u        /* no HEAD tensor: logits from EMBEDDING */
+#define CONFIG_FLAG_SUB_NORMS 2u        /* ATTENTION_SUB_NORM before O, FFN_SUB_NORM before DOWN */
+#define CONFIG_FLAG_ROPE_INTERLEAVED 4u /* pairs (2p, 2p+1) instead of (p, p + head_dim/2) */
+#define CONFIG_FLAGS_ALL 7u
+#define ACTIVATION_SILU 1u  /* silu(gate) * up */
+#define ACTIVATION_RELU2 2u /* relu(gate)^2 * up */
+
+/* ROPE: u32 count, u32 0, f64 scale (multiplies cos and sin; YaRN's attention factor, else 1), f64 frequency[count]:
+ * radians per position of each pair; count = head_dim / 2. Scaling rules (llama3, YaRN, linear) are applied by the packer. */
+#define ROPE_AT_COUNT 0u
+#define ROPE_AT_SCALE 8u
+#define ROPE_AT_FREQUENCIES 16u
+
+/* TENSORS: u32 count, u32 0, then entries; (stage, role) strictly rising, which is the order of a forward pass. Data is
+ * contiguous: the first tensor at header_bytes, each next one at the end of the one before, the last ends the file. */
+#define TENSORS_AT_COUNT 0u
+#define TENSORS_AT_ENTRIES 8u
+#define TENSOR_ENTRY_BYTES 48u
+#define TENSOR_AT_STAGE 0u   /* u32: 0 input, 1 + layer, 1 + layers = output */
+#define TENSOR_AT_ROLE 4u    /* u32 */
+#define TENSOR_AT_TYPE 8u    /* u32 */
+#define TENSOR_AT_SCALE 12u  /* u32 */
+#define TENSOR_AT_ROWS 16u   /* u32, logical; 1 for a vector */
+#define TENSOR_AT_COLUMNS 20u /* u32, logical */
+#define TENSOR_AT_OFFSET 24u /* u64, in the file */
+#define TENSOR_AT_BYTES 32u  /* u64, exactly what type, scale and shape give (container_tensor_bytes) */
+/* 40..47: zero */
+
+#define ROLE_EMBEDDING 1u
+#define ROLE_ATTENTION_NORM 16u
+#define ROLE_Q 17u
+#define ROLE_K 18u
+#define ROLE_V 19u
+#define ROLE_ATTENTION_SUB_NORM 24u
+#define ROLE_O 25u
+#define ROLE_FFN_NORM 32u
+#define ROLE_GATE 33u
+#define ROLE_UP 34u
+#define ROLE_FFN_SUB_NORM 35u
+#define ROLE_DOWN 36u
+#define ROLE_OUTPUT_NORM 64u
+#define ROLE_HEAD 65u
+
+/* Types. f32, f16: row-major, no padding between rows, zero padding to 64 at the end.
+ * int8 and ternary: strips of 16 rows, rows and columns padded to 16 (padding means weight 0), tiles as in
+ * kernels/ternary_tile.h; scales follow the codes at the next multiple of 64; zero padding to 64 at the end. */
+#define TENSOR_F32 1u
+#define TENSOR_F16 2u
+#define TENSOR_INT8 3u
+#define TENSOR_TERNARY 4u
+
+/* Scales. none: f32, f16. row: int8 and ternary, f32[padded rows], 0 in padding. tensor: ternary, one f32.
+ * group: ternary, f16[strip][group][16]: 16 contiguous values a strip and group of 64 or 128 columns (last one may be
+ * short), 0 in padding rows. */
+#define SCALE_NONE 0u
+#define SCALE_TENSOR 1u
+#define SCALE_ROW 2u
+#define SCALE_GROUP64 3u
+#define SCALE_GROUP128 4u
+
+/* TOKENIZER: 64-byte head, then the arrays in this order without gaps. */
+#define TOKENIZER_HEAD_BYTES 64u
+#define TOKENIZER_AT_KIND 0u
+#define TOKENIZER_AT_SPLITTER 4u
+#define TOKENIZER_AT_FLAGS 8u
+#define TOKENIZER_AT_TOKEN_COUNT 12u   /* at most the model's vocabulary */
+#define TOKENIZER_AT_SORTED_COUNT 16u
+#define TOKENIZER_AT_MERGE_COUNT 20u
+#define TOKENIZER_AT_SPECIAL_COUNT 24u
+#define TOKENIZER_AT_TEXT_BYTES 28u
+#define TOKENIZER_AT_BEGINNING 32u     /* token or 0xFFFFFFFF */
+#define TOKENIZER_AT_UNKNOWN 36u       /* token or 0xFFFFFFFF */
+/* 40..63: zero. Arrays:
+ *   u32 text_offsets[token_count + 1]  not falling, first 0, last text_bytes: the raw bytes of each token (byte-level
+ *                                      characters mapped back to bytes; U+2581 of SentencePiece stored as a space)
+ *   u32 sorted[sorted_count]           ids of the tokens that text can match, strictly rising by bytes (memcmp, shorter first)
+ *   u32 byte_tokens[256]               token of each single byte, or 0xFFFFFFFF
+ *   u32 merges[merge_count][4]         left, right, rank, result; strictly rising by (left, right); lowest rank first,
+ *                                      leftmost on a tie; text(result) = text(left) text(right)
+ *   u32 specials[special_count]        tokens recognised in text before anything else; longest first, then rising id
+ *   u8  kinds[token_count]             TOKEN_*, zero padding to a multiple of 4
+ *   u8  text[text_bytes] */
+#define TOKENIZER_BYTE_BPE 1u
+#define TOKENIZER_SENTENCEPIECE 2u
+#define SPLITTER_NONE 0u
+#define SPLITTER_GPT2 1u
+#define SPLITTER_LLAMA3 2u
+#define SPLITTER_QWEN2 3u
+#define TOKENIZER_FLAG_ADD_BEGINNING 1u
+#define TOKENIZER_FLAG_ADD_PREFIX_SPACE 2u /* a space in front of the text (SentencePiece), taken off by detokenize */
+#define TOKENIZER_FLAG_BYTE_FALLBACK 4u    /* characters not in the vocabulary become byte tokens, else UNKNOWN */
+#define TOKENIZER_FLAG_IGNORE_MERGES 8u    /* a piece that is a token is taken whole (Llama-3) */
+#define TOKENIZER_FLAGS_ALL 15u
+#define TOKEN_NORMAL 1u
+#define TOKEN_UNKNOWN 2u
+#define TOKEN_CONTROL 3u      /* has no text when decoded */
+#define TOKEN_USER_DEFINED 4u
+#define TOKEN_UNUSED 5u
+#define TOKEN_BYTE 6u         /* text is that one byte; not in `sorted` */
+
+/* ABOUT: u32 name_bytes, licence_bytes, source_bytes, 0; then the three UTF-8 strings, each with a final NUL that its
+ * length counts. */
+#define ABOUT_HEAD_BYTES 16u
+#define ABOUT_STRING_BYTES_MAX 4096u
+
+/* Limits. A reader refuses more with LIMIT_EXCEEDED; they bound every allocation before it is made. */
+#define LIMIT_HEADER_BYTES (64u << 20)
+#define LIMIT_FILE_BYTES ((uint64_t)1 << 40)
+#define LIMIT_SECTIONS 32u
+#define LIMIT_LAYERS 256u
+#define LIMIT_HIDDEN 65536u
+#define LIMIT_INNER 262144u
+#define LIMIT_HEADS 1024u
+#define LIMIT_HEAD_DIM 1024u
+#define LIMIT_VOCABULARY (1u << 20)
+#define LIMIT_CONTEXT (1u << 20)
+#define LIMIT_TENSORS 16384u
+#define LIMIT_MERGES (1u << 22)
+#define LIMIT_SPECIALS 65536u
+#define LIMIT_TOKEN_TEXT_BYTES (32u << 20)
+#define LIMIT_TOKEN_BYTES 1024u /* one token's text */
+
+#endif

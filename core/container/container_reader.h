@@ -1,0 +1,72 @@
+/*
+ * container_reader.h: header bytes of a .tercet file -> validated, typed view. The door: after container_read_header
+ * returned OK everything in struct container is trusted. No allocation, no recursion, no I/O; views point into the header
+ * bytes, which must outlive them and start at an address aligned to 64.
+ */
+#ifndef TERCET_CONTAINER_READER_H
+#define TERCET_CONTAINER_READER_H
+
+#include "../base/status.h"
+#include "../base/untrusted.h"
+#include "container_layout.h"
+
+struct container_prefix {
+    uint32_t section_count;
+    uint64_t header_bytes;
+    uint64_t file_bytes;
+};
+
+struct container_config {
+    uint32_t family, flags, layers, hidden, inner, heads, kv_heads, head_dim, vocabulary, context;
+    uint32_t activation, activation_bits;
+    float norm_epsilon, temperature, top_p, min_p;
+    uint32_t top_k;
+    uint32_t stop_count;
+    uint32_t stop_tokens[CONFIG_STOP_TOKENS_MAX];
+};
+
+struct container_tensor {
+    uint32_t stage, role, type, scale, rows, columns;
+    uint64_t offset; /* in the file */
+    uint64_t bytes;
+};
+
+/* Tokenizer tables, checked: offsets in range and rising, ids < token_count, orders as CONTAINER.md says. */
+struct container_tokenizer {
+    uint32_t kind, splitter, flags, token_count, sorted_count, merge_count, special_count, beginning, unknown;
+    const uint32_t *text_offsets, *sorted, *byte_tokens, *merges, *specials;
+    const uint8_t *kinds, *text;
+};
+
+struct container {
+    struct container_prefix prefix;
+    const uint8_t *model_id;    /* 32 bytes */
+    struct container_config config;
+    double rope_scale;
+    uint32_t rope_count;
+    const uint8_t *rope_frequencies; /* rope_count f64, little-endian, 8-aligned, all finite */
+    uint32_t tensor_count;
+    const uint8_t *tensor_entries;   /* read one by container_get_tensor */
+    uint32_t chunk_count;
+    const uint8_t *chunk_sha256;     /* chunk_count x 32 */
+    struct container_tokenizer tokenizer;
+    const char *name, *licence, *source; /* "" without an ABOUT section */
+};
+
+/* The first 64 bytes. `known_file_bytes` is 0 when the host does not know the size; else TRUNCATED or TRAILING_BYTES
+ * when it differs. BAD_MAGIC, VERSION_TOO_NEW, BAD_HEADER, LIMIT_EXCEEDED, TRUNCATED (fewer than 64 bytes). */
+tercet_status container_read_prefix(untrusted_bytes bytes, uint64_t known_file_bytes, struct container_prefix *prefix,
+                                    tercet_error *error);
+/* The whole header (prefix.header_bytes bytes). */
+tercet_status container_read_header(untrusted_bytes bytes, uint64_t known_file_bytes, struct container *container,
+                                    tercet_error *error);
+/* index < tensor_count of a container that was read. */
+struct container_tensor container_get_tensor(const struct container *container, uint32_t index);
+/* Exact size of a tensor of this type, scale and shape; false on overflow or a combination that does not exist. */
+bool container_tensor_bytes(uint32_t type, uint32_t scale, uint32_t rows, uint32_t columns, uint64_t *bytes);
+/* Offset of the scales inside such a tensor (the size of the codes). Only int8 and ternary. */
+uint64_t container_scales_offset(uint32_t type, uint32_t rows, uint32_t columns);
+/* "embedding", "layers.3.attention.q", ...; NUL-terminated, at most 63 characters. */
+void container_tensor_name(uint32_t stage, uint32_t role, char name[64]);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * loader.h: the state machine behind tercet_loader (tercet.h has the contract): prefix, header, then chunks, or data in
+ * place. Owns the header bytes and, unless mapped, the data bytes; hands both to the model at the end. Core computes no
+ * hashes: the host checks the sha256 of each want.
+ */
+#ifndef TERCET_LOADER_H
+#define TERCET_LOADER_H
+
+#include "container_reader.h"
+
+/* What a finished loader hands over. Owned blocks are freed with the allocator that took them. */
+struct loaded_file {
+    struct container container;
+    uint8_t *header;
+    size_t header_bytes;
+    const uint8_t *data; /* tensor data: file offset header_bytes is data[0]; aligned to 64 */
+    uint64_t data_bytes;
+    void *owned_data; /* NULL when mapped by the host */
+    tercet_allocator allocator;
+};
+
+struct tercet_loader {
+    tercet_allocator allocator;
+    tercet_loader_options options;
+    enum { LOADER_PREFIX, LOADER_HEADER, LOADER_CHUNKS, LOADER_PLACE, LOADER_COMPLETE, LOADER_TAKEN, LOADER_FAILED } state;
+    _Alignas(64) uint8_t prefix[PREFIX_BYTES];
+    struct container_prefix prefix_values;
+    uint32_t next_chunk;
+    struct loaded_file file;
+};
+
+/* Bodies of the public calls; `loader` memory is the caller's (api.c). */
+void loader_init(struct tercet_loader *loader, const tercet_allocator *allocator, const tercet_loader_options *options);
+tercet_status loader_want(struct tercet_loader *loader, tercet_want *want, tercet_error *error);
+tercet_status loader_give(struct tercet_loader *loader, tercet_error *error);
+tercet_status loader_place(struct tercet_loader *loader, const void *data, uint64_t bytes, tercet_error *error);
+tercet_status loader_file_info(const struct tercet_loader *loader, tercet_file_info *info);
+/* Moves the blocks out; the loader keeps none of them. */
+tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file, tercet_error *error);
+void loader_release(struct tercet_loader *loader); /* frees what it still owns */
+void loaded_file_release(struct loaded_file *file);
+
+#endif
