@@ -25,7 +25,7 @@
 #              EMSCRIPTEN_FULL         1: keep the rarely used prebuilt libraries (PIC, GL variants, ...)
 set -euo pipefail
 
-RECIPE=1           # raise when this script changes what it installs
+RECIPE=2           # raise when this script changes what it installs
 MIN_VERSION=3.1.58 # oldest emcc on PATH that is good enough
 EMSUITE=trixie     # emscripten, binaryen and binaryen's runtime
 LLVMSUITE=bookworm # clang/lld/llvm 19 and the libraries they link
@@ -111,7 +111,8 @@ int main(void) {
 }
 E
     local rc=0
-    { "$p/bin/emcc" -O2 -pthread -msimd128 -sPTHREAD_POOL_SIZE=1 -sEXIT_RUNTIME -sENVIRONMENT=web,worker,node "$w/a.c" -o "$w/simd.js" &&
+    { "$p/bin/emcc" -O3 -pthread -msimd128 -sPTHREAD_POOL_SIZE=1 -sEXIT_RUNTIME -sENVIRONMENT=web,worker,node \
+        -sALLOW_MEMORY_GROWTH -sMAXIMUM_MEMORY=4GB -Wno-pthreads-mem-growth "$w/a.c" -o "$w/simd.js" &&
         "$p/bin/emcc" -O2 -pthread -msimd128 -mrelaxed-simd -sPTHREAD_POOL_SIZE=1 -sEXIT_RUNTIME "$w/a.c" -o "$w/relaxed.js" &&
         out=$(cd "$w" && "${EM_NODE_JS:-node}" simd.js) && [ "$out" = "dot=-4080" ] &&
         "$p/binaryen/bin/wasm-dis" --all-features "$w/relaxed.wasm" -o "$w/relaxed.wat" &&
@@ -339,6 +340,8 @@ FROZEN_CACHE = False
 os.environ['EMCC_SKIP_SANITY_CHECK'] = '1'
 E
 rm -f "$em"/cache/sanity.txt
+# The prefix may lie inside a package of "type": "module"; emcc's own scripts are CommonJS.
+printf '{ "private": true, "type": "commonjs" }\n' >"$work/package.json"
 for f in "$em"/em*.py; do
     n=$(basename "$f" .py)
     [ -x "$em/$n" ] || continue
