@@ -1,0 +1,86 @@
+# sources.cmake - the one list of core sources and the one table of kernel sets.
+#
+# Why it exists: the native library and the four WebAssembly modules are built from the same text,
+# and each kernel file alone is compiled with the flags of its instruction set, so that nothing
+# else can pick up an instruction that the machine may lack. Adding a kernel set is one file in
+# core/kernels/ and one row here; neither select.c nor a test changes.
+#
+# It must never: glob, or give a flag of an instruction set to a file outside the table.
+
+# Relative to core/. In reading order: what a file may use stands above it.
+set(TERCET_CORE_SOURCES
+    base/math.c
+    base/arena.c
+    base/cpu_features.c
+    base/thread_pool.c
+    container/container_reader.c
+    container/loader.c
+    text/utf8.c
+    text/unicode_ranges.c
+    text/pretokenizer.c
+    text/tokenizer.c
+    kernels/ternary_tile.c
+    kernels/float_block.c
+    kernels/select.c
+    model/model_config.c
+    model/weights.c
+    model/kv_cache.c
+    model/forward.c
+    generate/sampler.c
+    generate/session.c
+    api.c
+)
+
+# name | file in core/kernels/ | architecture | compiler flags
+# In rising order: a later set is preferred where it works. `architecture` is what add_core was
+# asked to build for, or `any`. x86_avx2 has no -mfma on purpose: a fused multiply-add rounds once
+# where every other build rounds twice, and the twins would part.
+set(TERCET_KERNEL_SETS
+    "portable      | portable.c      | any          |"
+    "x86_avx2      | x86_avx2.c      | x86_64       | -mavx2 -mf16c -mbmi"
+    "wasm_simd128  | wasm_simd128.c  | wasm         | -msimd128"
+    "wasm_relaxed  | wasm_relaxed.c  | wasm_relaxed | -msimd128 -mrelaxed-simd"
+)
+
+# No fused multiply-add anywhere, no fast-math anywhere; errno is not looked at after sqrtf, which
+# lets the compiler use the instruction and changes no result.
+set(TERCET_CORE_FLAGS -ffp-contract=off -fno-math-errno)
+
+set(TERCET_CORE_DIR "${CMAKE_CURRENT_LIST_DIR}")
+
+# add_core(<target> <architecture>...): a static library of the core for these architectures, with
+# the kernel sets that any of them names. The list that kernels/select.c includes is generated as
+# kernel_sets.inc: one line TERCET_KERNEL_SET(name) for each set, in rising order.
+function(add_core target)
+    set(sources "")
+    foreach(file IN LISTS TERCET_CORE_SOURCES)
+        list(APPEND sources "${TERCET_CORE_DIR}/${file}")
+    endforeach()
+    set(list_text "/* Generated from core/sources.cmake: the kernel sets of ${target}. */\n")
+    foreach(row IN LISTS TERCET_KERNEL_SETS)
+        string(REGEX MATCH "^([^|]*)\\|([^|]*)\\|([^|]*)\\|(.*)$" matched "${row}")
+        if(NOT matched)
+            message(FATAL_ERROR "core/sources.cmake: this row is not 'name | file | architecture | flags': ${row}")
+        endif()
+        string(STRIP "${CMAKE_MATCH_1}" set_name)
+        string(STRIP "${CMAKE_MATCH_2}" set_file)
+        string(STRIP "${CMAKE_MATCH_3}" set_architecture)
+        separate_arguments(set_flags UNIX_COMMAND "${CMAKE_MATCH_4}")
+        if(set_architecture STREQUAL "any" OR set_architecture IN_LIST ARGN)
+            set(path "${TERCET_CORE_DIR}/kernels/${set_file}")
+            list(APPEND sources "${path}")
+            if(set_flags)
+                set_source_files_properties("${path}" PROPERTIES COMPILE_OPTIONS "${set_flags}")
+            endif()
+            string(APPEND list_text "TERCET_KERNEL_SET(${set_name})\n")
+        endif()
+    endforeach()
+
+    set(generated "${CMAKE_CURRENT_BINARY_DIR}/generated/${target}")
+    file(CONFIGURE OUTPUT "${generated}/kernel_sets.inc" CONTENT "${list_text}" @ONLY)
+
+    add_library(${target} STATIC ${sources})
+    target_include_directories(${target} PUBLIC "${TERCET_CORE_DIR}/include"
+                                         PRIVATE "${TERCET_CORE_DIR}" "${generated}")
+    target_compile_options(${target} PRIVATE ${TERCET_CORE_FLAGS})
+endfunction()

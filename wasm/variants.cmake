@@ -1,0 +1,71 @@
+# variants.cmake - the four WebAssembly modules: {simd128, relaxed} x {one thread, threads}.
+#
+# Why four: an engine refuses a whole module for one instruction that it does not know, and shared
+# memory is refused on a page that is not cross-origin isolated; so the page chooses a module
+# before it loads one. All are built from the one source list in core/sources.cmake plus abi.c.
+#
+# What must never come in: a file system, an entry point, exceptions, eval, memory beyond what the
+# host passed in. Included by the top CMakeLists.txt under emcmake.
+
+set(TERCET_WASM_DIR "${CMAKE_CURRENT_LIST_DIR}")
+
+# Memory is made by JavaScript at the exact size that the model's header announces
+# (`new WebAssembly.Memory({ initial: n, maximum: n })`, `shared: true` for threads) and passed as
+# Module.wasmMemory. "Growth" is declared only because a module with a fixed size would import
+# nothing else than that size; a memory with initial == maximum cannot grow, and malloc then gives NULL.
+set(TERCET_WASM_STACK_BYTES 262144)
+set(TERCET_WASM_INITIAL_BYTES 1048576) # the smallest memory that a host may pass
+set(TERCET_WASM_LINK_OPTIONS
+    --no-entry
+    -sSTRICT=1
+    -sMODULARIZE=1
+    -sEXPORT_ES6=1
+    -sENVIRONMENT=web,worker,node
+    -sFILESYSTEM=0
+    -sIMPORTED_MEMORY=1
+    -sALLOW_MEMORY_GROWTH=1
+    -sINITIAL_MEMORY=${TERCET_WASM_INITIAL_BYTES}
+    -sMAXIMUM_MEMORY=4GB
+    -sSTACK_SIZE=${TERCET_WASM_STACK_BYTES}
+    -sABORTING_MALLOC=0
+    -sMALLOC=emmalloc
+    -sASSERTIONS=0
+    -sDYNAMIC_EXECUTION=0
+    -sNODEJS_CATCH_EXIT=0
+    -sNODEJS_CATCH_REJECTION=0
+    -sWASM_BIGINT=1
+    -sSUPPORT_LONGJMP=0
+    "-sINCOMING_MODULE_JS_API=wasmMemory,locateFile,instantiateWasm,wasmBinary,onAbort,print,printErr"
+    "-sEXPORTED_FUNCTIONS=@${TERCET_WASM_DIR}/exports.txt"
+)
+
+# One copy of the core for each pair of instruction set and threads: every object of a threaded
+# module must be compiled with -pthread, or the linker refuses it.
+function(add_wasm_module name)
+    cmake_parse_arguments(PARSE_ARGV 1 module "THREADS" "" "ARCHITECTURES")
+    add_core(core-${name} ${module_ARCHITECTURES})
+    # -msimd128 for every file is safe here: the whole module needs it anyway.
+    target_compile_options(core-${name} PRIVATE -msimd128)
+
+    add_executable(${name} "${TERCET_WASM_DIR}/abi.c")
+    set_target_properties(${name} PROPERTIES OUTPUT_NAME tercet-${name} SUFFIX .mjs
+                          LINK_DEPENDS "${TERCET_WASM_DIR}/exports.txt")
+    target_link_libraries(${name} PRIVATE core-${name})
+    target_compile_options(${name} PRIVATE -msimd128)
+    target_link_options(${name} PRIVATE -O3 ${TERCET_WASM_LINK_OPTIONS})
+    if(module_THREADS)
+        target_compile_options(core-${name} PRIVATE -pthread)
+        target_compile_options(${name} PRIVATE -pthread)
+        # The host says how many workers to start before the factory settles: Module.poolSize.
+        # A pthread_create beyond the pool fails with EAGAIN instead of waiting for ever.
+        target_link_options(${name} PRIVATE -pthread "-sPTHREAD_POOL_SIZE=Module[\"poolSize\"]"
+                            -sPTHREAD_POOL_SIZE_STRICT=2
+                            -sDEFAULT_PTHREAD_STACK_SIZE=${TERCET_WASM_STACK_BYTES}
+                            -Wno-pthreads-mem-growth)
+    endif()
+endfunction()
+
+add_wasm_module(simd128 ARCHITECTURES wasm)
+add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)
+add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed)
+add_wasm_module(relaxed-threads ARCHITECTURES wasm wasm_relaxed THREADS)
