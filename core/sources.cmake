@@ -9,6 +9,7 @@
 
 # Relative to core/. In reading order: what a file may use stands above it.
 set(TERCET_CORE_SOURCES
+    base/status.c
     base/math.c
     base/arena.c
     base/cpu_features.c

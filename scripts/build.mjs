@@ -1,0 +1,163 @@
+// build.mjs - builds everything, and nothing twice.
+//
+//   node scripts/build.mjs [native|sanitize|model|wasm|web]...      default: native model wasm web
+//
+// CMake and Ninja know what to compile; this file says with which options and in which order, and
+// keeps stamps for the two steps that Ninja does not watch. It installs nothing (setup.mjs does).
+
+import { existsSync, rmSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { Stamp, fingerprint } from "./fingerprint.mjs";
+import { Steps, StepError, isProgram, reportFailure, runCommand } from "./steps.mjs";
+import {
+  bundledModel,
+  emscriptenPrefix,
+  modelFile,
+  modelSource,
+  nativeBuild,
+  root,
+  sanitizeBuild,
+  site,
+  tercet,
+  wasmBuild,
+} from "./paths.mjs";
+
+/** "[12/104] Building C object a/b/c.c.o" -> "12/104 c.c.o"; other lines are not progress. */
+function ninjaProgress(report) {
+  return (line) => {
+    const step = /^\[(\d+\/\d+)\] .*?([^/ ]+)$/.exec(line);
+    if (step) report(`${step[1]} ${step[2]}`);
+  };
+}
+
+/**
+ * Configures a build folder when it is new, was made for another place, or with other options,
+ * then builds. Ninja itself re-runs CMake when a CMake file changed.
+ */
+async function buildWithCmake(folder, options, report, { wrapper = [], title }) {
+  const wanted = JSON.stringify([root, wrapper, options]);
+  const stamp = new Stamp(join(folder, "tercet-configured.json"));
+  if (!stamp.matches(wanted) || !existsSync(join(folder, "build.ninja"))) {
+    rmSync(folder, { recursive: true, force: true });
+    report("configuring");
+    const [command, ...args] = [
+      ...wrapper,
+      "cmake",
+      "-G",
+      "Ninja",
+      "-S",
+      root,
+      "-B",
+      folder,
+      ...options,
+    ];
+    await runCommand(command, args, { failure: `${title}: CMake could not configure` });
+    stamp.write(wanted);
+  }
+  const { output } = await runCommand(
+    "ninja",
+    ["-C", folder, "-j", String(availableParallelism())],
+    {
+      env: { NINJA_STATUS: "[%f/%t] " },
+      onLine: ninjaProgress(report),
+      failure: `${title}: the build failed`,
+    },
+  );
+  return /no work to do/.test(output) ? "up to date" : "built";
+}
+
+export const buildNative = (report) =>
+  buildWithCmake(nativeBuild, [], report, { title: "Native twin" });
+
+/** The second build that the tests run: another compiler, with AddressSanitizer and UBSan. */
+export const buildSanitize = (report) =>
+  buildWithCmake(sanitizeBuild, ["-DTERCET_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang-14"], report, {
+    title: "Sanitizer build",
+  });
+
+/** Four modules. Our own Emscripten if it is there, else the one on PATH (setup.mjs checked it). */
+export function buildWasm(report) {
+  const own = join(emscriptenPrefix, "bin", "emcmake");
+  return buildWithCmake(wasmBuild, [], report, {
+    wrapper: [existsSync(own) ? own : "emcmake"],
+    title: "WebAssembly modules",
+  });
+}
+
+/** Packs the bundled model with the native twin. */
+export async function packModel(report) {
+  if (!existsSync(join(modelSource, "config.json"))) {
+    throw new StepError(`models/${bundledModel} is missing: is this checkout complete?`);
+  }
+  const stamp = new Stamp(join(root, "build", "model.stamp"));
+  // The packer is part of the input: another packer may write another file.
+  const wanted = fingerprint(
+    [modelSource, tercet],
+    `${statSync(modelFile, { throwIfNoEntry: false })?.size}`,
+  );
+  if (existsSync(modelFile) && stamp.matches(wanted)) return "up to date";
+  stamp.clear();
+  const { output } = await runCommand(tercet, ["pack", modelSource, "-o", modelFile], {
+    onLine: report,
+    failure: `tercet pack could not pack models/${bundledModel}`,
+  });
+  stamp.write(fingerprint([modelSource, tercet], `${statSync(modelFile).size}`));
+  const last = output.trim().split("\n").at(-1)?.trim();
+  return last ? `packed: ${last}` : "packed";
+}
+
+/** The library in dist/ and the page in build/site/, from web/, the modules and the model. */
+export async function buildWeb(report) {
+  const stamp = new Stamp(join(root, "build", "web.stamp"));
+  const inputs = [
+    join(root, "web"),
+    join(root, "core", "include"),
+    join(root, "package.json"),
+    join(root, "node_modules", ".tercet-lock"),
+    modelFile,
+    ...["simd128", "simd128-threads", "relaxed", "relaxed-threads"].flatMap((variant) =>
+      ["mjs", "wasm"].map((ending) => join(wasmBuild, `tercet-${variant}.${ending}`)),
+    ),
+  ];
+  const wanted = fingerprint(inputs);
+  const made = [join(site, "index.html"), join(root, "dist", "index.js")];
+  if (made.every((file) => existsSync(file)) && stamp.matches(wanted)) return "up to date";
+  stamp.clear();
+  await runCommand(process.execPath, [join(root, "web", "build.mjs")], {
+    cwd: root,
+    onLine: report,
+    failure: "the page and the library could not be built",
+  });
+  for (const file of made) {
+    if (!existsSync(file)) throw new StepError(`web/build.mjs ended well but did not make ${file}`);
+  }
+  stamp.write(fingerprint(inputs));
+  return "built";
+}
+
+export const parts = {
+  native: ["Native twin", buildNative],
+  sanitize: ["Sanitizer build", buildSanitize],
+  model: [`Model ${bundledModel}`, packModel],
+  wasm: ["WebAssembly modules", buildWasm],
+  web: ["Page and library", buildWeb],
+};
+
+export async function build(
+  names = ["native", "model", "wasm", "web"],
+  steps = new Steps(names.length),
+) {
+  for (const name of names) await steps.run(...parts[name]);
+}
+
+if (isProgram(import.meta)) {
+  const names = process.argv.slice(2);
+  const unknown = names.find((name) => !(name in parts));
+  if (unknown !== undefined) {
+    process.stderr.write(`unknown part ${unknown}; there are: ${Object.keys(parts).join(" ")}\n`);
+    process.exitCode = 2;
+  } else {
+    await build(names.length > 0 ? names : undefined).catch(reportFailure);
+  }
+}
