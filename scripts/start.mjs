@@ -21,7 +21,7 @@ import { bundledModel, modelFile, tercet } from "./paths.mjs";
 /** The bundled model was trained on old children's books; this is how such a page begins. */
 const story = [
   "--prompt",
-  "One morning Tom went to",
+  "One morning Tom went to the store",
   "--temperature",
   "0.7",
   "--top-p",

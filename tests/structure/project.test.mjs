@@ -1,0 +1,80 @@
+// project.test.mjs - facts about the checkout that nothing else would notice: a test that is not
+// listed never runs, a source that is not listed is never built, a dependency slips in.
+
+import assert from "node:assert/strict";
+import { readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { listFiles } from "../../scripts/fingerprint.mjs";
+import { root } from "../../scripts/paths.mjs";
+
+const read = (path) => readFileSync(join(root, path), "utf8");
+const filesIn = (folder) => listFiles(join(root, folder)).map((file) => relative(root, file));
+
+test("every C test and every fuzz target is listed in tests/CMakeLists.txt", () => {
+  const list = read("tests/CMakeLists.txt").replace(/#.*$/gm, "");
+  const tests = filesIn("tests")
+    .map((file) => file.slice("tests/".length))
+    .filter((file) => /(^|\/)(test|check)_\w+\.c$/.test(file));
+  const targets = filesIn("tests/fuzz")
+    .map((file) => /^tests\/fuzz\/(fuzz_\w+)\.c$/.exec(file)?.[1])
+    .filter(Boolean);
+  assert.ok(tests.length > 0, "no C test was found");
+  const unlisted = [
+    ...tests.filter(
+      (file) =>
+        !new RegExp(`add_tercet_test\\(\\s*${file.replaceAll(".", "\\.")}[\\s)]`).test(list),
+    ),
+    ...targets.filter((name) => !new RegExp(`add_tercet_fuzz\\(\\s*${name}[\\s)]`).test(list)),
+  ];
+  assert.deepEqual(unlisted, []);
+});
+
+test("every C source is in a list", () => {
+  const core = read("core/sources.cmake");
+  const lists = `${read("CMakeLists.txt")}${read("wasm/variants.cmake")}`;
+  const unlisted = [];
+  for (const file of filesIn("core").filter((path) => path.endsWith(".c"))) {
+    const name = file.slice("core/".length);
+    const kernel = name.replace(/^kernels\//, "");
+    if (!core.split(/\s+/).includes(name) && !core.includes(`| ${kernel} `)) unlisted.push(file);
+  }
+  for (const file of [...filesIn("packer"), ...filesIn("native"), ...filesIn("wasm")]) {
+    if (
+      file.endsWith(".c") &&
+      !lists.includes(file) &&
+      !lists.includes(file.replace(/^wasm\//, "TERCET_WASM_DIR}/"))
+    ) {
+      unlisted.push(file);
+    }
+  }
+  assert.deepEqual(unlisted, []);
+});
+
+test("the package has no dependencies and no install scripts, and ships only what it says", () => {
+  const json = JSON.parse(read("package.json"));
+  assert.equal(json.dependencies, undefined);
+  assert.equal(json.peerDependencies, undefined);
+  for (const name of ["preinstall", "install", "postinstall", "prepare", "prepublish"]) {
+    assert.equal(json.scripts[name], undefined, name);
+  }
+  assert.deepEqual(json.files, ["dist"]);
+  for (const [name, version] of Object.entries(json.devDependencies)) {
+    assert.match(version, /^\d+\.\d+\.\d+$/, `${name} is not pinned to one version`);
+  }
+});
+
+test("the lockfile names no registry", () => {
+  const lock = JSON.parse(read("package-lock.json"));
+  for (const [name, entry] of Object.entries(lock.packages)) {
+    assert.equal(entry.resolved, undefined, name);
+    if (name) assert.match(entry.integrity, /^sha512-/, name);
+  }
+});
+
+test("scripts that are started by name can be started", () => {
+  for (const file of [".ci/run", "scripts/setup-emscripten.sh"]) {
+    assert.ok(statSync(join(root, file)).mode & 0o100, `${file} is not executable`);
+    assert.match(read(file), /^#!/, file);
+  }
+});
