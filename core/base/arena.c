@@ -12,7 +12,8 @@
 void *arena_take(struct arena *arena, uint64_t count, uint64_t size) {
     uint64_t bytes, end;
     if (arena->overflow || !checked_mul_u64(count, size, &bytes) ||
-        !checked_pad_u64(bytes, ARENA_ALIGNMENT, &bytes) || !checked_add_u64(arena->used, bytes, &end)) {
+        !checked_pad_u64(bytes, ARENA_ALIGNMENT, &bytes) ||
+        !checked_add_u64(arena->used, bytes, &end)) {
         arena->overflow = true;
         return NULL;
     }
@@ -46,10 +47,12 @@ tercet_allocator arena_default_allocator(void) {
 }
 
 void *allocator_take(const tercet_allocator *allocator, uint64_t bytes) {
-    if (bytes == 0 || bytes > SIZE_MAX / 2) return NULL;
+    if (bytes == 0 || bytes > SIZE_MAX / 2)
+        return NULL;
     return allocator->alloc(allocator->opaque, (size_t)bytes);
 }
 
 void allocator_give(const tercet_allocator *allocator, void *pointer, uint64_t bytes) {
-    if (pointer != NULL) allocator->free(allocator->opaque, pointer, (size_t)bytes);
+    if (pointer != NULL)
+        allocator->free(allocator->opaque, pointer, (size_t)bytes);
 }

@@ -8,8 +8,8 @@
 
 const char *tercet_status_name(tercet_status status) {
     switch ((int)status) {
-#define STATUS_NAME(value, name, text) \
-    case value: \
+#define STATUS_NAME(value, name, text)                                                             \
+    case value:                                                                                    \
         return #name;
         TERCET_STATUS_LIST(STATUS_NAME)
 #undef STATUS_NAME
@@ -20,8 +20,8 @@ const char *tercet_status_name(tercet_status status) {
 
 const char *tercet_status_text(tercet_status status) {
     switch ((int)status) {
-#define STATUS_TEXT(value, name, text) \
-    case value: \
+#define STATUS_TEXT(value, name, text)                                                             \
+    case value:                                                                                    \
         return text;
         TERCET_STATUS_LIST(STATUS_TEXT)
 #undef STATUS_TEXT
@@ -39,11 +39,13 @@ struct detail_writer {
 };
 
 static void put_char(struct detail_writer *writer, char c) {
-    if (writer->at < writer->end) *writer->at++ = c;
+    if (writer->at < writer->end)
+        *writer->at++ = c;
 }
 
 static void put_text(struct detail_writer *writer, const char *text) {
-    while (*text != '\0') put_char(writer, *text++);
+    while (*text != '\0')
+        put_char(writer, *text++);
 }
 
 static void put_number(struct detail_writer *writer, unsigned long long value) {
@@ -53,11 +55,14 @@ static void put_number(struct detail_writer *writer, unsigned long long value) {
         digits[count++] = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    while (count > 0) put_char(writer, digits[--count]);
+    while (count > 0)
+        put_char(writer, digits[--count]);
 }
 
-tercet_status tercet_fail(tercet_error *error, tercet_status status, uint64_t where, const char *format, ...) {
-    if (error == NULL) return status;
+tercet_status tercet_fail(tercet_error *error, tercet_status status, uint64_t where,
+                          const char *format, ...) {
+    if (error == NULL)
+        return status;
     error->status = status;
     error->where = where;
     struct detail_writer writer = {error->detail, error->detail + sizeof error->detail - 1};
@@ -86,8 +91,10 @@ tercet_status tercet_fail(tercet_error *error, tercet_status status, uint64_t wh
     /* A cut in the middle of a quoted name must not leave half a UTF-8 character behind. */
     if (writer.at == writer.end) {
         char *last = writer.at;
-        while (last > error->detail && ((unsigned char)last[-1] & 0xC0u) == 0x80u) last--;
-        if (last > error->detail && (unsigned char)last[-1] >= 0xC0u) writer.at = last - 1;
+        while (last > error->detail && ((unsigned char)last[-1] & 0xC0u) == 0x80u)
+            last--;
+        if (last > error->detail && (unsigned char)last[-1] >= 0xC0u)
+            writer.at = last - 1;
     }
     *writer.at = '\0';
     return status;

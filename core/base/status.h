@@ -9,13 +9,15 @@
 
 /* Fills *error (if not NULL) and returns status. The format knows %s (char*), %u (uint32_t), %llu (unsigned long long)
  * and %%; core has no printf. Text is cut at the end of detail. */
-tercet_status tercet_fail(tercet_error *error, tercet_status status, uint64_t where, const char *format, ...);
+tercet_status tercet_fail(tercet_error *error, tercet_status status, uint64_t where,
+                          const char *format, ...);
 
 /* Hands an error up unchanged. */
-#define TERCET_TRY(call)                                 \
-    do {                                                 \
-        tercet_status try_status = (call);               \
-        if (try_status != TERCET_OK) return try_status;  \
+#define TERCET_TRY(call)                                                                           \
+    do {                                                                                           \
+        tercet_status try_status = (call);                                                         \
+        if (try_status != TERCET_OK)                                                               \
+            return try_status;                                                                     \
     } while (0)
 
 #endif

@@ -14,10 +14,12 @@ struct thread_pool;
 typedef void (*thread_pool_task)(void *context, uint32_t begin, uint32_t end, uint32_t thread);
 
 /* threads 1..64, caller included. OK, FEWER_THREADS, OUT_OF_MEMORY. */
-tercet_status thread_pool_create(const tercet_allocator *allocator, uint32_t threads, struct thread_pool **pool);
+tercet_status thread_pool_create(const tercet_allocator *allocator, uint32_t threads,
+                                 struct thread_pool **pool);
 uint32_t thread_pool_threads(const struct thread_pool *pool);
 /* Returns when all items are done. Not reentrant. */
-void thread_pool_run(struct thread_pool *pool, thread_pool_task task, void *context, uint32_t count);
+void thread_pool_run(struct thread_pool *pool, thread_pool_task task, void *context,
+                     uint32_t count);
 void thread_pool_destroy(struct thread_pool *pool);
 
 #endif

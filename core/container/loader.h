@@ -20,6 +20,7 @@ struct loaded_file {
 };
 
 struct tercet_loader {
+    tercet_engine *engine; /* set by api.c, not used by the loader */
     tercet_allocator allocator;
     tercet_loader_options options;
     enum { LOADER_PREFIX, LOADER_HEADER, LOADER_CHUNKS, LOADER_PLACE, LOADER_COMPLETE, LOADER_TAKEN, LOADER_FAILED } state;

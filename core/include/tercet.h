@@ -13,8 +13,8 @@
  *   - Bytes of a container and text may be hostile: every function returns an error for them, none crashes.
  *   - Handles are owned by the caller and freed by their destroy function, which accepts NULL. Destroy sessions before
  *     their model, models and loaders before their engine.
- *   - After a failure of tercet_session_prefill or tercet_session_step with an error (not a note, not a suspension) the
- *     session answers only TERCET_DISABLED until it is reset or destroyed.
+ *   - A call that returns an error (not a note, not a suspension) leaves a session as it was before the call. A loader
+ *     that returned an error answers only TERCET_DISABLED from then on: the file must be loaded afresh.
  *   - One thread at a time per handle; the exception is tercet_session_cancel. Sessions of one engine share its
  *     thread pool, so two sessions of one engine must not run at the same moment.
  */
@@ -32,36 +32,38 @@ extern "C" {
 
 /* Status values are pinned: a value never changes its meaning. X(value, NAME, "what it means; what to do").
  * 0 ok; 1..31 notes; 32..63 suspensions (call again); 64.. errors. */
-#define TERCET_STATUS_LIST(X)                                                                       \
-    X(0, OK, "success")                                                                             \
-    X(1, END_OF_TEXT, "the model ended its text")                                                   \
-    X(2, FEWER_THREADS, "fewer threads than asked for could be started")                            \
-    X(3, CONTEXT_FULL, "the context is full: start a new text or load with a larger context")       \
-    X(32, NEED_BYTES, "the loader waits for bytes of the file")                                     \
-    X(33, CANCELLED, "cancelled on request")                                                        \
-    X(64, BAD_ARGUMENT, "an argument is out of range")                                              \
-    X(65, OUT_OF_MEMORY, "not enough memory: use a smaller model or a smaller context")             \
-    X(66, DISABLED, "an earlier error disabled this handle: reset or destroy it")                   \
-    X(67, NO_KERNELS, "no kernel set of that name works on this machine")                           \
-    X(80, BAD_MAGIC, "not a .tercet file")                                                          \
-    X(81, VERSION_TOO_NEW, "the file was written by a newer Tercet: update Tercet")                 \
-    X(82, TRUNCATED, "the file ends too early: download or pack it again")                          \
-    X(83, BAD_HEADER, "the header is damaged: download or pack the file again")                     \
-    X(84, LIMIT_EXCEEDED, "a size in the header is beyond the limits of the format")                \
-    X(85, HEADER_HASH_MISMATCH, "the header does not match its hash: download or pack the file again") \
-    X(86, CHUNK_HASH_MISMATCH, "a chunk does not match its hash: download or pack the file again")  \
-    X(87, UNSUPPORTED, "this version of Tercet cannot run this model: update Tercet")               \
-    X(88, TRAILING_BYTES, "the file is longer than its header says: download or pack it again")     \
-    X(96, INVALID_UTF8, "the text is not valid UTF-8: convert it")                                  \
-    X(97, PROMPT_TOO_LONG, "the prompt does not fit into the context: shorten it or raise the context") \
-    X(98, BAD_TOKEN, "a token id is not in the vocabulary")                                         \
-    X(112, BAD_SOURCE, "the model to pack is damaged or incomplete")                                \
-    X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")      \
-    X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")             \
-    X(115, UNSUPPORTED_SOURCE, "this kind of model cannot be packed yet")                           \
-    X(128, FILE_NOT_FOUND, "no such file")                                                          \
-    X(129, FILE_READ_FAILED, "the file cannot be read")                                             \
-    X(130, FILE_WRITE_FAILED, "the file cannot be written")                                         \
+#define TERCET_STATUS_LIST(X)                                                                      \
+    X(0, OK, "success")                                                                            \
+    X(1, END_OF_TEXT, "the model ended its text")                                                  \
+    X(2, FEWER_THREADS, "fewer threads than asked for could be started")                           \
+    X(3, CONTEXT_FULL, "the context is full: start a new text or load with a larger context")      \
+    X(32, NEED_BYTES, "the loader waits for bytes of the file")                                    \
+    X(33, CANCELLED, "cancelled on request")                                                       \
+    X(64, BAD_ARGUMENT, "an argument is out of range")                                             \
+    X(65, OUT_OF_MEMORY, "not enough memory: use a smaller model or a smaller context")            \
+    X(66, DISABLED, "an earlier error disabled this handle: destroy it and start again")           \
+    X(67, NO_KERNELS, "no kernel set of that name works on this machine")                          \
+    X(80, BAD_MAGIC, "not a .tercet file")                                                         \
+    X(81, VERSION_TOO_NEW, "the file was written by a newer Tercet: update Tercet")                \
+    X(82, TRUNCATED, "the file ends too early: download or pack it again")                         \
+    X(83, BAD_HEADER, "the header is damaged: download or pack the file again")                    \
+    X(84, LIMIT_EXCEEDED, "a size in the header is beyond the limits of the format")               \
+    X(85, HEADER_HASH_MISMATCH,                                                                    \
+      "the header does not match its hash: download or pack the file again")                       \
+    X(86, CHUNK_HASH_MISMATCH, "a chunk does not match its hash: download or pack the file again") \
+    X(87, UNSUPPORTED, "this version of Tercet cannot run this model: update Tercet")              \
+    X(88, TRAILING_BYTES, "the file is longer than its header says: download or pack it again")    \
+    X(96, INVALID_UTF8, "the text is not valid UTF-8: convert it")                                 \
+    X(97, PROMPT_TOO_LONG,                                                                         \
+      "the prompt does not fit into the context: shorten it or raise the context")                 \
+    X(98, BAD_TOKEN, "a token id is not in the vocabulary")                                        \
+    X(112, BAD_SOURCE, "the model to pack is damaged or incomplete")                               \
+    X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")     \
+    X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")            \
+    X(115, UNSUPPORTED_SOURCE, "this kind of model cannot be packed yet")                          \
+    X(128, FILE_NOT_FOUND, "no such file")                                                         \
+    X(129, FILE_READ_FAILED, "the file cannot be read")                                            \
+    X(130, FILE_WRITE_FAILED, "the file cannot be written")                                        \
     X(131, DISK_FULL, "the disk is full: free space and try again")
 
 typedef enum tercet_status {
@@ -95,17 +97,18 @@ typedef struct tercet_allocator {
 } tercet_allocator;
 
 typedef struct tercet_engine_options {
-    uint32_t struct_bytes;   /* sizeof(tercet_engine_options), set by _init: lets the struct grow */
-    uint32_t api_version;    /* TERCET_API_VERSION, set by _init */
-    uint32_t threads;        /* 1..64, the calling thread included; 0 = 1 */
-    const char *kernels;     /* name of a set ("portable", "x86_avx2", ...); NULL = the best that works here */
+    uint32_t struct_bytes; /* sizeof(tercet_engine_options), set by _init: lets the struct grow */
+    uint32_t api_version;  /* TERCET_API_VERSION, set by _init */
+    uint32_t threads;      /* 1..64, the calling thread included; 0 = 1 */
+    const char
+        *kernels; /* name of a set ("portable", "x86_avx2", ...); NULL = the best that works here */
     tercet_allocator allocator; /* all zero: aligned malloc */
 } tercet_engine_options;
 
 typedef struct tercet_engine_info {
-    const char *kernels;       /* chosen set; static string */
-    const char *kernels_note;  /* "" or why a better set was dropped; lives as long as the engine */
-    uint32_t threads;          /* threads that really run */
+    const char *kernels;      /* chosen set; static string */
+    const char *kernels_note; /* "" or why a better set was dropped; lives as long as the engine */
+    uint32_t threads;         /* threads that really run */
 } tercet_engine_info;
 
 void tercet_engine_options_init(tercet_engine_options *options);
@@ -125,8 +128,9 @@ typedef struct tercet_model tercet_model;
 
 typedef enum tercet_want_kind {
     TERCET_WANT_PREFIX = 0, /* the first 64 bytes; sha256 is NULL */
-    TERCET_WANT_HEADER = 1, /* bytes 0 .. header_bytes; sha256 covers bytes 0..31 and 64..end (CONTAINER.md) */
-    TERCET_WANT_CHUNK = 2   /* one chunk of tensor data; sha256 covers exactly these bytes */
+    TERCET_WANT_HEADER =
+        1, /* bytes 0 .. header_bytes; sha256 covers bytes 0..31 and 64..end (CONTAINER.md) */
+    TERCET_WANT_CHUNK = 2 /* one chunk of tensor data; sha256 covers exactly these bytes */
 } tercet_want_kind;
 
 /* The host copies bytes [offset, offset + bytes) of the file to destination, checks sha256 if it is not NULL, then
@@ -142,8 +146,9 @@ typedef struct tercet_want {
 
 typedef struct tercet_loader_options {
     uint32_t struct_bytes;
-    uint32_t map_in_place; /* 1: no chunks are wanted; the host gives the data by tercet_loader_place */
-    uint64_t file_bytes;   /* size of the file if the host knows it, else 0 */
+    uint32_t
+        map_in_place; /* 1: no chunks are wanted; the host gives the data by tercet_loader_place */
+    uint64_t file_bytes; /* size of the file if the host knows it, else 0 */
 } tercet_loader_options;
 
 void tercet_loader_options_init(tercet_loader_options *options);
@@ -155,17 +160,19 @@ tercet_status tercet_loader_want(tercet_loader *loader, tercet_want *want, terce
 tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error);
 /* Only with map_in_place, after the header was given: `data` is the mapped tensor data (file offset header_bytes),
  * aligned to 64, `bytes` long, and must outlive the model. Hashes of the chunks are the host's business. */
-tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes, tercet_error *error);
+tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes,
+                                  tercet_error *error);
 /* After the header was given: sizes for progress and planning. Pointers live as long as the loader. */
 typedef struct tercet_file_info {
     uint64_t file_bytes, header_bytes, data_bytes;
     uint32_t chunk_bytes, chunks;
-    const uint8_t *model_id; /* 32 bytes: SHA-256 that names the model */
+    const uint8_t *model_id;     /* 32 bytes: SHA-256 that names the model */
     const uint8_t *chunk_sha256; /* chunks x 32 bytes */
 } tercet_file_info;
 tercet_status tercet_loader_get_file_info(const tercet_loader *loader, tercet_file_info *info);
 /* Hands the model over (the loader can then only be destroyed); BAD_ARGUMENT while bytes are missing. */
-tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **model, tercet_error *error);
+tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **model,
+                                   tercet_error *error);
 void tercet_loader_destroy(tercet_loader *loader);
 
 /* ---------------------------------------------------------------- model */
@@ -174,15 +181,18 @@ typedef struct tercet_model_info {
     const char *name;      /* UTF-8, NUL-terminated, may be "" */
     const char *family;    /* "llama", "bitnet" */
     const char *licence;   /* UTF-8, may be "" */
+    const char *source;    /* what it was packed from, UTF-8, may be "" */
+    const char *tokenizer; /* "byte-level BPE", "SentencePiece BPE" */
     uint8_t model_id[32];
     uint32_t layers, hidden, inner, heads, kv_heads, head_dim, vocabulary, context;
-    uint32_t tied_head;        /* 1: the output head is the embedding */
-    uint32_t activation_bits;  /* 8, or 32 for a dense model */
+    uint32_t tied_head;       /* 1: the output head is the embedding */
+    uint32_t activation_bits; /* 8, or 32 for a dense model */
     uint32_t tensors;
-    uint32_t beginning_token;  /* TERCET_NO_TOKEN if the model has none */
-    uint64_t parameters;       /* logical weights, norms and embedding included */
+    uint32_t token_count;     /* tokens with a text; the vocabulary may be padded beyond */
+    uint32_t beginning_token; /* TERCET_NO_TOKEN if the model has none */
+    uint64_t parameters;      /* logical weights, norms and embedding included */
     uint64_t ternary_parameters;
-    uint64_t data_bytes;       /* packed tensors */
+    uint64_t data_bytes; /* packed tensors */
     uint64_t file_bytes;
     /* Defaults for sampling that came with the model; zero temperature = greedy. */
     float temperature, top_p, min_p;
@@ -191,35 +201,41 @@ typedef struct tercet_model_info {
 #define TERCET_NO_TOKEN 0xFFFFFFFFu
 
 typedef struct tercet_tensor_info {
-    char name[64];         /* "layers.3.attention.q", "embedding", ... */
-    const char *type;      /* "ternary", "int8", "f16", "f32" */
-    const char *scale;     /* "none", "tensor", "row", "group128", "group64" */
+    char name[64];     /* "layers.3.attention.q", "embedding", ... */
+    const char *type;  /* "ternary", "int8", "f16", "f32" */
+    const char *scale; /* "none", "tensor", "row", "group128", "group64" */
     uint64_t rows, columns;
     uint64_t offset, bytes; /* in the file; bytes with scales and padding */
-    uint64_t zeros;        /* ternary only: how many logical weights are 0 */
+    uint64_t zeros;         /* ternary only: how many logical weights are 0 */
 } tercet_tensor_info;
 
 void tercet_model_get_info(const tercet_model *model, tercet_model_info *info);
 /* Counts zeros of a ternary tensor by reading it: not for loops. */
-tercet_status tercet_model_get_tensor(const tercet_model *model, uint32_t index, tercet_tensor_info *info);
+tercet_status tercet_model_get_tensor(const tercet_model *model, uint32_t index,
+                                      tercet_tensor_info *info);
 void tercet_model_destroy(tercet_model *model);
 
 /* ---------------------------------------------------------------- text */
 
-#define TERCET_TEXT_ADD_BEGINNING 1u /* put the beginning-of-text token in front if the model uses one */
-#define TERCET_TEXT_PARSE_SPECIAL 2u /* recognise special tokens such as <|im_end|> written in the text */
+#define TERCET_TEXT_ADD_BEGINNING                                                                  \
+    1u /* put the beginning-of-text token in front if the model uses one */
+#define TERCET_TEXT_PARSE_SPECIAL                                                                  \
+    2u /* recognise special tokens such as <|im_end|> written in the text */
 
 /* Text to tokens. Writes at most `capacity` ids to `tokens` and the full number to *count; with count > capacity
  * returns BAD_ARGUMENT and *count says what is needed (capacity 0 and tokens NULL: just ask).
  * INVALID_UTF8 names the byte offset. */
-tercet_status tercet_tokenize(const tercet_model *model, const char *text, size_t bytes, uint32_t flags,
-                              uint32_t *tokens, size_t capacity, size_t *count, tercet_error *error);
+tercet_status tercet_tokenize(const tercet_model *model, const char *text, size_t bytes,
+                              uint32_t flags, uint32_t *tokens, size_t capacity, size_t *count,
+                              tercet_error *error);
 /* Bytes of one token (not always whole UTF-8 characters; control tokens have none). Owned by the model. */
-tercet_status tercet_token_bytes(const tercet_model *model, uint32_t token, const uint8_t **bytes, size_t *count);
+tercet_status tercet_token_bytes(const tercet_model *model, uint32_t token, const uint8_t **bytes,
+                                 size_t *count);
 /* Tokens to text, as tercet_tokenize would have seen it: the space that was put in front is taken off, bytes that are
  * no UTF-8 become U+FFFD. Same rule for capacity; no NUL is written. */
-tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *tokens, size_t token_count, char *text,
-                                size_t capacity, size_t *bytes, tercet_error *error);
+tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *tokens,
+                                size_t token_count, char *text, size_t capacity, size_t *bytes,
+                                tercet_error *error);
 
 /* ---------------------------------------------------------------- session */
 
@@ -227,19 +243,21 @@ typedef struct tercet_session tercet_session;
 
 typedef struct tercet_sampling {
     uint32_t struct_bytes;
-    float temperature;        /* 0 = greedy (the highest logit, lowest id on a tie); at most 100 */
-    uint32_t top_k;           /* keep the k best; 0 = all */
-    float top_p;              /* keep the smallest set with at least this probability; 1 = all; (0, 1] */
-    float min_p;              /* drop tokens below min_p x the best probability; 0 = off; [0, 1] */
-    float repetition_penalty; /* 1 = off; (0, 100]; divides positive, multiplies negative logits of recent tokens */
+    float temperature; /* 0 = greedy (the highest logit, lowest id on a tie); at most 100 */
+    uint32_t top_k;    /* keep the k best; 0 = all */
+    float top_p;       /* keep the smallest set with at least this probability; 1 = all; (0, 1] */
+    float min_p;       /* drop tokens below min_p x the best probability; 0 = off; [0, 1] */
+    float
+        repetition_penalty; /* 1 = off; (0, 100]; divides positive, multiplies negative logits of recent tokens */
     uint32_t repetition_window; /* how many recent tokens count; default 64; at most 4096 */
-    uint64_t seed;            /* same seed, same text, on every build */
+    uint64_t seed;              /* same seed, same text, on every build */
 } tercet_sampling;
 
 typedef struct tercet_session_options {
     uint32_t struct_bytes;
-    uint32_t context; /* tokens; 0 = what the model was trained for; more than that is BAD_ARGUMENT */
-    uint32_t slice;   /* most tokens of a prompt computed at once; 0 = 32; at most 512 */
+    uint32_t
+        context;    /* tokens; 0 = what the model was trained for; more than that is BAD_ARGUMENT */
+    uint32_t slice; /* most tokens of a prompt computed at once; 0 = 32; at most 512 */
     tercet_sampling sampling;
 } tercet_session_options;
 
@@ -256,26 +274,32 @@ tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_
  * last token taken are then in tercet_session_logits. With `logits` not NULL the logits of every taken token are
  * written there too ([*done, vocabulary] f32, room for `slice` rows). OK, CANCELLED (state as before the slice),
  * PROMPT_TOO_LONG (nothing taken), BAD_TOKEN. */
-tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *tokens, size_t count, size_t *done,
-                                     float *logits, tercet_error *error);
+tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *tokens, size_t count,
+                                     size_t *done, float *logits, tercet_error *error);
 /* Samples the next token from the current logits and computes it. OK: *token is new text. END_OF_TEXT: *token is the
  * stop token, not computed. CONTEXT_FULL: nothing was sampled. CANCELLED: nothing happened. */
 tercet_status tercet_session_step(tercet_session *session, uint32_t *token, tercet_error *error);
-/* UTF-8 text that the steps since the last call completed; half characters are held back. `flush` also gives what is held
- * back, as U+FFFD. Owned by the session until its next call. */
-tercet_status tercet_session_take_text(tercet_session *session, int flush, const char **text, size_t *bytes);
+/* UTF-8 text that the last step completed; half characters are held back for the next one. Text that is not taken is
+ * dropped by the next step. `flush` also gives what is held back, as U+FFFD. A space that the tokenizer puts in front of
+ * every text is taken off when nothing but control tokens came before. Owned by the session until its next call. */
+tercet_status tercet_session_take_text(tercet_session *session, int flush, const char **text,
+                                       size_t *bytes);
 /* Logits [vocabulary] after the last token; NULL before the first. Owned by the session. */
 const float *tercet_session_logits(const tercet_session *session);
-/* Forgets all but the first `keep` tokens (0: everything, also an error state); the random stream restarts. */
+/* Forgets all but the first `keep` tokens (0: everything); the random stream restarts; logits are gone until the next
+ * prefill. */
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
+/* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory
+ * but cannot call functions, such as the page of a web worker. Valid as long as the session. */
+int32_t *tercet_session_cancel_flag(tercet_session *session);
 
 typedef struct tercet_session_info {
-    uint32_t tokens;   /* in the context now */
-    uint32_t context;  /* at most */
+    uint32_t tokens;  /* in the context now */
+    uint32_t context; /* at most */
     uint32_t slice;
-    uint64_t bytes;    /* taken by this session */
+    uint64_t bytes; /* taken by this session */
 } tercet_session_info;
 void tercet_session_get_info(const tercet_session *session, tercet_session_info *info);
 void tercet_session_destroy(tercet_session *session);

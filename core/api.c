@@ -1,0 +1,302 @@
+/*
+ * api.c: the public functions: check arguments, call a layer, fill the error. No logic of its own; everything below may
+ * trust what passed here.
+ */
+#include "base/cpu_features.h"
+#include "generate/session.h"
+
+/* ---------------------------------------------------------------- engine */
+
+void tercet_engine_options_init(tercet_engine_options *options) {
+    *options = (tercet_engine_options){
+        .struct_bytes = sizeof *options,
+        .api_version = TERCET_API_VERSION,
+        .threads = 1,
+    };
+}
+
+tercet_status tercet_engine_create(const tercet_engine_options *options, tercet_engine **out,
+                                   tercet_error *error) {
+    if (options == NULL || out == NULL || options->struct_bytes != sizeof *options)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "the engine options were not initialised");
+    if (options->api_version != TERCET_API_VERSION)
+        return tercet_fail(
+            error, TERCET_BAD_ARGUMENT, options->api_version,
+            "the caller was compiled for version %u of this interface, this is version %u",
+            options->api_version, TERCET_API_VERSION);
+    if (options->threads > 64)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, options->threads,
+                           "at most 64 threads are possible");
+    if ((options->allocator.alloc == NULL) != (options->allocator.free == NULL))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "an allocator needs both alloc and free");
+    tercet_allocator allocator =
+        options->allocator.alloc != NULL ? options->allocator : arena_default_allocator();
+
+    tercet_engine *engine = allocator_take(&allocator, sizeof *engine);
+    if (engine == NULL)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, sizeof *engine, "no memory for the engine");
+    memset(engine, 0, sizeof *engine);
+    engine->allocator = allocator;
+    if (!kernels_select(options->kernels, &engine->kernels, engine->kernels_note)) {
+        tercet_status status = tercet_fail(
+            error, TERCET_NO_KERNELS, 0, "kernel set %s does not work on this machine: %s",
+            options->kernels == NULL ? "(any)" : options->kernels, engine->kernels_note);
+        allocator_give(&allocator, engine, sizeof *engine);
+        return status;
+    }
+    tercet_status status =
+        thread_pool_create(&allocator, options->threads == 0 ? 1 : options->threads, &engine->pool);
+    if (tercet_status_is_error(status)) {
+        allocator_give(&allocator, engine, sizeof *engine);
+        return tercet_fail(error, status, 0, "no memory for the threads");
+    }
+    *out = engine;
+    return status;
+}
+
+void tercet_engine_get_info(const tercet_engine *engine, tercet_engine_info *info) {
+    *info = (tercet_engine_info){
+        .kernels = engine->kernels.name,
+        .kernels_note = engine->kernels_note,
+        .threads = thread_pool_threads(engine->pool),
+    };
+}
+
+void tercet_engine_destroy(tercet_engine *engine) {
+    if (engine == NULL)
+        return;
+    tercet_allocator allocator = engine->allocator;
+    thread_pool_destroy(engine->pool);
+    allocator_give(&allocator, engine, sizeof *engine);
+}
+
+const char *tercet_kernels_name(uint32_t index) {
+    const struct tercet_kernels *set = kernels_at(index);
+    return set == NULL ? NULL : set->name;
+}
+
+int tercet_kernels_usable(uint32_t index) {
+    const struct tercet_kernels *set = kernels_at(index);
+    return set != NULL && (set->needs & ~cpu_features()) == 0;
+}
+
+/* ---------------------------------------------------------------- loader */
+
+void tercet_loader_options_init(tercet_loader_options *options) {
+    *options = (tercet_loader_options){.struct_bytes = sizeof *options};
+}
+
+tercet_status tercet_loader_create(tercet_engine *engine, const tercet_loader_options *options,
+                                   tercet_loader **out, tercet_error *error) {
+    if (engine == NULL || out == NULL || options == NULL ||
+        options->struct_bytes != sizeof *options)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "the loader options were not initialised");
+    tercet_loader *loader = allocator_take(&engine->allocator, sizeof *loader);
+    if (loader == NULL)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, sizeof *loader, "no memory for the loader");
+    loader_init(loader, &engine->allocator, options);
+    loader->engine = engine;
+    *out = loader;
+    return TERCET_OK;
+}
+
+tercet_status tercet_loader_want(tercet_loader *loader, tercet_want *want, tercet_error *error) {
+    if (loader == NULL || want == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
+    return loader_want(loader, want, error);
+}
+
+tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error) {
+    if (loader == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
+    return loader_give(loader, error);
+}
+
+tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes,
+                                  tercet_error *error) {
+    if (loader == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
+    return loader_place(loader, data, bytes, error);
+}
+
+tercet_status tercet_loader_get_file_info(const tercet_loader *loader, tercet_file_info *info) {
+    if (loader == NULL || info == NULL)
+        return TERCET_BAD_ARGUMENT;
+    return loader_file_info(loader, info);
+}
+
+tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **out, tercet_error *error) {
+    if (loader == NULL || out == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
+    struct loaded_file file;
+    TERCET_TRY(loader_take(loader, &file, error));
+    tercet_status status = model_create(loader->engine, &file, out, error);
+    if (status != TERCET_OK)
+        loaded_file_release(&file);
+    return status;
+}
+
+void tercet_loader_destroy(tercet_loader *loader) {
+    if (loader == NULL)
+        return;
+    tercet_allocator allocator = loader->allocator;
+    loader_release(loader);
+    allocator_give(&allocator, loader, sizeof *loader);
+}
+
+/* ---------------------------------------------------------------- model */
+
+void tercet_model_get_info(const tercet_model *model, tercet_model_info *info) {
+    model_get_info(model, info);
+}
+
+tercet_status tercet_model_get_tensor(const tercet_model *model, uint32_t index,
+                                      tercet_tensor_info *info) {
+    if (model == NULL || info == NULL)
+        return TERCET_BAD_ARGUMENT;
+    return model_get_tensor(model, index, info);
+}
+
+void tercet_model_destroy(tercet_model *model) {
+    model_destroy(model);
+}
+
+/* ---------------------------------------------------------------- text */
+
+tercet_status tercet_tokenize(const tercet_model *model, const char *text, size_t bytes,
+                              uint32_t flags, uint32_t *tokens, size_t capacity, size_t *count,
+                              tercet_error *error) {
+    if (model == NULL || count == NULL || (text == NULL && bytes != 0) ||
+        (tokens == NULL && capacity != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model, text or place for the tokens");
+    const struct container_tokenizer *tables = &model->file.container.tokenizer;
+    const tercet_allocator *allocator = &model->engine->allocator;
+    size_t scratch_bytes = tokenizer_scratch_bytes(tables, bytes);
+    void *scratch = allocator_take(allocator, scratch_bytes);
+    if (scratch == NULL)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, scratch_bytes,
+                           "no memory to tokenize %llu bytes of text", (unsigned long long)bytes);
+    tercet_status status =
+        tokenizer_encode(tables, text, bytes, flags, tokens, capacity, count, scratch, error);
+    allocator_give(allocator, scratch, scratch_bytes);
+    return status;
+}
+
+tercet_status tercet_token_bytes(const tercet_model *model, uint32_t token, const uint8_t **bytes,
+                                 size_t *count) {
+    if (model == NULL || bytes == NULL || count == NULL)
+        return TERCET_BAD_ARGUMENT;
+    return tokenizer_token_bytes(&model->file.container.tokenizer, token, bytes, count)
+               ? TERCET_OK
+               : TERCET_BAD_TOKEN;
+}
+
+tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *tokens,
+                                size_t token_count, char *text, size_t capacity, size_t *bytes,
+                                tercet_error *error) {
+    if (model == NULL || bytes == NULL || (tokens == NULL && token_count != 0) ||
+        (text == NULL && capacity != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model, tokens or place for the text");
+    return tokenizer_decode(&model->file.container.tokenizer, tokens, token_count, text, capacity,
+                            bytes, error);
+}
+
+/* ---------------------------------------------------------------- session */
+
+void tercet_session_options_init(const tercet_model *model, tercet_session_options *options) {
+    const struct container_config *config = &model->file.container.config;
+    *options = (tercet_session_options){
+        .struct_bytes = sizeof *options,
+        .sampling =
+            {
+                .struct_bytes = sizeof options->sampling,
+                .temperature = config->temperature,
+                .top_k = config->top_k,
+                .top_p = config->top_p,
+                .min_p = config->min_p,
+                .repetition_penalty = 1.0f,
+                .repetition_window = 64,
+            },
+    };
+}
+
+uint64_t tercet_session_bytes(const tercet_model *model, const tercet_session_options *options) {
+    if (model == NULL || session_check_options(model, options, NULL) != TERCET_OK)
+        return 0;
+    return session_bytes(model, options);
+}
+
+tercet_status tercet_session_create(tercet_model *model, const tercet_session_options *options,
+                                    tercet_session **out, tercet_error *error) {
+    if (model == NULL || out == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model");
+    TERCET_TRY(session_check_options(model, options, error));
+    return session_create(model, options, out, error);
+}
+
+tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_sampling *sampling,
+                                          tercet_error *error) {
+    if (session == NULL || sampling == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    TERCET_TRY(sampler_check(sampling, error));
+    sampler_start(&session->sampler, sampling);
+    return TERCET_OK;
+}
+
+tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *tokens, size_t count,
+                                     size_t *done, float *logits, tercet_error *error) {
+    if (session == NULL || done == NULL || (tokens == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or tokens");
+    return session_prefill(session, tokens, count, done, logits, error);
+}
+
+tercet_status tercet_session_step(tercet_session *session, uint32_t *token, tercet_error *error) {
+    if (session == NULL || token == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    return session_step(session, token, error);
+}
+
+tercet_status tercet_session_take_text(tercet_session *session, int flush, const char **text,
+                                       size_t *bytes) {
+    if (session == NULL || text == NULL || bytes == NULL)
+        return TERCET_BAD_ARGUMENT;
+    session_take_text(session, flush != 0, text, bytes);
+    return TERCET_OK;
+}
+
+const float *tercet_session_logits(const tercet_session *session) {
+    return session->has_logits ? session->forward.logits : NULL;
+}
+
+tercet_status tercet_session_reset(tercet_session *session, uint32_t keep) {
+    if (session == NULL)
+        return TERCET_BAD_ARGUMENT;
+    session_reset(session, keep);
+    return TERCET_OK;
+}
+
+void tercet_session_cancel(tercet_session *session) {
+    atomic_store(&session->cancel, 1);
+}
+
+_Static_assert(sizeof(atomic_int) == sizeof(int32_t),
+               "the cancel flag is shared with hosts as a plain 32-bit word");
+
+int32_t *tercet_session_cancel_flag(tercet_session *session) {
+    return (int32_t *)(void *)&session->cancel;
+}
+
+void tercet_session_get_info(const tercet_session *session, tercet_session_info *info) {
+    *info = (tercet_session_info){
+        .tokens = session->tokens,
+        .context = session->context,
+        .slice = session->forward.slice,
+        .bytes = session->block_bytes + sizeof *session,
+    };
+}
+
+void tercet_session_destroy(tercet_session *session) {
+    session_destroy(session);
+}

@@ -1,0 +1,350 @@
+/*
+ * forward.c: the network, in reading order. Per layer (F 7.2, 7.3 of the format notes; BitNet b1.58, arXiv 2402.17764):
+ *   h = norm(x);  x += O(subnorm(attention(rope(Q h), rope(K h), V h)))
+ *   h = norm(x);  x += DOWN(subnorm(act(GATE h) * UP h))
+ * Every parallel step splits tokens, heads or rows of outputs; no sum is ever split.
+ */
+#include "forward.h"
+#include "../base/math.h"
+
+#include <string.h>
+
+static uint32_t max_u32(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+void forward_layout(struct forward *f, const struct tercet_model *model, uint32_t context,
+                    uint32_t slice, struct arena *arena) {
+    const struct model_config *c = &model->config;
+    uint32_t widest = max_u32(max_u32(c->hidden, c->query_width), c->inner);
+    uint32_t threads = thread_pool_threads(model->engine->pool);
+    f->model = model;
+    f->kernels = &model->engine->kernels;
+    f->pool = model->engine->pool;
+    f->slice = slice;
+    f->hidden_stride = tile_pad(c->hidden);
+    f->query_stride = tile_pad(c->query_width);
+    f->kv_stride = tile_pad(c->kv_width);
+    f->inner_stride = tile_pad(c->inner);
+    f->widest_stride = tile_pad(widest);
+    f->score_stride = tile_pad(context);
+    kv_cache_layout(&f->cache, c, context, arena);
+    f->x = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
+    f->y = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
+    f->normed = arena_take(arena, (uint64_t)slice * f->widest_stride, sizeof(float));
+    f->q = arena_take(arena, (uint64_t)slice * f->query_stride, sizeof(float));
+    f->k = arena_take(arena, (uint64_t)slice * f->kv_stride, sizeof(float));
+    f->v = arena_take(arena, (uint64_t)slice * f->kv_stride, sizeof(float));
+    f->attention = arena_take(arena, (uint64_t)slice * f->query_stride, sizeof(float));
+    f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
+    f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
+    uint32_t stride = activation_stride(widest);
+    f->quantised.codes = arena_take(arena, slice, stride);
+    f->quantised.step = arena_take(arena, slice, sizeof(float));
+    f->quantised.group_sums = arena_take(arena, (uint64_t)slice * (stride / 64), sizeof(int32_t));
+    f->cos_sin = arena_take(arena, (uint64_t)slice * c->head_dim, sizeof(float));
+    f->scores = arena_take(arena, (uint64_t)threads * f->score_stride, sizeof(float));
+    f->logits = arena_take(arena, tile_pad(c->vocabulary), sizeof(float));
+}
+
+/* ---------------------------------------------------------------- input of a linear layer */
+
+/* Steps in front of a group of matrices that share one input, per token, in this order; each optional. */
+struct prepare {
+    struct forward *f;
+    float *source; /* [count][stride] */
+    size_t stride;
+    const float *add;  /* source += add, same stride */
+    const float *up;   /* source = act(source) * up, same stride */
+    const float *norm; /* normed = rms_norm(source) */
+    bool quantise;     /* of normed, or of source without a norm */
+};
+
+static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    (void)thread;
+    const struct prepare *p = context;
+    struct forward *f = p->f;
+    const struct model_config *c = &f->model->config;
+    const struct activations *all = &f->quantised;
+    for (uint32_t t = begin; t < end; t++) {
+        float *row = p->source + t * p->stride;
+        if (p->add != NULL)
+            f->kernels->add(row, p->add + t * p->stride, all->columns);
+        if (p->up != NULL) {
+            const float *up = p->up + t * p->stride;
+            if (c->activation == ACTIVATION_RELU2)
+                f->kernels->relu2_mul(row, up, all->columns);
+            else
+                f->kernels->silu_mul(row, up, all->columns);
+        }
+        if (p->norm != NULL) {
+            float *normed = f->normed + t * f->widest_stride;
+            f->kernels->rms_norm(row, p->norm, all->columns, c->norm_epsilon, normed);
+            row = normed;
+        }
+        if (p->quantise) {
+            struct activations one = {
+                .codes = all->codes + (size_t)t * all->stride,
+                .step = all->step + t,
+                .group_sums = all->group_sums + (size_t)t * (all->stride / 64),
+                .count = 1,
+                .columns = all->columns,
+                .stride = all->stride,
+            };
+            f->kernels->quantise(row, p->stride, &one);
+        }
+    }
+}
+
+/* After this the matrices read f->quantised, or floats at `input`. */
+struct input {
+    const float *floats;
+    size_t stride;
+};
+
+static struct input prepare_input(struct prepare *p, uint32_t columns, uint32_t count) {
+    struct forward *f = p->f;
+    f->quantised.count = count;
+    f->quantised.columns = columns;
+    f->quantised.stride = activation_stride(columns);
+    thread_pool_run(f->pool, prepare_tokens, p, count);
+    if (p->norm != NULL)
+        return (struct input){f->normed, f->widest_stride};
+    return (struct input){p->source, p->stride};
+}
+
+/* ---------------------------------------------------------------- matrices */
+
+struct product {
+    const struct weight *weight;
+    float *y;
+    size_t stride;
+};
+
+/* Up to three matrices that share an input, as one dispatch over all their strips of 16 rows. */
+struct products {
+    const struct forward *f;
+    struct input input;
+    struct product product[3];
+    uint32_t count;
+};
+
+static void multiply_strips(const struct forward *f, const struct input *input,
+                            const struct product *product, uint32_t begin, uint32_t end) {
+    const struct weight *w = product->weight;
+    switch (w->type) {
+    case TENSOR_TERNARY:
+        f->kernels->ternary_matmul(&w->as.ternary, &f->quantised, begin, end, product->y,
+                                   product->stride);
+        break;
+    case TENSOR_INT8:
+        f->kernels->int8_matmul(&w->as.int8, &f->quantised, begin, end, product->y,
+                                product->stride);
+        break;
+    default: {
+        uint32_t last = end * TILE_ROWS < w->rows ? end * TILE_ROWS : w->rows;
+        f->kernels->float_matmul(&w->as.floats, input->floats, input->stride, f->quantised.count,
+                                 begin * TILE_ROWS, last, product->y, product->stride);
+        break;
+    }
+    }
+}
+
+static void multiply_range(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    (void)thread;
+    const struct products *products = context;
+    uint32_t first = 0; /* strip number where this matrix begins */
+    for (uint32_t i = 0; i < products->count; i++) {
+        uint32_t strips = tile_pad(products->product[i].weight->rows) / TILE_ROWS;
+        uint32_t from = begin > first ? begin - first : 0;
+        uint32_t to = end > first ? end - first : 0;
+        if (to > strips)
+            to = strips;
+        if (from < to)
+            multiply_strips(products->f, &products->input, &products->product[i], from, to);
+        first += strips;
+    }
+}
+
+static void multiply(const struct products *products) {
+    uint32_t strips = 0;
+    for (uint32_t i = 0; i < products->count; i++)
+        strips += tile_pad(products->product[i].weight->rows) / TILE_ROWS;
+    /* The pool hands the context through untouched. */
+    struct products copy = *products;
+    thread_pool_run(products->f->pool, multiply_range, &copy, strips);
+}
+
+/* ---------------------------------------------------------------- attention */
+
+struct attention {
+    struct forward *f;
+    uint32_t layer, position;
+};
+
+static void rotate_and_store(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    (void)thread;
+    const struct attention *a = context;
+    struct forward *f = a->f;
+    const struct model_config *c = &f->model->config;
+    uint32_t pairs = c->head_dim / 2;
+    for (uint32_t t = begin; t < end; t++) {
+        const float *cos_sin = f->cos_sin + (size_t)t * c->head_dim;
+        float *q = f->q + t * f->query_stride;
+        float *k = f->k + t * f->kv_stride;
+        const float *v = f->v + t * f->kv_stride;
+        for (uint32_t h = 0; h < c->heads; h++)
+            f->kernels->rope(q + (size_t)h * c->head_dim, cos_sin, pairs, c->rope_interleaved);
+        for (uint32_t h = 0; h < c->kv_heads; h++) {
+            size_t column = (size_t)h * c->head_dim;
+            f->kernels->rope(k + column, cos_sin, pairs, c->rope_interleaved);
+            size_t place = kv_cache_index(&f->cache, a->layer, h, a->position + t);
+            memcpy(f->cache.keys + place, k + column, c->head_dim * sizeof(float));
+            memcpy(f->cache.values + place, v + column, c->head_dim * sizeof(float));
+        }
+    }
+}
+
+/* Items are (token, head) pairs; token t sees positions 0 .. position + t. */
+static void attend_heads(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    const struct attention *a = context;
+    struct forward *f = a->f;
+    const struct model_config *c = &f->model->config;
+    float *scores = f->scores + thread * f->score_stride;
+    for (uint32_t item = begin; item < end; item++) {
+        uint32_t t = item / c->heads, h = item % c->heads;
+        size_t base = kv_cache_index(&f->cache, a->layer, h / (c->heads / c->kv_heads), 0);
+        f->kernels->attend(f->q + t * f->query_stride + (size_t)h * c->head_dim,
+                           f->cache.keys + base, f->cache.values + base, c->head_dim,
+                           a->position + t + 1, c->head_dim, c->attention_scale, scores,
+                           f->attention + t * f->query_stride + (size_t)h * c->head_dim);
+    }
+}
+
+/* ---------------------------------------------------------------- the network */
+
+static void fill_rope(struct forward *f, uint32_t count, uint32_t position) {
+    const struct container *container = &f->model->file.container;
+    for (uint32_t t = 0; t < count; t++) {
+        float *row = f->cos_sin + (size_t)t * f->model->config.head_dim;
+        for (uint32_t p = 0; p < container->rope_count; p++) {
+            double frequency, sine, cosine;
+            memcpy(&frequency, container->rope_frequencies + (size_t)p * sizeof frequency,
+                   sizeof frequency);
+            math_sincos((double)(position + t) * frequency, &sine, &cosine);
+            row[2 * p] = (float)(cosine * container->rope_scale);
+            row[2 * p + 1] = (float)(sine * container->rope_scale);
+        }
+    }
+}
+
+static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t position) {
+    const struct model_config *c = &f->model->config;
+    const struct layer_weights *w = &f->model->weights.layers[l];
+
+    struct prepare before_attention = {
+        .f = f,
+        .source = f->x,
+        .stride = f->hidden_stride,
+        .add = l > 0 ? f->y : NULL, /* what the layer below adds */
+        .norm = w->attention_norm,
+        .quantise =
+            weight_takes_int8(&w->q) || weight_takes_int8(&w->k) || weight_takes_int8(&w->v),
+    };
+    struct input input = prepare_input(&before_attention, c->hidden, count);
+    multiply(&(struct products){
+        f,
+        input,
+        {{&w->q, f->q, f->query_stride}, {&w->k, f->k, f->kv_stride}, {&w->v, f->v, f->kv_stride}},
+        3});
+    struct attention attention = {f, l, position};
+    thread_pool_run(f->pool, rotate_and_store, &attention, count);
+    thread_pool_run(f->pool, attend_heads, &attention, count * c->heads);
+
+    struct prepare before_o = {
+        .f = f,
+        .source = f->attention,
+        .stride = f->query_stride,
+        .norm = w->attention_sub_norm,
+        .quantise = weight_takes_int8(&w->o),
+    };
+    input = prepare_input(&before_o, c->query_width, count);
+    multiply(&(struct products){f, input, {{&w->o, f->y, f->hidden_stride}}, 1});
+
+    struct prepare before_ffn = {
+        .f = f,
+        .source = f->x,
+        .stride = f->hidden_stride,
+        .add = f->y,
+        .norm = w->ffn_norm,
+        .quantise = weight_takes_int8(&w->gate) || weight_takes_int8(&w->up),
+    };
+    input = prepare_input(&before_ffn, c->hidden, count);
+    multiply(&(struct products){
+        f, input, {{&w->gate, f->gate, f->inner_stride}, {&w->up, f->up, f->inner_stride}}, 2});
+
+    struct prepare before_down = {
+        .f = f,
+        .source = f->gate,
+        .stride = f->inner_stride,
+        .up = f->up,
+        .norm = w->ffn_sub_norm,
+        .quantise = weight_takes_int8(&w->down),
+    };
+    input = prepare_input(&before_down, c->inner, count);
+    multiply(&(struct products){f, input, {{&w->down, f->y, f->hidden_stride}}, 1});
+}
+
+/* Logits of tokens [first, count) of the slice, whose residual stream is complete. */
+static void run_head(struct forward *f, uint32_t first, uint32_t count, float *logits,
+                     size_t stride) {
+    const struct model_config *c = &f->model->config;
+    const struct weight *head = &f->model->weights.head;
+    struct prepare before_head = {
+        .f = f,
+        .source = f->x + first * f->hidden_stride,
+        .stride = f->hidden_stride,
+        .norm = f->model->weights.output_norm,
+        .quantise = weight_takes_int8(head),
+    };
+    struct input input = prepare_input(&before_head, c->hidden, count - first);
+    multiply(&(struct products){f, input, {{head, logits, stride}}, 1});
+}
+
+static void finish(struct forward *f, uint32_t count, float *all_logits) {
+    const struct model_config *c = &f->model->config;
+    for (uint32_t t = 0; t < count; t++)
+        f->kernels->add(f->x + t * f->hidden_stride, f->y + t * f->hidden_stride, c->hidden);
+    if (all_logits == NULL) {
+        run_head(f, count - 1, count, f->logits, tile_pad(c->vocabulary));
+        return;
+    }
+    if (c->vocabulary % TILE_ROWS == 0 || !weight_takes_int8(&f->model->weights.head)) {
+        run_head(f, 0, count, all_logits, c->vocabulary);
+        memcpy(f->logits, all_logits + (size_t)(count - 1) * c->vocabulary,
+               c->vocabulary * sizeof(float));
+        return;
+    }
+    /* The kernel writes whole strips, which would run into the caller's next row. */
+    for (uint32_t t = 0; t < count; t++) {
+        run_head(f, t, t + 1, f->logits, tile_pad(c->vocabulary));
+        memcpy(all_logits + (size_t)t * c->vocabulary, f->logits, c->vocabulary * sizeof(float));
+    }
+}
+
+bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
+                 float *all_logits) {
+    const struct model_config *c = &f->model->config;
+    for (uint32_t t = 0; t < count; t++)
+        weight_row(&f->model->weights.embedding, tokens[t], f->x + t * f->hidden_stride);
+    fill_rope(f, count, position);
+    for (uint32_t l = 0; l < c->layers; l++) {
+        if (atomic_load(f->cancel) != 0)
+            return false;
+        run_layer(f, l, count, position);
+    }
+    if (atomic_load(f->cancel) != 0)
+        return false;
+    finish(f, count, all_logits);
+    return true;
+}

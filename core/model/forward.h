@@ -1,0 +1,47 @@
+/*
+ * forward.h: one slice of tokens through the layers. Owns no memory of its own: forward_layout cuts everything from the
+ * session's block, so that running allocates nothing. A token's result does not depend on how the prompt was sliced, nor
+ * on the number of threads.
+ */
+#ifndef TERCET_MODEL_FORWARD_H
+#define TERCET_MODEL_FORWARD_H
+
+#include "kv_cache.h"
+#include "model.h"
+
+#include <stdatomic.h>
+
+struct forward {
+    const struct tercet_model *model;
+    const struct tercet_kernels *kernels;
+    struct thread_pool *pool;
+    atomic_int *cancel; /* 1: stop between two layers */
+    struct kv_cache cache;
+    uint32_t slice; /* most tokens at once */
+
+    /* [slice][stride], strides padded to 16 so that kernels write whole strips. */
+    size_t hidden_stride, query_stride, kv_stride, inner_stride, widest_stride;
+    float *x;                     /* [slice][hidden_stride] the residual stream */
+    float *y;                     /* [slice][hidden_stride] what a block adds to it */
+    float *normed;                /* [slice][widest_stride] */
+    float *q;                     /* [slice][query_stride] */
+    float *k, *v;                 /* [slice][kv_stride] */
+    float *attention;             /* [slice][query_stride] */
+    float *gate, *up;             /* [slice][inner_stride] */
+    struct activations quantised; /* of the widest input */
+    float *cos_sin;               /* [slice][head_dim / 2][2] */
+    float *scores;                /* [threads][score_stride] */
+    size_t score_stride;
+    float *logits; /* [vocabulary padded to 16] after the last token */
+};
+
+/* Counting pass or real one, as arena.h says. */
+void forward_layout(struct forward *forward, const struct tercet_model *model, uint32_t context,
+                    uint32_t slice, struct arena *arena);
+
+/* Tokens [count <= slice] at positions position.. (all < context, ids < vocabulary) extend the cache; forward->logits gets
+ * the last one's. all_logits: NULL or [count][vocabulary]. False when cancelled: earlier positions are untouched. */
+bool forward_run(struct forward *forward, const uint32_t *tokens, uint32_t count, uint32_t position,
+                 float *all_logits);
+
+#endif

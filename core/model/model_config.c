@@ -1,0 +1,122 @@
+/*
+ * model_config.c: see model_config.h. The expected tensors are produced in the container's own order (stage, role), so
+ * one walk over both lists finds what is missing, extra or misshaped.
+ */
+#include "model_config.h"
+
+#include <math.h>
+
+enum tensor_use { USE_MATRIX, USE_VECTOR };
+
+struct expected_tensor {
+    uint32_t role;
+    enum tensor_use use;
+    uint32_t rows, columns;
+    bool present;
+};
+
+static tercet_status check_tensor(const struct container_tensor *tensor, uint32_t stage,
+                                  const struct expected_tensor *expected, tercet_error *error) {
+    char name[64];
+    container_tensor_name(stage, expected->role, name);
+    if (tensor->stage != stage || tensor->role != expected->role) {
+        char found[64];
+        container_tensor_name(tensor->stage, tensor->role, found);
+        return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset,
+                           "tensor %s is missing: found %s in its place", name, found);
+    }
+    if (tensor->rows != expected->rows || tensor->columns != expected->columns)
+        return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset,
+                           "tensor %s is %u x %u, but the configuration asks for %u x %u", name,
+                           tensor->rows, tensor->columns, expected->rows, expected->columns);
+    if (expected->use == USE_VECTOR && tensor->type != TENSOR_F32)
+        return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset, "tensor %s must be f32", name);
+    /* 127 * 127 * 131072 < 2^31: beyond that an int8 dot product could overflow its 32-bit sum. */
+    if (tensor->type == TENSOR_INT8 && tensor->columns > 131072)
+        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, tensor->offset,
+                           "int8 tensor %s has %u columns, at most 131072 can be summed exactly",
+                           name, tensor->columns);
+    return TERCET_OK;
+}
+
+/* Walks one stage's expected tensors; *index moves along the container's table. */
+static tercet_status check_stage(const struct container *container, uint32_t stage,
+                                 const struct expected_tensor *expected, size_t count,
+                                 uint32_t *index, tercet_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        if (!expected[i].present)
+            continue;
+        if (*index >= container->tensor_count) {
+            char name[64];
+            container_tensor_name(stage, expected[i].role, name);
+            return tercet_fail(error, TERCET_BAD_HEADER, *index,
+                               "tensor %s is missing at the end of the table", name);
+        }
+        struct container_tensor tensor = container_get_tensor(container, *index);
+        TERCET_TRY(check_tensor(&tensor, stage, &expected[i], error));
+        *index += 1;
+    }
+    return TERCET_OK;
+}
+
+static tercet_status check_tensors(const struct container *container, const struct model_config *c,
+                                   tercet_error *error) {
+    uint32_t index = 0;
+    const struct expected_tensor input[] = {
+        {ROLE_EMBEDDING, USE_MATRIX, c->vocabulary, c->hidden, true}};
+    TERCET_TRY(check_stage(container, 0, input, 1, &index, error));
+    const struct expected_tensor layer[] = {
+        {ROLE_ATTENTION_NORM, USE_VECTOR, 1, c->hidden, true},
+        {ROLE_Q, USE_MATRIX, c->query_width, c->hidden, true},
+        {ROLE_K, USE_MATRIX, c->kv_width, c->hidden, true},
+        {ROLE_V, USE_MATRIX, c->kv_width, c->hidden, true},
+        {ROLE_ATTENTION_SUB_NORM, USE_VECTOR, 1, c->query_width, c->sub_norms},
+        {ROLE_O, USE_MATRIX, c->hidden, c->query_width, true},
+        {ROLE_FFN_NORM, USE_VECTOR, 1, c->hidden, true},
+        {ROLE_GATE, USE_MATRIX, c->inner, c->hidden, true},
+        {ROLE_UP, USE_MATRIX, c->inner, c->hidden, true},
+        {ROLE_FFN_SUB_NORM, USE_VECTOR, 1, c->inner, c->sub_norms},
+        {ROLE_DOWN, USE_MATRIX, c->hidden, c->inner, true},
+    };
+    for (uint32_t l = 0; l < c->layers; l++)
+        TERCET_TRY(
+            check_stage(container, 1 + l, layer, sizeof layer / sizeof *layer, &index, error));
+    const struct expected_tensor output[] = {
+        {ROLE_OUTPUT_NORM, USE_VECTOR, 1, c->hidden, true},
+        {ROLE_HEAD, USE_MATRIX, c->vocabulary, c->hidden, !c->tied_head},
+    };
+    TERCET_TRY(check_stage(container, 1 + c->layers, output, 2, &index, error));
+    if (index != container->tensor_count) {
+        struct container_tensor tensor = container_get_tensor(container, index);
+        char name[64];
+        container_tensor_name(tensor.stage, tensor.role, name);
+        return tercet_fail(error, TERCET_BAD_HEADER, tensor.offset,
+                           "tensor %s does not belong to this kind of model", name);
+    }
+    return TERCET_OK;
+}
+
+tercet_status model_config_read(const struct container *container, struct model_config *config,
+                                tercet_error *error) {
+    const struct container_config *c = &container->config;
+    /* At most 1024 x 1024 by the format's limits: no overflow. */
+    *config = (struct model_config){
+        .layers = c->layers,
+        .hidden = c->hidden,
+        .inner = c->inner,
+        .heads = c->heads,
+        .kv_heads = c->kv_heads,
+        .head_dim = c->head_dim,
+        .vocabulary = c->vocabulary,
+        .context = c->context,
+        .query_width = c->heads * c->head_dim,
+        .kv_width = c->kv_heads * c->head_dim,
+        .activation = c->activation,
+        .tied_head = (c->flags & CONFIG_FLAG_TIED_HEAD) != 0,
+        .sub_norms = (c->flags & CONFIG_FLAG_SUB_NORMS) != 0,
+        .rope_interleaved = (c->flags & CONFIG_FLAG_ROPE_INTERLEAVED) != 0,
+        .norm_epsilon = c->norm_epsilon,
+        .attention_scale = 1.0f / sqrtf((float)c->head_dim),
+    };
+    return check_tensors(container, config, error);
+}
