@@ -1,0 +1,79 @@
+/* test_thread_pool.c - every item exactly once, at any thread and item count, also after the workers went to sleep. */
+#include "base/arena.h"
+#include "base/thread_pool.h"
+#include "check.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#define ITEMS_MAX 300u
+
+struct tally {
+    atomic_uint touched[ITEMS_MAX];
+    atomic_uint threads_seen; /* a bit a thread */
+};
+
+static void touch(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    struct tally *tally = context;
+    atomic_fetch_or(&tally->threads_seen, 1u << thread);
+    for (uint32_t i = begin; i < end; i++)
+        atomic_fetch_add(&tally->touched[i], 1);
+}
+
+static void each_item_once(struct thread_pool *pool, uint32_t count) {
+    static struct tally tally;
+    for (uint32_t i = 0; i < ITEMS_MAX; i++)
+        atomic_store(&tally.touched[i], 0);
+    atomic_store(&tally.threads_seen, 0);
+    thread_pool_run(pool, touch, &tally, count);
+    uint32_t wrong = 0;
+    for (uint32_t i = 0; i < ITEMS_MAX; i++)
+        wrong += atomic_load(&tally.touched[i]) != (i < count ? 1u : 0u);
+    CHECK_EQ(wrong, 0);
+    if (count >= 64)
+        CHECK_EQ(atomic_load(&tally.threads_seen), (1ull << thread_pool_threads(pool)) - 1);
+}
+
+static void sleep_ms(long ms) {
+    struct timespec pause = {0, ms * 1000000L};
+    nanosleep(&pause, NULL);
+}
+
+static void runs(uint32_t threads) {
+    tercet_allocator allocator = arena_default_allocator();
+    struct thread_pool *pool = NULL;
+    REQUIRE(thread_pool_create(&allocator, threads, &pool) == TERCET_OK);
+    CHECK_EQ(thread_pool_threads(pool), threads);
+    for (uint32_t count = 0; count < 70; count++)
+        each_item_once(pool, count);
+    for (int round = 0; round < 2000; round++)
+        each_item_once(pool, (uint32_t)round % ITEMS_MAX);
+    for (int round = 0; round < 5; round++) { /* longer than a worker spins */
+        sleep_ms(5);
+        each_item_once(pool, ITEMS_MAX);
+    }
+    thread_pool_destroy(pool);
+}
+
+static void *no_memory(void *opaque, size_t bytes) {
+    (void)opaque;
+    (void)bytes;
+    return NULL;
+}
+
+static void no_release(void *opaque, void *pointer, size_t bytes) {
+    (void)opaque;
+    (void)pointer;
+    (void)bytes;
+}
+
+int main(void) {
+    const uint32_t counts[] = {1, 2, 3, 4, 7};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        runs(counts[i]);
+    tercet_allocator none = {no_memory, no_release, NULL};
+    struct thread_pool *pool = NULL;
+    CHECK_STATUS(thread_pool_create(&none, 2, &pool), TERCET_OUT_OF_MEMORY);
+    thread_pool_destroy(NULL);
+    return check_done();
+}
