@@ -14,18 +14,23 @@ set(TERCET_CORE_SOURCES
     base/arena.c
     base/cpu_features.c
     base/thread_pool.c
+    container/container_fields.c
+    container/container_config.c
+    container/container_tensors.c
+    container/container_tokenizer.c
     container/container_reader.c
     container/loader.c
     text/utf8.c
     text/unicode_ranges.c
     text/pretokenizer.c
     text/tokenizer.c
-    kernels/ternary_tile.c
-    kernels/float_block.c
+    kernels/weight_row.c
+    kernels/known_answers.c
     kernels/select.c
     model/model_config.c
     model/weights.c
     model/kv_cache.c
+    model/model.c
     model/forward.c
     generate/sampler.c
     generate/session.c
