@@ -5,20 +5,25 @@
 #ifndef TERCET_CONTAINER_LAYOUT_H
 #define TERCET_CONTAINER_LAYOUT_H
 
+#include <stdint.h>
+
 /* All integers little-endian. The file is: prefix (64 bytes), section table, sections, tensor data. */
-#define CONTAINER_MAGIC "\x89TRCT\r\n\x1a" /* 8 bytes; high bit, CR LF and ^Z catch text-mode damage, as PNG's does */
+#define CONTAINER_MAGIC                                                                            \
+    "\x89TRCT\r\n\x1a" /* 8 bytes; high bit, CR LF and ^Z catch text-mode damage, as PNG's does */
 #define CONTAINER_VERSION 1u
-#define CONTAINER_ALIGNMENT 64u            /* of the section table, sections, header end, tensors */
-#define CONTAINER_CHUNK_BYTES (1u << 20)   /* tensor data is hashed in chunks of this size, the last one shorter */
+#define CONTAINER_ALIGNMENT 64u /* of the section table, sections, header end, tensors */
+#define CONTAINER_CHUNK_BYTES                                                                      \
+    (1u << 20) /* tensor data is hashed in chunks of this size, the last one shorter */
+#define CHUNK_HASH_BYTES 32u /* SHA-256 */
 
 /* Prefix. */
 #define PREFIX_BYTES 64u
 #define PREFIX_AT_MAGIC 0u
-#define PREFIX_AT_VERSION 8u       /* u32 */
+#define PREFIX_AT_VERSION 8u        /* u32 */
 #define PREFIX_AT_SECTION_COUNT 12u /* u32 */
-#define PREFIX_AT_HEADER_BYTES 16u /* u64, multiple of 64: prefix + table + sections */
-#define PREFIX_AT_FILE_BYTES 24u   /* u64 */
-#define PREFIX_AT_SHA256 32u       /* of bytes [0, 32) followed by [64, header_bytes): the model id */
+#define PREFIX_AT_HEADER_BYTES 16u  /* u64, multiple of 64: prefix + table + sections */
+#define PREFIX_AT_FILE_BYTES 24u    /* u64 */
+#define PREFIX_AT_SHA256 32u /* of bytes [0, 32) followed by [64, header_bytes): the model id */
 
 /* Section table at 64: section_count entries, ids strictly rising. Sections follow in that order, each at the next
  * multiple of 64, gaps zero; header_bytes is the end of the last one padded to 64. */
@@ -27,7 +32,8 @@
 #define SECTION_AT_FLAGS 4u  /* u32 */
 #define SECTION_AT_OFFSET 8u /* u64 */
 #define SECTION_AT_BYTES 16u /* u64 */
-#define SECTION_FLAG_REQUIRED 1u /* a reader that does not know the id must refuse the file; other flag bits are 0 */
+#define SECTION_FLAG_REQUIRED                                                                      \
+    1u /* a reader that does not know the id must refuse the file; other flag bits are 0 */
 
 #define SECTION_CONFIG 1u    /* required */
 #define SECTION_ROPE 2u      /* required */
@@ -35,7 +41,7 @@
 #define SECTION_CHUNKS 4u    /* required: SHA-256 (32 bytes) of every chunk of tensor data */
 #define SECTION_TOKENIZER 5u /* required */
 /* 6 is kept for the chat format. */
-#define SECTION_ABOUT 7u     /* optional */
+#define SECTION_ABOUT 7u /* optional */
 
 /* CONFIG: exactly 128 bytes. */
 #define CONFIG_BYTES 128u
@@ -50,15 +56,16 @@
 #define CONFIG_AT_VOCABULARY 32u
 #define CONFIG_AT_CONTEXT 36u
 #define CONFIG_AT_ACTIVATION 40u
-#define CONFIG_AT_ACTIVATION_BITS 44u /* 8: int8 per token in front of every ternary and int8 matrix of a layer; 32: float */
-#define CONFIG_AT_NORM_EPSILON 48u    /* f32 > 0 */
-#define CONFIG_AT_TEMPERATURE 52u     /* f32, sampling default */
-#define CONFIG_AT_TOP_K 56u           /* u32, 0 = all */
-#define CONFIG_AT_TOP_P 60u           /* f32 */
-#define CONFIG_AT_MIN_P 64u           /* f32 */
-#define CONFIG_AT_STOP_COUNT 68u      /* u32, 0..8 */
-#define CONFIG_AT_STOP_TOKENS 72u     /* u32[8], unused ones 0xFFFFFFFF */
-/* 104..127: zero */
+#define CONFIG_AT_ACTIVATION_BITS                                                                  \
+    44u /* 8: int8 per token in front of every ternary and int8 matrix of a layer; 32: float */
+#define CONFIG_AT_NORM_EPSILON 48u /* f32 > 0 */
+#define CONFIG_AT_TEMPERATURE 52u  /* f32, sampling default */
+#define CONFIG_AT_TOP_K 56u        /* u32, 0 = all */
+#define CONFIG_AT_TOP_P 60u        /* f32 */
+#define CONFIG_AT_MIN_P 64u        /* f32 */
+#define CONFIG_AT_STOP_COUNT 68u   /* u32, 0..8 */
+#define CONFIG_AT_STOP_TOKENS 72u  /* u32[8], unused ones 0xFFFFFFFF */
+#define CONFIG_AT_RESERVED 104u    /* to the end: zero */
 #define CONFIG_STOP_TOKENS_MAX 8u
 
 #define FAMILY_LLAMA 1u
@@ -73,23 +80,26 @@
 /* ROPE: u32 count, u32 0, f64 scale (multiplies cos and sin; YaRN's attention factor, else 1), f64 frequency[count]:
  * radians per position of each pair; count = head_dim / 2. Scaling rules (llama3, YaRN, linear) are applied by the packer. */
 #define ROPE_AT_COUNT 0u
+#define ROPE_AT_RESERVED 4u
 #define ROPE_AT_SCALE 8u
 #define ROPE_AT_FREQUENCIES 16u
 
 /* TENSORS: u32 count, u32 0, then entries; (stage, role) strictly rising, which is the order of a forward pass. Data is
  * contiguous: the first tensor at header_bytes, each next one at the end of the one before, the last ends the file. */
 #define TENSORS_AT_COUNT 0u
+#define TENSORS_AT_RESERVED 4u
 #define TENSORS_AT_ENTRIES 8u
 #define TENSOR_ENTRY_BYTES 48u
-#define TENSOR_AT_STAGE 0u   /* u32: 0 input, 1 + layer, 1 + layers = output */
-#define TENSOR_AT_ROLE 4u    /* u32 */
-#define TENSOR_AT_TYPE 8u    /* u32 */
-#define TENSOR_AT_SCALE 12u  /* u32 */
-#define TENSOR_AT_ROWS 16u   /* u32, logical; 1 for a vector */
+#define TENSOR_AT_STAGE 0u    /* u32: 0 input, 1 + layer, 1 + layers = output */
+#define TENSOR_AT_ROLE 4u     /* u32 */
+#define TENSOR_AT_TYPE 8u     /* u32 */
+#define TENSOR_AT_SCALE 12u   /* u32 */
+#define TENSOR_AT_ROWS 16u    /* u32, logical; 1 for a vector */
 #define TENSOR_AT_COLUMNS 20u /* u32, logical */
-#define TENSOR_AT_OFFSET 24u /* u64, in the file */
-#define TENSOR_AT_BYTES 32u  /* u64, exactly what type, scale and shape give (container_tensor_bytes) */
-/* 40..47: zero */
+#define TENSOR_AT_OFFSET 24u  /* u64, in the file */
+#define TENSOR_AT_BYTES                                                                            \
+    32u /* u64, exactly what type, scale and shape give (container_tensor_bytes) */
+#define TENSOR_AT_RESERVED 40u /* to the end: zero */
 
 #define ROLE_EMBEDDING 1u
 #define ROLE_ATTENTION_NORM 16u
@@ -128,14 +138,15 @@
 #define TOKENIZER_AT_KIND 0u
 #define TOKENIZER_AT_SPLITTER 4u
 #define TOKENIZER_AT_FLAGS 8u
-#define TOKENIZER_AT_TOKEN_COUNT 12u   /* at most the model's vocabulary */
+#define TOKENIZER_AT_TOKEN_COUNT 12u /* at most the model's vocabulary */
 #define TOKENIZER_AT_SORTED_COUNT 16u
 #define TOKENIZER_AT_MERGE_COUNT 20u
 #define TOKENIZER_AT_SPECIAL_COUNT 24u
 #define TOKENIZER_AT_TEXT_BYTES 28u
-#define TOKENIZER_AT_BEGINNING 32u     /* token or 0xFFFFFFFF */
-#define TOKENIZER_AT_UNKNOWN 36u       /* token or 0xFFFFFFFF */
-/* 40..63: zero. Arrays:
+#define TOKENIZER_AT_BEGINNING 32u /* token or 0xFFFFFFFF */
+#define TOKENIZER_AT_UNKNOWN 36u   /* token or 0xFFFFFFFF */
+#define TOKENIZER_AT_RESERVED 40u  /* to 63: zero */
+/* Arrays:
  *   u32 text_offsets[token_count + 1]  not falling, first 0, last text_bytes: the raw bytes of each token (byte-level
  *                                      characters mapped back to bytes; U+2581 of SentencePiece stored as a space)
  *   u32 sorted[sorted_count]           ids of the tokens that text can match, strictly rising by bytes (memcmp, shorter first)
@@ -152,19 +163,25 @@
 #define SPLITTER_LLAMA3 2u
 #define SPLITTER_QWEN2 3u
 #define TOKENIZER_FLAG_ADD_BEGINNING 1u
-#define TOKENIZER_FLAG_ADD_PREFIX_SPACE 2u /* a space in front of the text (SentencePiece), taken off by detokenize */
-#define TOKENIZER_FLAG_BYTE_FALLBACK 4u    /* characters not in the vocabulary become byte tokens, else UNKNOWN */
-#define TOKENIZER_FLAG_IGNORE_MERGES 8u    /* a piece that is a token is taken whole (Llama-3) */
+#define TOKENIZER_FLAG_ADD_PREFIX_SPACE                                                            \
+    2u /* a space in front of the text (SentencePiece), taken off by detokenize */
+#define TOKENIZER_FLAG_BYTE_FALLBACK                                                               \
+    4u /* characters not in the vocabulary become byte tokens, else UNKNOWN */
+#define TOKENIZER_FLAG_IGNORE_MERGES 8u /* a piece that is a token is taken whole (Llama-3) */
 #define TOKENIZER_FLAGS_ALL 15u
 #define TOKEN_NORMAL 1u
 #define TOKEN_UNKNOWN 2u
-#define TOKEN_CONTROL 3u      /* has no text when decoded */
+#define TOKEN_CONTROL 3u /* has no text when decoded */
 #define TOKEN_USER_DEFINED 4u
 #define TOKEN_UNUSED 5u
-#define TOKEN_BYTE 6u         /* text is that one byte; not in `sorted` */
+#define TOKEN_BYTE 6u /* text is that one byte; not in `sorted` */
 
 /* ABOUT: u32 name_bytes, licence_bytes, source_bytes, 0; then the three UTF-8 strings, each with a final NUL that its
  * length counts. */
+#define ABOUT_AT_NAME_BYTES 0u
+#define ABOUT_AT_LICENCE_BYTES 4u
+#define ABOUT_AT_SOURCE_BYTES 8u
+#define ABOUT_AT_RESERVED 12u
 #define ABOUT_HEAD_BYTES 16u
 #define ABOUT_STRING_BYTES_MAX 4096u
 
@@ -177,12 +194,22 @@
 #define LIMIT_INNER 262144u
 #define LIMIT_HEADS 1024u
 #define LIMIT_HEAD_DIM 1024u
+#define LIMIT_ATTENTION_WIDTH 131072u /* heads * head_dim */
 #define LIMIT_VOCABULARY (1u << 20)
 #define LIMIT_CONTEXT (1u << 20)
 #define LIMIT_TENSORS 16384u
+#define LIMIT_INT8_COLUMNS                                                                         \
+    131072u /* of an int8 matrix: 131072 * 128 * 127 < 2^31, so its sums stay exact in 32 bits */
 #define LIMIT_MERGES (1u << 22)
 #define LIMIT_SPECIALS 65536u
 #define LIMIT_TOKEN_TEXT_BYTES (32u << 20)
 #define LIMIT_TOKEN_BYTES 1024u /* one token's text */
+/* Ranges of the floats. Positive ones begin at the least normal f32. A frequency times the last position must stay within
+ * the range of math_sincos: LIMIT_CONTEXT * 128 = 2^27. */
+#define LEAST_POSITIVE_F32 0x1p-126f
+#define LIMIT_NORM_EPSILON 1.0f
+#define LIMIT_TEMPERATURE 100.0f
+#define LIMIT_ROPE_SCALE 128.0
+#define LIMIT_ROPE_FREQUENCY 128.0
 
 #endif

@@ -22,7 +22,7 @@ struct container_config {
     float norm_epsilon, temperature, top_p, min_p;
     uint32_t top_k;
     uint32_t stop_count;
-    uint32_t stop_tokens[CONFIG_STOP_TOKENS_MAX];
+    uint32_t stop_tokens[CONFIG_STOP_TOKENS_MAX]; /* TERCET_NO_TOKEN from stop_count on */
 };
 
 struct container_tensor {
@@ -33,40 +33,46 @@ struct container_tensor {
 
 /* Tokenizer tables, checked: offsets in range and rising, ids < token_count, orders as CONTAINER.md says. */
 struct container_tokenizer {
-    uint32_t kind, splitter, flags, token_count, sorted_count, merge_count, special_count, beginning, unknown;
+    uint32_t kind, splitter, flags, token_count, sorted_count, merge_count, special_count,
+        beginning, unknown;
     const uint32_t *text_offsets, *sorted, *byte_tokens, *merges, *specials;
     const uint8_t *kinds, *text;
 };
 
 struct container {
     struct container_prefix prefix;
-    const uint8_t *model_id;    /* 32 bytes */
+    const uint8_t *model_id; /* 32 bytes */
     struct container_config config;
     double rope_scale;
     uint32_t rope_count;
     const uint8_t *rope_frequencies; /* rope_count f64, little-endian, 8-aligned, all finite */
     uint32_t tensor_count;
-    const uint8_t *tensor_entries;   /* read one by container_get_tensor */
+    const uint8_t *tensor_entries; /* read one by container_get_tensor */
     uint32_t chunk_count;
-    const uint8_t *chunk_sha256;     /* chunk_count x 32 */
+    const uint8_t *chunk_sha256; /* chunk_count x 32 */
     struct container_tokenizer tokenizer;
     const char *name, *licence, *source; /* "" without an ABOUT section */
 };
 
 /* The first 64 bytes. `known_file_bytes` is 0 when the host does not know the size; else TRUNCATED or TRAILING_BYTES
  * when it differs. BAD_MAGIC, VERSION_TOO_NEW, BAD_HEADER, LIMIT_EXCEEDED, TRUNCATED (fewer than 64 bytes). */
-tercet_status container_read_prefix(untrusted_bytes bytes, uint64_t known_file_bytes, struct container_prefix *prefix,
-                                    tercet_error *error);
-/* The whole header (prefix.header_bytes bytes). */
-tercet_status container_read_header(untrusted_bytes bytes, uint64_t known_file_bytes, struct container *container,
-                                    tercet_error *error);
+tercet_status container_read_prefix(untrusted_bytes bytes, uint64_t known_file_bytes,
+                                    struct container_prefix *prefix, tercet_error *error);
+/* The whole header: exactly prefix.header_bytes bytes, aligned to 64 (else BAD_ARGUMENT; fewer: TRUNCATED). Beyond the
+ * statuses of the prefix: UNSUPPORTED for an id, a flag or a required section that this version does not know,
+ * BAD_HEADER and LIMIT_EXCEEDED. `where` is the offset in the file of the field that is wrong. On an error *container is
+ * all zero. That the tensors are those that the configuration needs is not checked here but in core/model. */
+tercet_status container_read_header(untrusted_bytes bytes, uint64_t known_file_bytes,
+                                    struct container *container, tercet_error *error);
 /* index < tensor_count of a container that was read. */
 struct container_tensor container_get_tensor(const struct container *container, uint32_t index);
-/* Exact size of a tensor of this type, scale and shape; false on overflow or a combination that does not exist. */
-bool container_tensor_bytes(uint32_t type, uint32_t scale, uint32_t rows, uint32_t columns, uint64_t *bytes);
+/* Exact size of a tensor of this type, scale and shape; false on overflow, a side of 0 or a combination that does not
+ * exist. */
+bool container_tensor_bytes(uint32_t type, uint32_t scale, uint32_t rows, uint32_t columns,
+                            uint64_t *bytes);
 /* Offset of the scales inside such a tensor (the size of the codes). Only int8 and ternary. */
 uint64_t container_scales_offset(uint32_t type, uint32_t rows, uint32_t columns);
-/* "embedding", "layers.3.attention.q", ...; NUL-terminated, at most 63 characters. */
+/* "embedding", "layers.3.attention.q", "layers.3.ffn.down", "output_norm", "head", ...; NUL-terminated, at most 63 characters. */
 void container_tensor_name(uint32_t stage, uint32_t role, char name[64]);
 
 #endif

@@ -23,21 +23,36 @@ struct tercet_loader {
     tercet_engine *engine; /* set by api.c, not used by the loader */
     tercet_allocator allocator;
     tercet_loader_options options;
-    enum { LOADER_PREFIX, LOADER_HEADER, LOADER_CHUNKS, LOADER_PLACE, LOADER_COMPLETE, LOADER_TAKEN, LOADER_FAILED } state;
+    enum {
+        LOADER_PREFIX,   /* wants the first 64 bytes */
+        LOADER_HEADER,   /* header memory is taken; wants the header */
+        LOADER_CHUNKS,   /* data memory is taken; wants next_chunk */
+        LOADER_PLACE,    /* map_in_place: waits for loader_place */
+        LOADER_COMPLETE, /* waits for loader_take */
+        LOADER_TAKEN,    /* the model owns the blocks */
+        LOADER_FAILED    /* answers only DISABLED */
+    } state;
+    bool wanted; /* the current want was handed out and not given yet */
     _Alignas(64) uint8_t prefix[PREFIX_BYTES];
     struct container_prefix prefix_values;
     uint32_t next_chunk;
     struct loaded_file file;
 };
 
-/* Bodies of the public calls; `loader` memory is the caller's (api.c). */
-void loader_init(struct tercet_loader *loader, const tercet_allocator *allocator, const tercet_loader_options *options);
+/* Bodies of the public calls; `loader` memory is the caller's (api.c). Any error of want, give, place or take, also a call
+ * out of turn, is final: the loader then answers DISABLED. Asking for the same want twice is no error. */
+void loader_init(struct tercet_loader *loader, const tercet_allocator *allocator,
+                 const tercet_loader_options *options);
+/* OK when nothing more is wanted: everything is there, or with map_in_place loader_place comes next. */
 tercet_status loader_want(struct tercet_loader *loader, tercet_want *want, tercet_error *error);
 tercet_status loader_give(struct tercet_loader *loader, tercet_error *error);
-tercet_status loader_place(struct tercet_loader *loader, const void *data, uint64_t bytes, tercet_error *error);
+tercet_status loader_place(struct tercet_loader *loader, const void *data, uint64_t bytes,
+                           tercet_error *error);
+/* BAD_ARGUMENT before the header was given and after the blocks were taken. */
 tercet_status loader_file_info(const struct tercet_loader *loader, tercet_file_info *info);
 /* Moves the blocks out; the loader keeps none of them. */
-tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file, tercet_error *error);
+tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file,
+                          tercet_error *error);
 void loader_release(struct tercet_loader *loader); /* frees what it still owns */
 void loaded_file_release(struct loaded_file *file);
 

@@ -1,0 +1,171 @@
+/*
+ * container_config.c: the sections CONFIG, ROPE and ABOUT: the model's shape, its rotation frequencies, and what people read
+ * about it. Never compares the shape with the tensors: core/model does.
+ */
+#include "container_sections.h"
+
+static tercet_status read_shape(const struct section *s, struct container_config *c,
+                                tercet_error *error) {
+    TERCET_TRY(section_u32(s, CONFIG_AT_LAYERS, "layers", 1, LIMIT_LAYERS, &c->layers, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_HIDDEN, "hidden", 1, LIMIT_HIDDEN, &c->hidden, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_INNER, "inner", 1, LIMIT_INNER, &c->inner, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_HEADS, "heads", 1, LIMIT_HEADS, &c->heads, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_KV_HEADS, "kv_heads", 1, LIMIT_HEADS, &c->kv_heads, error));
+    TERCET_TRY(
+        section_u32(s, CONFIG_AT_HEAD_DIM, "head_dim", 2, LIMIT_HEAD_DIM, &c->head_dim, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_VOCABULARY, "vocabulary", 1, LIMIT_VOCABULARY,
+                           &c->vocabulary, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_CONTEXT, "context", 1, LIMIT_CONTEXT, &c->context, error));
+    if (c->heads % c->kv_heads != 0)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_KV_HEADS,
+                           "CONFIG: kv_heads is %u, which does not divide the %u heads",
+                           c->kv_heads, c->heads);
+    if (c->head_dim % 2 != 0)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_HEAD_DIM,
+                           "CONFIG: head_dim is %u, but must be even", c->head_dim);
+    if (c->heads * c->head_dim > LIMIT_ATTENTION_WIDTH) /* at most 1024 * 1024 */
+        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, s->offset + CONFIG_AT_HEADS,
+                           "CONFIG: heads times head_dim is %u, but may be at most %u",
+                           c->heads * c->head_dim, LIMIT_ATTENTION_WIDTH);
+    return TERCET_OK;
+}
+
+static tercet_status read_sampling(const struct section *s, struct container_config *c,
+                                   tercet_error *error) {
+    TERCET_TRY(section_f32(s, CONFIG_AT_TEMPERATURE, "temperature", 0.0f, LIMIT_TEMPERATURE,
+                           &c->temperature, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_TOP_K, "top_k", 0, LIMIT_VOCABULARY, &c->top_k, error));
+    TERCET_TRY(
+        section_f32(s, CONFIG_AT_TOP_P, "top_p", LEAST_POSITIVE_F32, 1.0f, &c->top_p, error));
+    return section_f32(s, CONFIG_AT_MIN_P, "min_p", 0.0f, 1.0f, &c->min_p, error);
+}
+
+static tercet_status read_stop_tokens(const struct section *s, struct container_config *c,
+                                      tercet_error *error) {
+    TERCET_TRY(section_u32(s, CONFIG_AT_STOP_COUNT, "stop_count", 0, CONFIG_STOP_TOKENS_MAX,
+                           &c->stop_count, error));
+    for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++) {
+        size_t at = CONFIG_AT_STOP_TOKENS + i * sizeof(uint32_t);
+        if (i < c->stop_count) {
+            TERCET_TRY(section_token(s, at, "stop_tokens", c->vocabulary, false, &c->stop_tokens[i],
+                                     error));
+            continue;
+        }
+        TERCET_TRY(section_u32(s, at, "an unused entry of stop_tokens", TERCET_NO_TOKEN,
+                               TERCET_NO_TOKEN, &c->stop_tokens[i], error));
+    }
+    return TERCET_OK;
+}
+
+tercet_status container_read_config(const struct section *s, struct container_config *c,
+                                    tercet_error *error) {
+    TERCET_TRY(section_size(s, CONFIG_BYTES, error));
+    TERCET_TRY(section_choice(s, CONFIG_AT_FAMILY, "family", FAMILY_BITNET, &c->family, error));
+    TERCET_TRY(section_flags(s, CONFIG_AT_FLAGS, "flags", CONFIG_FLAGS_ALL, &c->flags, error));
+    TERCET_TRY(read_shape(s, c, error));
+    TERCET_TRY(section_choice(s, CONFIG_AT_ACTIVATION, "activation", ACTIVATION_RELU2,
+                              &c->activation, error));
+    TERCET_TRY(section_u32(s, CONFIG_AT_ACTIVATION_BITS, "activation_bits", 0, UINT32_MAX,
+                           &c->activation_bits, error));
+    if (c->activation_bits != 8 && c->activation_bits != 32)
+        return tercet_fail(error, TERCET_UNSUPPORTED, s->offset + CONFIG_AT_ACTIVATION_BITS,
+                           "CONFIG: activation_bits is %u, but this version knows only 8 and 32",
+                           c->activation_bits);
+    TERCET_TRY(section_f32(s, CONFIG_AT_NORM_EPSILON, "norm_epsilon", LEAST_POSITIVE_F32,
+                           LIMIT_NORM_EPSILON, &c->norm_epsilon, error));
+    TERCET_TRY(read_sampling(s, c, error));
+    TERCET_TRY(read_stop_tokens(s, c, error));
+    return section_zero(s, CONFIG_AT_RESERVED, CONFIG_BYTES - CONFIG_AT_RESERVED, error);
+}
+
+tercet_status container_read_rope(const struct section *s, uint32_t head_dim,
+                                  struct container *container, tercet_error *error) {
+    uint32_t count;
+    TERCET_TRY(section_u32(s, ROPE_AT_COUNT, "count", 0, UINT32_MAX, &count, error));
+    if (count != head_dim / 2)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + ROPE_AT_COUNT,
+                           "ROPE: there are %u frequencies, but a head has %u pairs", count,
+                           head_dim / 2);
+    TERCET_TRY(section_size(s, ROPE_AT_FREQUENCIES + (uint64_t)count * sizeof(double), error));
+    TERCET_TRY(section_zero(s, ROPE_AT_RESERVED, ROPE_AT_SCALE - ROPE_AT_RESERVED, error));
+    TERCET_TRY(section_f64(s, ROPE_AT_SCALE, "scale", (double)LEAST_POSITIVE_F32, LIMIT_ROPE_SCALE,
+                           &container->rope_scale, error));
+    for (uint32_t i = 0; i < count; i++) {
+        double frequency;
+        TERCET_TRY(section_f64(s, ROPE_AT_FREQUENCIES + i * sizeof(double), "a frequency", 0.0,
+                               LIMIT_ROPE_FREQUENCY, &frequency, error));
+    }
+    container->rope_count = count;
+    container->rope_frequencies = s->bytes.bytes + ROPE_AT_FREQUENCIES;
+    return TERCET_OK;
+}
+
+/* Bytes of the well-formed UTF-8 character at text (RFC 3629: no surrogates, nothing longer than needed, at most
+ * U+10FFFF), or 0. Control characters (C0, DEL, C1) also give 0: these strings are printed to terminals. */
+static size_t printable_character(const uint8_t *text, size_t bytes) {
+    uint8_t lead = text[0];
+    if (lead < 0x80)
+        return lead >= 0x20 && lead != 0x7F ? 1 : 0;
+    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || bytes < length)
+        return 0;
+    uint8_t least = 0x80, most = 0xBF; /* of the second byte */
+    if (lead == 0xC2)
+        least = 0xA0;
+    if (lead == 0xE0)
+        least = 0xA0;
+    if (lead == 0xED)
+        most = 0x9F;
+    if (lead == 0xF0)
+        least = 0x90;
+    if (lead == 0xF4)
+        most = 0x8F;
+    if (text[1] < least || text[1] > most)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((text[i] & 0xC0u) != 0x80u)
+            return 0;
+    return length;
+}
+
+/* `at` is where the string begins; its NUL is counted in `bytes`, which is at least 1. */
+static tercet_status read_string(const struct section *s, size_t at, uint32_t bytes,
+                                 const char *field, const char **out, tercet_error *error) {
+    const uint8_t *text =
+        s->bytes.bytes +
+        at; /* inside: the section's size was compared with the sum of the lengths */
+    size_t length = bytes - 1;
+    for (size_t i = 0; i < length;) {
+        size_t step = printable_character(text + i, length - i);
+        if (step == 0)
+            return tercet_fail(
+                error, TERCET_BAD_HEADER, s->offset + at + i,
+                "ABOUT: %s holds a byte that is no UTF-8 text or a control character", field);
+        i += step;
+    }
+    if (text[length] != 0)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + at + length,
+                           "ABOUT: %s does not end with a zero byte", field);
+    *out = (const char *)text;
+    return TERCET_OK;
+}
+
+tercet_status container_read_about(const struct section *s, struct container *container,
+                                   tercet_error *error) {
+    uint32_t name_bytes, licence_bytes, source_bytes;
+    TERCET_TRY(section_u32(s, ABOUT_AT_NAME_BYTES, "name_bytes", 1, ABOUT_STRING_BYTES_MAX,
+                           &name_bytes, error));
+    TERCET_TRY(section_u32(s, ABOUT_AT_LICENCE_BYTES, "licence_bytes", 1, ABOUT_STRING_BYTES_MAX,
+                           &licence_bytes, error));
+    TERCET_TRY(section_u32(s, ABOUT_AT_SOURCE_BYTES, "source_bytes", 1, ABOUT_STRING_BYTES_MAX,
+                           &source_bytes, error));
+    TERCET_TRY(section_zero(s, ABOUT_AT_RESERVED, ABOUT_HEAD_BYTES - ABOUT_AT_RESERVED, error));
+    TERCET_TRY(
+        section_size(s, ABOUT_HEAD_BYTES + name_bytes + licence_bytes + source_bytes, error));
+    size_t at = ABOUT_HEAD_BYTES;
+    TERCET_TRY(read_string(s, at, name_bytes, "the name", &container->name, error));
+    at += name_bytes;
+    TERCET_TRY(read_string(s, at, licence_bytes, "the licence", &container->licence, error));
+    at += licence_bytes;
+    return read_string(s, at, source_bytes, "the source", &container->source, error);
+}
