@@ -1,0 +1,427 @@
+/* test_session.c - sessions over small real models that this test packs: slicing, threads, cancel, reset, limits, text,
+ * and memory: what is announced is what is taken, nothing is allocated in the token loop, and every failed allocation
+ * is an error that leaks nothing. */
+#include "base/arena.h"
+#include "check.h"
+#include "include/tercet.h"
+#include "pack.h"
+
+#include <unistd.h>
+
+struct file {
+    uint8_t *bytes;
+    size_t count;
+};
+
+/* Counts what is taken; fails from the n-th allocation on (0: never). */
+struct meter {
+    uint64_t now, calls, fail_at;
+};
+
+static void *metered_alloc(void *opaque, size_t bytes) {
+    struct meter *meter = opaque;
+    meter->calls++;
+    if (meter->fail_at != 0 && meter->calls >= meter->fail_at)
+        return NULL;
+    tercet_allocator allocator = arena_default_allocator();
+    void *pointer = allocator.alloc(NULL, bytes);
+    if (pointer != NULL) {
+        memset(pointer, 0xA5, bytes); /* nothing may rely on zeros */
+        meter->now += bytes;
+    }
+    return pointer;
+}
+
+static void metered_free(void *opaque, void *pointer, size_t bytes) {
+    struct meter *meter = opaque;
+    meter->now -= bytes;
+    free(pointer);
+}
+
+static struct file pack_folder(const char *folder, enum pack_quantize quantize,
+                               enum pack_dense dense) {
+    char path[] = "/tmp/tercet-session-XXXXXX";
+    int descriptor = mkstemp(path);
+    REQUIRE(descriptor >= 0);
+    close(descriptor);
+    struct pack_options options;
+    pack_options_init(&options);
+    options.source = folder;
+    options.destination = path;
+    options.quantize = quantize;
+    options.dense = dense;
+    struct pack_report report;
+    tercet_error error = {TERCET_OK, 0, ""};
+    tercet_status status = pack(&options, &report, &error);
+    if (status != TERCET_OK)
+        fprintf(stderr, "%s: %s\n", folder, error.detail);
+    REQUIRE(status == TERCET_OK);
+    pack_report_free(&report);
+    FILE *stream = fopen(path, "rb");
+    REQUIRE(stream != NULL);
+    struct file file = {.count = 0};
+    fseek(stream, 0, SEEK_END);
+    file.count = (size_t)ftell(stream);
+    rewind(stream);
+    file.bytes = malloc(file.count);
+    REQUIRE(file.bytes != NULL && fread(file.bytes, 1, file.count, stream) == file.count);
+    fclose(stream);
+    unlink(path);
+    return file;
+}
+
+static tercet_status open_engine(struct meter *meter, uint32_t threads, tercet_engine **engine) {
+    tercet_engine_options options;
+    tercet_engine_options_init(&options);
+    options.threads = threads;
+    options.allocator = (tercet_allocator){metered_alloc, metered_free, meter};
+    return tercet_engine_create(&options, engine, NULL);
+}
+
+static tercet_status load(tercet_engine *engine, const struct file *file, tercet_model **model) {
+    tercet_loader_options options;
+    tercet_loader_options_init(&options);
+    options.file_bytes = file->count;
+    tercet_loader *loader = NULL;
+    tercet_status status = tercet_loader_create(engine, &options, &loader, NULL);
+    if (status != TERCET_OK)
+        return status;
+    tercet_want want;
+    while ((status = tercet_loader_want(loader, &want, NULL)) == TERCET_NEED_BYTES) {
+        if (want.offset + want.bytes > file->count) {
+            status = TERCET_TRUNCATED;
+            break;
+        }
+        memcpy(want.destination, file->bytes + want.offset, want.bytes);
+        status = tercet_loader_give(loader, NULL);
+        if (status != TERCET_OK)
+            break;
+    }
+    if (status == TERCET_OK)
+        status = tercet_loader_finish(loader, model, NULL);
+    tercet_loader_destroy(loader);
+    return status;
+}
+
+struct setup {
+    struct meter meter;
+    tercet_engine *engine;
+    tercet_model *model;
+    tercet_model_info info;
+};
+
+static void set_up(struct setup *setup, const struct file *file, uint32_t threads) {
+    memset(setup, 0, sizeof *setup);
+    REQUIRE(open_engine(&setup->meter, threads, &setup->engine) == TERCET_OK);
+    REQUIRE(load(setup->engine, file, &setup->model) == TERCET_OK);
+    tercet_model_get_info(setup->model, &setup->info);
+}
+
+static void tear_down(struct setup *setup) {
+    tercet_model_destroy(setup->model);
+    tercet_engine_destroy(setup->engine);
+    CHECK_EQ(setup->meter.now, 0);
+}
+
+static tercet_session *open_session(struct setup *setup, uint32_t context, uint32_t slice,
+                                    float temperature) {
+    tercet_session_options options;
+    tercet_session_options_init(setup->model, &options);
+    options.context = context;
+    options.slice = slice;
+    options.sampling.temperature = temperature;
+    options.sampling.seed = 9;
+    tercet_session *session = NULL;
+    REQUIRE(tercet_session_create(setup->model, &options, &session, NULL) == TERCET_OK);
+    return session;
+}
+
+#define PROMPT 40u
+
+static void fill_prompt(uint32_t prompt[PROMPT], uint32_t vocabulary) {
+    for (uint32_t i = 0; i < PROMPT; i++)
+        prompt[i] = (i * 7u + 5u) % vocabulary;
+}
+
+static tercet_status prefill(tercet_session *session, const uint32_t *tokens, size_t count,
+                             float *logits, uint32_t vocabulary) {
+    size_t at = 0;
+    while (at < count) {
+        size_t done = 0;
+        tercet_status status =
+            tercet_session_prefill(session, tokens + at, count - at, &done,
+                                   logits == NULL ? NULL : logits + at * vocabulary, NULL);
+        if (status != TERCET_OK)
+            return status;
+        REQUIRE(done > 0);
+        at += done;
+    }
+    return TERCET_OK;
+}
+
+/* All logits of the prompt and 12 greedy steps in one buffer: [PROMPT + 12][vocabulary]. */
+static float *run_all(struct setup *setup, uint32_t slice) {
+    uint32_t vocabulary = setup->info.vocabulary;
+    float *logits = malloc((size_t)(PROMPT + 12) * vocabulary * sizeof(float));
+    uint32_t prompt[PROMPT];
+    REQUIRE(logits != NULL);
+    fill_prompt(prompt, vocabulary);
+    tercet_session *session = open_session(setup, 0, slice, 0.0f);
+    CHECK_STATUS(prefill(session, prompt, PROMPT, logits, vocabulary), TERCET_OK);
+    CHECK_MEM(tercet_session_logits(session), logits + (size_t)(PROMPT - 1) * vocabulary,
+              vocabulary * sizeof(float));
+    uint64_t calls = setup->meter.calls;
+    for (size_t i = 0; i < 12; i++) {
+        uint32_t token;
+        tercet_status status = tercet_session_step(session, &token, NULL);
+        if (status == TERCET_END_OF_TEXT) {
+            size_t done; /* go on all the same: the logits are what is compared */
+            CHECK_STATUS(tercet_session_prefill(session, &token, 1, &done, NULL, NULL), TERCET_OK);
+        } else {
+            CHECK_STATUS(status, TERCET_OK);
+        }
+        memcpy(logits + (PROMPT + i) * vocabulary, tercet_session_logits(session),
+               vocabulary * sizeof(float));
+    }
+    CHECK_EQ(setup->meter.calls, calls); /* no allocation in the token loop */
+    tercet_session_destroy(session);
+    return logits;
+}
+
+static void slices_and_threads_change_no_bit(const struct file *file) {
+    struct setup first;
+    set_up(&first, file, 1);
+    float *reference = run_all(&first, 32);
+    size_t bytes = (size_t)(PROMPT + 12) * first.info.vocabulary * sizeof(float);
+    const uint32_t slices[] = {1, 3, 16, 64};
+    for (size_t i = 0; i < sizeof slices / sizeof *slices; i++) {
+        float *logits = run_all(&first, slices[i]);
+        CHECK_MEM(logits, reference, bytes);
+        free(logits);
+    }
+    tear_down(&first);
+    for (uint32_t threads = 2; threads <= 5; threads++) {
+        struct setup other;
+        set_up(&other, file, threads);
+        float *logits = run_all(&other, 7);
+        CHECK_MEM(logits, reference, bytes);
+        free(logits);
+        tear_down(&other);
+    }
+    free(reference);
+}
+
+static void cancel_leaves_no_trace(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT], token;
+    fill_prompt(prompt, vocabulary);
+    tercet_session *plain = open_session(&setup, 0, 8, 0.9f),
+                   *stopped = open_session(&setup, 0, 8, 0.9f);
+    CHECK_STATUS(prefill(plain, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+
+    tercet_session_cancel(stopped);
+    size_t done = 99;
+    CHECK_STATUS(tercet_session_prefill(stopped, prompt, PROMPT, &done, NULL, NULL),
+                 TERCET_CANCELLED);
+    CHECK_EQ(done, 0);
+    CHECK_STATUS(prefill(stopped, prompt, PROMPT, NULL, vocabulary),
+                 TERCET_OK); /* a cancel is used up by one call */
+    for (int i = 0; i < 20; i++) {
+        if (i % 4 == 2) {
+            *tercet_session_cancel_flag(stopped) = 1;
+            CHECK_STATUS(tercet_session_step(stopped, &token, NULL), TERCET_CANCELLED);
+        }
+        uint32_t expected;
+        tercet_status status = tercet_session_step(plain, &expected, NULL);
+        CHECK_STATUS(tercet_session_step(stopped, &token, NULL), status);
+        CHECK_EQ(token, expected);
+        if (status != TERCET_OK)
+            break;
+    }
+    CHECK_MEM(tercet_session_logits(plain), tercet_session_logits(stopped),
+              vocabulary * sizeof(float));
+    tercet_session_destroy(plain);
+    tercet_session_destroy(stopped);
+    tear_down(&setup);
+}
+
+static void reset_equals_a_fresh_session(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 2);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT], first[10], token;
+    fill_prompt(prompt, vocabulary);
+    tercet_session *session = open_session(&setup, 0, 16, 0.9f);
+    CHECK(tercet_session_logits(session) == NULL);
+    CHECK_STATUS(tercet_session_step(session, &token, NULL),
+                 TERCET_BAD_ARGUMENT); /* nothing to continue */
+    for (uint32_t round = 0; round < 3; round++) {
+        uint32_t keep = round * 13; /* 0, 13, 26 tokens of the prompt stay */
+        CHECK_STATUS(tercet_session_reset(session, keep), TERCET_OK);
+        CHECK(tercet_session_logits(session) == NULL);
+        uint32_t from = round == 0 ? 0 : keep;
+        CHECK_STATUS(prefill(session, prompt + from, PROMPT - from, NULL, vocabulary), TERCET_OK);
+        for (int i = 0; i < 10; i++) {
+            tercet_status status = tercet_session_step(session, &token, NULL);
+            if (round == 0)
+                first[i] = token;
+            CHECK_EQ(token, first[i]);
+            if (status != TERCET_OK)
+                break;
+        }
+    }
+    tercet_session_destroy(session);
+    tear_down(&setup);
+}
+
+static void limits_are_told(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT], token;
+    fill_prompt(prompt, vocabulary);
+    tercet_error error;
+    size_t done;
+    tercet_session *session = open_session(&setup, PROMPT + 2, 16, 0.0f);
+    uint32_t wrong[3] = {1, vocabulary, 2};
+    CHECK_STATUS(tercet_session_prefill(session, wrong, 3, &done, NULL, &error), TERCET_BAD_TOKEN);
+    CHECK_EQ(error.where, 1);
+    CHECK_STATUS(prefill(session, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+    CHECK_STATUS(tercet_session_prefill(session, prompt, 3, &done, NULL, &error),
+                 TERCET_PROMPT_TOO_LONG);
+    CHECK_EQ(done, 0);
+    CHECK(strstr(error.detail, "42") != NULL);
+    const uint32_t two[] = {3, 4};
+    CHECK_STATUS(prefill(session, two, 2, NULL, vocabulary), TERCET_OK);
+    CHECK_STATUS(tercet_session_step(session, &token, &error), TERCET_CONTEXT_FULL);
+    tercet_session_info info;
+    tercet_session_get_info(session, &info);
+    CHECK_EQ(info.tokens, PROMPT + 2);
+    CHECK_EQ(info.context, PROMPT + 2);
+    tercet_session_destroy(session);
+
+    tercet_session_options options;
+    tercet_session_options_init(setup.model, &options);
+    options.context = setup.info.context + 1;
+    CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
+                 TERCET_BAD_ARGUMENT);
+    CHECK_EQ(tercet_session_bytes(setup.model, &options), 0);
+    options.context = 0;
+    options.slice = 513;
+    CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
+                 TERCET_BAD_ARGUMENT);
+    options.slice = 0;
+    options.sampling.top_p = 2.0f;
+    CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
+                 TERCET_BAD_ARGUMENT);
+    tear_down(&setup);
+}
+
+static void memory_is_what_was_announced(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    tercet_session_options options;
+    tercet_session_options_init(setup.model, &options);
+    for (uint32_t context = 1; context <= setup.info.context; context = context * 3 + 1) {
+        options.context = context;
+        uint64_t before = setup.meter.now, announced = tercet_session_bytes(setup.model, &options);
+        tercet_session *session = NULL;
+        CHECK_STATUS(tercet_session_create(setup.model, &options, &session, NULL), TERCET_OK);
+        CHECK_EQ(setup.meter.now - before, announced);
+        tercet_session_info info;
+        tercet_session_get_info(session, &info);
+        CHECK_EQ(info.bytes, announced);
+        tercet_session_destroy(session);
+    }
+    tear_down(&setup);
+}
+
+static void every_failed_allocation_is_an_error(const struct file *file) {
+    uint32_t prompt[PROMPT];
+    bool finished = false;
+    for (uint64_t n = 1; n < 100 && !finished; n++) {
+        struct meter meter = {.fail_at = n};
+        tercet_engine *engine = NULL;
+        tercet_model *model = NULL;
+        tercet_session *session = NULL;
+        tercet_status status = open_engine(&meter, 2, &engine);
+        if (status == TERCET_OK)
+            status = load(engine, file, &model);
+        if (status == TERCET_OK) {
+            tercet_session_options options;
+            tercet_session_options_init(model, &options);
+            status = tercet_session_create(model, &options, &session, NULL);
+        }
+        size_t count = 0;
+        if (status == TERCET_OK)
+            status = tercet_tokenize(model, "a", 1, 0, prompt, PROMPT, &count, NULL);
+        finished = status == TERCET_OK;
+        if (!finished)
+            CHECK_STATUS(status, TERCET_OUT_OF_MEMORY);
+        tercet_session_destroy(session);
+        tercet_model_destroy(model);
+        tercet_engine_destroy(engine);
+        CHECK_EQ(meter.now, 0);
+    }
+    CHECK(finished);
+}
+
+/* What the steps give as text is what detokenizing all tokens gives. */
+static void streamed_text_is_the_whole_text(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t tokens[64];
+    size_t count = 0;
+    CHECK_STATUS(
+        tercet_tokenize(setup.model, "", 0, TERCET_TEXT_ADD_BEGINNING, tokens, 64, &count, NULL),
+        TERCET_OK);
+    if (count == 0)
+        tokens[count++] = 5;
+    size_t start = count;
+    tercet_session *session = open_session(&setup, 0, 8, 1.5f);
+    CHECK_STATUS(prefill(session, tokens, count, NULL, setup.info.vocabulary), TERCET_OK);
+    char streamed[8192], whole[8192], before[8192];
+    size_t streamed_bytes = 0, whole_bytes = 0, before_bytes = 0;
+    const char *text;
+    size_t bytes;
+    while (count < 60 && tercet_session_step(session, &tokens[count], NULL) == TERCET_OK) {
+        count++;
+        CHECK_STATUS(tercet_session_take_text(session, 0, &text, &bytes), TERCET_OK);
+        REQUIRE(streamed_bytes + bytes < sizeof streamed);
+        memcpy(streamed + streamed_bytes, text, bytes);
+        streamed_bytes += bytes;
+    }
+    CHECK(count > start);
+    CHECK_STATUS(tercet_session_take_text(session, 1, &text, &bytes), TERCET_OK);
+    memcpy(streamed + streamed_bytes, text, bytes);
+    streamed_bytes += bytes;
+    CHECK_STATUS(
+        tercet_detokenize(setup.model, tokens, start, before, sizeof before, &before_bytes, NULL),
+        TERCET_OK);
+    CHECK_STATUS(
+        tercet_detokenize(setup.model, tokens, count, whole, sizeof whole, &whole_bytes, NULL),
+        TERCET_OK);
+    REQUIRE(CHECK_EQ(whole_bytes, before_bytes + streamed_bytes));
+    CHECK_MEM(whole + before_bytes, streamed, streamed_bytes);
+    tercet_session_destroy(session);
+    tear_down(&setup);
+}
+
+static void check_model(const char *folder, enum pack_quantize quantize, enum pack_dense dense) {
+    struct file file = pack_folder(folder, quantize, dense);
+    slices_and_threads_change_no_bit(&file);
+    cancel_leaves_no_trace(&file);
+    reset_equals_a_fresh_session(&file);
+    limits_are_told(&file);
+    memory_is_what_was_announced(&file);
+    every_failed_allocation_is_an_error(&file);
+    streamed_text_is_the_whole_text(&file);
+    free(file.bytes);
+}
+
+int main(void) {
+    check_model("golden/models/bitnet-packed-autobitlinear", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
+    check_model("golden/models/llama-packed-oldstyle", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
+    check_model("golden/models/llama-dense-f32", PACK_QUANTIZE_NONE, PACK_DENSE_Q8);
+    check_model("golden/models/llama-dense-f32", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
+    return check_done();
+}
