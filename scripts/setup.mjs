@@ -299,6 +299,8 @@ export async function installPackages(state, report, system = thisSystem()) {
     "Acquire::Retries=2",
     "-o",
     "Dpkg::Lock::Timeout=120",
+    "-o",
+    "Dpkg::Use-Pty=0", // a container need not have /dev/pts
     ...names,
   ];
   // The lists of a fresh machine or image are empty or old; a simulation tells without changing anything.
@@ -326,11 +328,18 @@ export async function installPackages(state, report, system = thisSystem()) {
       return download(false);
     });
   await download(true);
-  await system.run("apt-get", install, {
-    env,
-    onLine,
-    failure: `apt-get could not install ${names.join(" ")}`,
-  });
+  await system
+    .run("apt-get", install, {
+      env,
+      onLine,
+      failure: `apt-get could not install ${names.join(" ")}`,
+    })
+    .catch((error) => {
+      // Progress is for programs; what remains is what apt and dpkg said to people.
+      if (error instanceof StepError)
+        error.output = error.output.replace(/^(dl|pm)status:.*\n?/gm, "");
+      throw error;
+    });
   return `installed ${names.join(" ")}`;
 }
 
@@ -358,11 +367,23 @@ export async function installNpmPackages(state, report, system = thisSystem()) {
   const cli = process.env.npm_execpath;
   const [command, args] = cli?.endsWith(".js") ? [process.execPath, [cli]] : ["npm", []];
   // Without scripts: esbuild's only saves a few milliseconds at start, the rest have none.
-  await system.run(command, [...args, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], {
-    cwd: root,
-    failure:
-      "npm ci failed: is registry.npmjs.org, or your npm registry, within reach? Then run the same command again",
-  });
+  await system.run(
+    command,
+    [
+      ...args,
+      "ci",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--fetch-retry-mintimeout=2000",
+      "--fetch-retry-maxtimeout=8000",
+    ],
+    {
+      cwd: root,
+      failure:
+        "npm ci failed: is registry.npmjs.org, or your npm registry, within reach? Then run the same command again",
+    },
+  );
   system.write(npmStampPath, npmStamp(system));
   return "npm packages are installed";
 }
