@@ -168,7 +168,11 @@
 #define TOKENIZER_FLAG_BYTE_FALLBACK                                                               \
     4u /* characters not in the vocabulary become byte tokens, else UNKNOWN */
 #define TOKENIZER_FLAG_IGNORE_MERGES 8u /* a piece that is a token is taken whole (Llama-3) */
-#define TOKENIZER_FLAGS_ALL 15u
+/* Where ADD_PREFIX_SPACE puts its space: in front of the part of the text that begins it; with EVERY_PART in front of every
+ * part between special tokens; with IF_MISSING only where the part does not begin with a space itself. */
+#define TOKENIZER_FLAG_PREFIX_EVERY_PART 16u
+#define TOKENIZER_FLAG_PREFIX_IF_MISSING 32u
+#define TOKENIZER_FLAGS_ALL 63u
 #define TOKEN_NORMAL 1u
 #define TOKEN_UNKNOWN 2u
 #define TOKEN_CONTROL 3u /* has no text when decoded */

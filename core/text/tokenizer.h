@@ -14,14 +14,17 @@ size_t tokenizer_scratch_bytes(const struct container_tokenizer *tables, size_t 
  * Byte-level BPE: specials cut out, split by the table's splitter, merged per piece. SentencePiece: specials cut out, one
  * space in front of the first text part if the flag says so, merged as one piece; characters that are no token become
  * byte tokens (or UNKNOWN). Cost O(n log n). */
-tercet_status tokenizer_encode(const struct container_tokenizer *tables, const char *text, size_t bytes, uint32_t flags,
-                               uint32_t *tokens, size_t capacity, size_t *count, void *scratch, tercet_error *error);
+tercet_status tokenizer_encode(const struct container_tokenizer *tables, const char *text,
+                               size_t bytes, uint32_t flags, uint32_t *tokens, size_t capacity,
+                               size_t *count, void *scratch, tercet_error *error);
 
 /* Bytes of a token: empty for control and unused ones. token < token_count, else false. */
-bool tokenizer_token_bytes(const struct container_tokenizer *tables, uint32_t token, const uint8_t **bytes, size_t *count);
+bool tokenizer_token_bytes(const struct container_tokenizer *tables, uint32_t token,
+                           const uint8_t **bytes, size_t *count);
 
 /* As tercet_detokenize. */
-tercet_status tokenizer_decode(const struct container_tokenizer *tables, const uint32_t *tokens, size_t token_count,
-                               char *text, size_t capacity, size_t *bytes, tercet_error *error);
+tercet_status tokenizer_decode(const struct container_tokenizer *tables, const uint32_t *tokens,
+                               size_t token_count, char *text, size_t capacity, size_t *bytes,
+                               tercet_error *error);
 
 #endif
