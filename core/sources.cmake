@@ -23,6 +23,8 @@ set(TERCET_CORE_SOURCES
     text/utf8.c
     text/unicode_ranges.c
     text/pretokenizer.c
+    text/special_tokens.c
+    text/merge_machine.c
     text/merge_machine.c
     text/special_tokens.c
     text/tokenizer.c
