@@ -19,7 +19,12 @@
 #include <stdint.h>
 
 /* Mirrors SCALE_* of the container; model/weights.c translates. */
-enum kernel_scale { KERNEL_SCALE_TENSOR = 1, KERNEL_SCALE_ROW = 2, KERNEL_SCALE_GROUP64 = 3, KERNEL_SCALE_GROUP128 = 4 };
+enum kernel_scale {
+    KERNEL_SCALE_TENSOR = 1,
+    KERNEL_SCALE_ROW = 2,
+    KERNEL_SCALE_GROUP64 = 3,
+    KERNEL_SCALE_GROUP128 = 4
+};
 
 /* A ternary matrix in V16 tiles; all pointers aligned to 64. */
 struct ternary_matrix {
@@ -52,7 +57,9 @@ struct activations {
     int32_t *group_sums;
     uint32_t count, columns, stride;
 };
-static inline uint32_t activation_stride(uint32_t columns) { return (columns + 63u) & ~63u; }
+static inline uint32_t activation_stride(uint32_t columns) {
+    return (columns + 63u) & ~63u;
+}
 
 struct tercet_kernels {
     const char *name;
@@ -69,16 +76,17 @@ struct tercet_kernels {
      * x->columns == w->columns. With integer dots d = sum(code*x) - sum(x) over the tensor or group:
      *   tensor: y = (float)d * (scale * step); row: y = (float)d * (scale[row] * step);
      *   group:  y = (sum over groups in rising order from +0 of (float)d_g * scale_g[row]) * step. */
-    void (*ternary_matmul)(const struct ternary_matrix *w, const struct activations *x, uint32_t strip_begin,
-                           uint32_t strip_end, float *y, size_t y_stride);
+    void (*ternary_matmul)(const struct ternary_matrix *w, const struct activations *x,
+                           uint32_t strip_begin, uint32_t strip_end, float *y, size_t y_stride);
 
     /* Same for int8 rows: y = (float)d * (scale[row] * step), d = sum(code * x). |d| < 2^31: columns <= 131072. */
-    void (*int8_matmul)(const struct int8_matrix *w, const struct activations *x, uint32_t strip_begin,
-                        uint32_t strip_end, float *y, size_t y_stride);
+    void (*int8_matmul)(const struct int8_matrix *w, const struct activations *x,
+                        uint32_t strip_begin, uint32_t strip_end, float *y, size_t y_stride);
 
     /* y[t][row] = dot16(x[t], w[row]) for rows [row_begin, row_end); x: [count][x_stride]. */
-    void (*float_matmul)(const struct float_matrix *w, const float *x, size_t x_stride, uint32_t count,
-                         uint32_t row_begin, uint32_t row_end, float *y, size_t y_stride);
+    void (*float_matmul)(const struct float_matrix *w, const float *x, size_t x_stride,
+                         uint32_t count, uint32_t row_begin, uint32_t row_end, float *y,
+                         size_t y_stride);
 
     /* y = (x * r) * weight, r = 1.0f / sqrtf(dot16(x, x) / (float)n + epsilon). y may be x. */
     void (*rms_norm)(const float *x, const float *weight, uint32_t n, float epsilon, float *y);
@@ -90,8 +98,8 @@ struct tercet_kernels {
     /* One query head over `positions` keys and values (row p at k + p * stride): score_p = dot16(q, k_p) * scale; m = max by
      * "a > m ? a : m" from score_0; e_p = exp(score_p - m); z = dot16(e, ones);
      * out[i] = (sum over p in rising order from +0 of e_p * v_p[i]) * (1.0f / z). scores: scratch f32[positions]. */
-    void (*attend)(const float *q, const float *k, const float *v, size_t stride, uint32_t positions, uint32_t head_dim,
-                   float scale, float *scores, float *out);
+    void (*attend)(const float *q, const float *k, const float *v, size_t stride,
+                   uint32_t positions, uint32_t head_dim, float scale, float *scores, float *out);
 
     /* In place into gate: silu: (g / (1 + exp(-g))) * u; relu2: r = g > 0 ? g : +0; (r * r) * u. */
     void (*silu_mul)(float *gate, const float *up, size_t n);
