@@ -35,6 +35,66 @@ struct argument {
     bool *given;        /* set when the option was given; may be NULL */
 };
 
+/* Rows of a table. */
+static inline struct argument argument_flag(const char *name, bool *target, const char *help) {
+    return (struct argument){.name = name, .kind = ARGUMENT_FLAG, .target = target, .help = help};
+}
+
+static inline struct argument argument_text(const char *name, char letter, const char **target,
+                                            const char *value, const char *help) {
+    return (struct argument){.name = name,
+                             .letter = letter,
+                             .kind = ARGUMENT_TEXT,
+                             .target = (void *)target,
+                             .value = value,
+                             .help = help};
+}
+
+static inline struct argument argument_texts(const char *name, struct text_list *target,
+                                             const char *value, const char *help) {
+    return (struct argument){
+        .name = name, .kind = ARGUMENT_TEXTS, .target = target, .value = value, .help = help};
+}
+
+static inline struct argument argument_count(const char *name, char letter, uint32_t *target,
+                                             uint32_t least, uint32_t most, const char *help) {
+    return (struct argument){.name = name,
+                             .letter = letter,
+                             .kind = ARGUMENT_COUNT,
+                             .target = target,
+                             .least = least,
+                             .most = most,
+                             .value = "N",
+                             .help = help};
+}
+
+static inline struct argument argument_integer(const char *name, uint64_t *target, uint64_t most,
+                                               const char *help) {
+    return (struct argument){.name = name,
+                             .kind = ARGUMENT_INTEGER,
+                             .target = target,
+                             .most = (double)most,
+                             .value = "N",
+                             .help = help};
+}
+
+static inline struct argument argument_number(const char *name, float *target, double least,
+                                              double most, const char *help) {
+    return (struct argument){.name = name,
+                             .kind = ARGUMENT_NUMBER,
+                             .target = target,
+                             .least = least,
+                             .most = most,
+                             .value = "X",
+                             .help = help};
+}
+
+/* The row, with a place that tells whether the option was given. */
+static inline struct argument argument_noting(struct argument row, bool *given) {
+    row.given = given;
+    return row;
+}
+
 struct positional {
     const char *name; /* "MODEL" */
     const char *help;

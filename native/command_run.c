@@ -1,0 +1,396 @@
+/*
+ * command_run.c: `tercet run`: a prompt in, text out, token by token; figures on stderr or one JSON
+ * object on stdout. The loop itself is generation.c.
+ */
+#define _GNU_SOURCE 1 /* sigaction, getrandom */
+#include "clock.h"
+#include "commands.h"
+#include "generation.h"
+#include "json_writer.h"
+#include "machine.h"
+#include "open_model.h"
+#include "terminal.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Seeds stay below 2^53, the largest range that JavaScript's numbers hold exactly: a seed of one
+ * twin must work in the other. */
+#define SEED_MAX (((uint64_t)1 << 53) - 1)
+
+enum { DEFAULT_TOKENS = 128, TOKENS_MAX = 1 << 20 };
+
+struct run_options {
+    struct open_options open;
+    const char *prompt, *prompt_file, *standard_input;
+    bool prompt_given, prompt_file_given;
+    uint32_t tokens, context, top_k, repetition_window;
+    float temperature, top_p, min_p, repetition_penalty;
+    bool temperature_given, top_k_given, top_p_given, min_p_given, seed_given;
+    uint64_t seed;
+    struct text_list stops;
+    bool json, no_prompt_echo, hash_logits;
+};
+
+struct run_state {
+    struct open_model opened;
+    struct input_text prompt;
+    struct token_list prompt_tokens;
+    tercet_session *session;
+    tercet_session_options session_options;
+    struct generation generation;
+};
+
+/* ---------------------------------------------------------------- arguments */
+
+static enum arguments_outcome read_arguments(struct run_options *options, int argc, char **argv) {
+    const struct positional positionals[] = {
+        {"MODEL", "A .tercet file.", &options->open.path, true},
+        {"-", "Read the prompt from standard input.", &options->standard_input, false},
+    };
+    const struct argument arguments[] = {
+        argument_noting(
+            argument_text("prompt", 'p', &options->prompt, "TEXT", "What the text begins with."),
+            &options->prompt_given),
+        argument_noting(argument_text("prompt-file", 0, &options->prompt_file, "FILE",
+                                      "Read it from a file; one final newline is dropped."),
+                        &options->prompt_file_given),
+        argument_count("tokens", 'n', &options->tokens, 0, TOKENS_MAX,
+                       "Most tokens to write (default 128).\n"
+                       "The model's context is a limit, too."),
+        argument_noting(argument_number("temperature", &options->temperature, 0, 100,
+                                        "0: always the likeliest token; higher: more surprise\n"
+                                        "(defaults for sampling come with the model)."),
+                        &options->temperature_given),
+        argument_noting(argument_count("top-k", 0, &options->top_k, 0, TOKENS_MAX,
+                                       "Choose among the N likeliest tokens only; 0: all."),
+                        &options->top_k_given),
+        argument_noting(argument_number("top-p", &options->top_p, 0.000001, 1,
+                                        "Choose among the likeliest tokens that together have\n"
+                                        "this probability; 1: all."),
+                        &options->top_p_given),
+        argument_noting(argument_number("min-p", &options->min_p, 0, 1,
+                                        "Drop tokens less likely than X times the best; 0: off."),
+                        &options->min_p_given),
+        argument_number("repetition-penalty", &options->repetition_penalty, 0.01, 100,
+                        "Above 1: makes recent tokens less likely (default 1)."),
+        argument_count("repetition-window", 0, &options->repetition_window, 0, 4096,
+                       "How many tokens count as recent (default 64)."),
+        argument_noting(argument_integer("seed", &options->seed, SEED_MAX,
+                                         "Same seed, same text, here and in the browser\n"
+                                         "(default: a new one, printed at the end)."),
+                        &options->seed_given),
+        argument_texts("stop", &options->stops, "TEXT",
+                       "End before this text; may be given several times."),
+        argument_count("context", 0, &options->context, 1, TOKENS_MAX,
+                       "Tokens of prompt and text together (default: as many as\n"
+                       "this run needs, at most what the model was made for)."),
+        open_argument_threads(&options->open),
+        open_argument_kernels(&options->open),
+        open_argument_verify(&options->open),
+        argument_flag("no-prompt-echo", &options->no_prompt_echo,
+                      "Print only what the model wrote."),
+        argument_flag("json", &options->json, "Print one JSON object when done, nothing before."),
+        argument_flag("hash-logits", &options->hash_logits,
+                      "With --json: SHA-256 over the f32 logits of every position,\n"
+                      "prompt included, to compare builds bit for bit."),
+    };
+    const struct command_line line = {
+        .command = "run",
+        .usage = "MODEL [-p TEXT | --prompt-file FILE | -] [OPTIONS]",
+        .summary = "Writes text that continues a prompt, token by token on standard output, then\n"
+                   "figures on standard error. Ctrl-C stops cleanly; a second one at once.",
+        .details =
+            "Without a prompt the model begins a text of its own. Tokens such as <|im_end|>\n"
+            "written in the prompt are understood as such.",
+        .examples = "  tercet run story.tercet -p \"One morning Tom went to the store\" -n 200\n"
+                    "  tercet run story.tercet --prompt-file start.txt --temperature 0 --json",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof *arguments,
+        .positionals = positionals,
+        .positional_count = 2,
+    };
+    enum arguments_outcome outcome = arguments_parse(&line, argc, argv);
+    if (outcome != ARGUMENTS_RUN) {
+        return outcome;
+    }
+    if (options->standard_input != NULL && strcmp(options->standard_input, "-") != 0) {
+        (void)arguments_error("run", "a prompt is given with -p: -p \"%s\"",
+                              options->standard_input);
+        return ARGUMENTS_USAGE;
+    }
+    if (options->prompt_given + options->prompt_file_given + (options->standard_input != NULL) >
+        1) {
+        (void)arguments_error("run", "only one of -p, --prompt-file and - can be given");
+        return ARGUMENTS_USAGE;
+    }
+    for (size_t i = 0; i < options->stops.count; i++) {
+        if (options->stops.items[i][0] == '\0') {
+            (void)arguments_error("run", "--stop needs a text that is not empty");
+            return ARGUMENTS_USAGE;
+        }
+    }
+    if (options->hash_logits && !options->json) {
+        (void)arguments_error("run", "--hash-logits needs --json");
+        return ARGUMENTS_USAGE;
+    }
+    return ARGUMENTS_RUN;
+}
+
+/* ---------------------------------------------------------------- Ctrl-C */
+
+static tercet_session *volatile interruptible;
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+    if (interruptible != NULL) {
+        tercet_session_cancel(interruptible); /* an atomic store: safe here */
+    }
+}
+
+static void watch_interrupt(tercet_session *session) {
+    struct sigaction action = {0};
+    action.sa_handler = interrupt;
+    /* The second Ctrl-C finds the default action. */
+    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
+    (void)sigemptyset(&action.sa_mask);
+    interruptible = session;
+    (void)sigaction(SIGINT, &action, NULL);
+}
+
+/* ---------------------------------------------------------------- work */
+
+static tercet_status read_prompt(const struct run_options *options, struct input_text *prompt,
+                                 tercet_error *error) {
+    const char *path = options->prompt_file_given ? options->prompt_file : options->standard_input;
+    if (path == NULL) {
+        return input_text_copy(prompt, options->prompt_given ? options->prompt : "", error);
+    }
+    tercet_status status = input_text_read(prompt, path, error);
+    if (status == TERCET_OK) {
+        input_text_chomp(prompt);
+    }
+    return status;
+}
+
+static void choose_sampling(const struct run_options *options, tercet_sampling *sampling) {
+    if (options->temperature_given) {
+        sampling->temperature = options->temperature;
+    }
+    if (options->top_k_given) {
+        sampling->top_k = options->top_k;
+    }
+    if (options->top_p_given) {
+        sampling->top_p = options->top_p;
+    }
+    if (options->min_p_given) {
+        sampling->min_p = options->min_p;
+    }
+    sampling->repetition_penalty = options->repetition_penalty;
+    sampling->repetition_window = options->repetition_window;
+    sampling->seed = options->seed;
+    if (!options->seed_given) {
+        uint32_t seed = 0; /* 32 bits are enough to differ and short enough to type */
+        if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+            seed = (uint32_t)(clock_seconds() * 1e6);
+        }
+        sampling->seed = seed;
+    }
+}
+
+/* As much context as this run needs; the prompt alone must fit. */
+static tercet_status choose_context(const struct run_options *options, struct run_state *state,
+                                    tercet_error *error) {
+    uint32_t most = options->context != 0 ? options->context : state->opened.info.context;
+    size_t prompt = state->prompt_tokens.count;
+    if (prompt > most) {
+        return set_error(error, TERCET_PROMPT_TOO_LONG, prompt, "%zu tokens, the context has %u",
+                         prompt, most);
+    }
+    size_t needed = prompt + options->tokens;
+    state->session_options.context =
+        options->context != 0 || needed > most ? most : (uint32_t)(needed > 0 ? needed : 1);
+    return TERCET_OK;
+}
+
+static tercet_status prepare(const struct run_options *options, struct run_state *state,
+                             tercet_error *error) {
+    tercet_status status =
+        token_list_tokenize(&state->prompt_tokens, state->opened.model, &state->prompt,
+                            TERCET_TEXT_ADD_BEGINNING | TERCET_TEXT_PARSE_SPECIAL, error);
+    if (status != TERCET_OK) {
+        return status;
+    }
+    tercet_session_options_init(state->opened.model, &state->session_options);
+    choose_sampling(options, &state->session_options.sampling);
+    status = choose_context(options, state, error);
+    return status != TERCET_OK ? status
+                               : tercet_session_create(state->opened.model, &state->session_options,
+                                                       &state->session, error);
+}
+
+static bool show_text(void *context, const char *text, size_t bytes) {
+    (void)context;
+    print_foreign_text(stdout, text, bytes);
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+/* ---------------------------------------------------------------- reports */
+
+static void print_statistics(const struct run_options *options, const struct run_state *state) {
+    const struct generation *done = &state->generation;
+    tercet_session_info session;
+    char model[24], taken[24], peak[24];
+    tercet_session_get_info(state->session, &session);
+    bool repeatable = options->seed_given || state->session_options.sampling.temperature <= 0;
+    fprintf(stderr, "\n%sprompt     %zu tokens in %.3f s: %.1f tokens/s\n", style_faint(stderr),
+            state->prompt_tokens.count, done->prompt_seconds,
+            clock_rate((double)state->prompt_tokens.count, done->prompt_seconds));
+    fprintf(stderr, "generated  %u tokens in %.3f s: %.1f tokens/s; first after %.3f s; end: %s\n",
+            done->count, done->decode_seconds, clock_rate(done->count, done->decode_seconds),
+            done->first_token_seconds, generation_finish_name(done->finish));
+    fprintf(stderr, "ran with   %s kernels, %u %s, context %u, seed %" PRIu64 "%s\n",
+            state->opened.engine_info.kernels, state->opened.engine_info.threads,
+            state->opened.engine_info.threads == 1 ? "thread" : "threads", session.context,
+            state->session_options.sampling.seed,
+            repeatable ? "" : " (give it with --seed for the same text)");
+    fprintf(stderr, "memory     model %s, session %s, peak %s%s\n",
+            format_bytes(state->opened.info.file_bytes, model, sizeof model),
+            format_bytes(session.bytes, taken, sizeof taken),
+            format_bytes(machine_peak_memory(), peak, sizeof peak), style_end(stderr));
+}
+
+static void write_tokens(struct json_writer *json, const char *key, const uint32_t *tokens,
+                         size_t count) {
+    json_inline_array(json, key);
+    for (size_t i = 0; i < count; i++) {
+        json_integer(json, NULL, tokens[i]);
+    }
+    json_close(json);
+}
+
+static void write_sampling(struct json_writer *json, const tercet_sampling *sampling) {
+    json_object(json, "sampling");
+    json_float(json, "temperature", sampling->temperature);
+    json_integer(json, "top_k", sampling->top_k);
+    json_float(json, "top_p", sampling->top_p);
+    json_float(json, "min_p", sampling->min_p);
+    json_float(json, "repetition_penalty", sampling->repetition_penalty);
+    json_integer(json, "repetition_window", sampling->repetition_window);
+    json_close(json);
+}
+
+static void write_json(const struct run_options *options, const struct run_state *state) {
+    const struct generation *done = &state->generation;
+    const tercet_sampling *sampling = &state->session_options.sampling;
+    tercet_session_info session;
+    struct json_writer json;
+    char hex[DIGEST_HEX_BYTES];
+    tercet_session_get_info(state->session, &session);
+    json_start(&json, stdout);
+    json_text_bytes(&json, "text", done->text.text, done->text.count);
+    json_text(&json, "finish", generation_finish_name(done->finish));
+    write_tokens(&json, "tokens", done->tokens, done->count);
+    json_text_bytes(&json, "prompt", state->prompt.bytes, state->prompt.count);
+    write_tokens(&json, "prompt_tokens", state->prompt_tokens.tokens, state->prompt_tokens.count);
+    json_integer(&json, "seed", sampling->seed);
+    write_sampling(&json, sampling);
+    json_text(&json, "model_name", state->opened.info.name);
+    json_text(&json, "model_id", digest_hex(state->opened.info.model_id, hex));
+    json_text(&json, "kernels", state->opened.engine_info.kernels);
+    json_integer(&json, "threads", state->opened.engine_info.threads);
+    json_integer(&json, "context", session.context);
+    if (options->hash_logits && done->finish != FINISH_CANCELLED) {
+        json_text(&json, "logits_sha256", digest_hex(done->logits_sha256, hex));
+    }
+    json_number(&json, "load_seconds", state->opened.seconds);
+    json_number(&json, "prompt_seconds", done->prompt_seconds);
+    json_number(&json, "first_token_seconds", done->first_token_seconds);
+    json_number(&json, "decode_seconds", done->decode_seconds);
+    json_number(&json, "prompt_tokens_per_second",
+                clock_rate((double)state->prompt_tokens.count, done->prompt_seconds));
+    json_number(&json, "decode_tokens_per_second", clock_rate(done->count, done->decode_seconds));
+    json_integer(&json, "model_bytes", state->opened.info.file_bytes);
+    json_integer(&json, "session_bytes", session.bytes);
+    json_integer(&json, "peak_memory_bytes", machine_peak_memory());
+    json_finish(&json);
+}
+
+/* ---------------------------------------------------------------- command */
+
+static int generate(const struct run_options *options, struct run_state *state) {
+    tercet_error error = {0};
+    const struct generation_options generation = {
+        .tokens = options->tokens,
+        .stops = options->stops.items,
+        .stop_count = options->stops.count,
+        .hash_logits = options->hash_logits,
+        .vocabulary = state->opened.info.vocabulary,
+        .show = options->json ? NULL : show_text,
+    };
+    if (!options->json && !options->no_prompt_echo) {
+        (void)show_text(NULL, state->prompt.bytes, state->prompt.count);
+    }
+    watch_interrupt(state->session);
+    tercet_status status = generation_run(state->session, &state->prompt_tokens, &generation,
+                                          &state->generation, &error);
+    if (!options->json) {
+        putchar('\n');
+        (void)fflush(stdout);
+    }
+    if (status == TERCET_FILE_WRITE_FAILED) {
+        return EXIT_CODE_OK; /* main reports what became of standard output */
+    }
+    if (status != TERCET_OK) {
+        return report_error(options->open.path, &error);
+    }
+    if (options->json) {
+        write_json(options, state);
+    } else {
+        print_statistics(options, state);
+    }
+    return interrupted ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
+}
+
+static int run(const struct run_options *options, struct run_state *state) {
+    tercet_error error = {0};
+    tercet_status status = read_prompt(options, &state->prompt, &error);
+    if (status != TERCET_OK) {
+        return report_error(options->prompt_file_given ? options->prompt_file : "standard input",
+                            &error);
+    }
+    int code = open_model(&state->opened, &options->open);
+    if (code != EXIT_CODE_OK) {
+        return code;
+    }
+    status = prepare(options, state, &error);
+    if (status != TERCET_OK) {
+        bool prompt_is_wrong = status == TERCET_INVALID_UTF8 || status == TERCET_PROMPT_TOO_LONG;
+        return report_error(prompt_is_wrong ? "prompt" : options->open.path, &error);
+    }
+    if (state->prompt_tokens.count == 0) {
+        return arguments_error("run", "this model cannot begin without a prompt, give one with -p");
+    }
+    return generate(options, state);
+}
+
+int command_run(int argc, char **argv) {
+    struct run_options options = {
+        .tokens = DEFAULT_TOKENS, .repetition_penalty = 1, .repetition_window = 64};
+    struct run_state state = {0};
+    enum arguments_outcome outcome = read_arguments(&options, argc, argv);
+    int code = outcome == ARGUMENTS_RUN ? run(&options, &state) : (int)outcome;
+    interruptible = NULL;
+    tercet_session_destroy(state.session);
+    generation_free(&state.generation);
+    token_list_free(&state.prompt_tokens);
+    input_text_free(&state.prompt);
+    close_model(&state.opened);
+    free(options.stops.items);
+    return code;
+}

@@ -1,0 +1,170 @@
+/*
+ * command_tokenize.c: `tercet tokenize`: text to ids and back with a model's own tokenizer, byte for
+ * byte: nothing is added to or taken from the text.
+ */
+#include "commands.h"
+#include "input_text.h"
+#include "json_writer.h"
+#include "open_model.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct tokenize_options {
+    struct open_options open;
+    const char *text, *file, *ids;
+    bool file_given, decode, no_beginning, no_special, json;
+};
+
+static enum arguments_outcome read_arguments(struct tokenize_options *options, int argc,
+                                             char **argv) {
+    const struct positional positionals[] = {
+        {"MODEL", "A .tercet file.", &options->open.path, true},
+        {"TEXT", "The text; - reads standard input.", &options->text, false},
+    };
+    const struct argument arguments[] = {
+        argument_noting(argument_text("file", 'f', &options->file, "FILE",
+                                      "Take the text from a file, every byte of it."),
+                        &options->file_given),
+        argument_flag("no-bos", &options->no_beginning,
+                      "Do not put the beginning-of-text token in front."),
+        argument_flag("no-special", &options->no_special,
+                      "Tokens such as <|im_end|> written in the text are plain text."),
+        argument_noting(argument_text("decode", 0, &options->ids, "IDS",
+                                      "The other way: ids such as 1,372,623 into text;\n"
+                                      "- reads them from standard input."),
+                        &options->decode),
+        argument_flag("json", &options->json, "Print ids and the text of each as JSON."),
+    };
+    const struct command_line line = {
+        .command = "tokenize",
+        .usage = "MODEL [TEXT | --file FILE | - | --decode IDS] [OPTIONS]",
+        .summary = "Turns text into the token ids that the model sees, or ids into text.",
+        .examples = "  tercet tokenize story.tercet \"One morning Tom went to the store\"\n"
+                    "  tercet tokenize story.tercet --decode 1,372,623",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof *arguments,
+        .positionals = positionals,
+        .positional_count = 2,
+    };
+    enum arguments_outcome outcome = arguments_parse(&line, argc, argv);
+    if (outcome == ARGUMENTS_RUN &&
+        (options->text != NULL) + options->file_given + options->decode != 1) {
+        (void)arguments_error("tokenize", "give one of TEXT, --file, - and --decode");
+        return ARGUMENTS_USAGE;
+    }
+    return outcome;
+}
+
+static void write_json_tokens(const struct open_model *opened, const struct token_list *list) {
+    struct json_writer json;
+    json_start(&json, stdout);
+    json_inline_array(&json, "tokens");
+    for (size_t i = 0; i < list->count; i++) {
+        json_integer(&json, NULL, list->tokens[i]);
+    }
+    json_close(&json);
+    json_inline_array(&json, "texts"); /* bytes that are no UTF-8 by themselves show as U+FFFD */
+    for (size_t i = 0; i < list->count; i++) {
+        const uint8_t *bytes = NULL;
+        size_t count = 0;
+        (void)tercet_token_bytes(opened->model, list->tokens[i], &bytes, &count);
+        json_text_bytes(&json, NULL, (const char *)bytes, count);
+    }
+    json_close(&json);
+    json_finish(&json);
+}
+
+static void print_tokens(const struct token_list *list) {
+    for (size_t i = 0; i < list->count; i++) {
+        printf("%s%u", i > 0 ? " " : "", list->tokens[i]);
+    }
+    putchar('\n');
+}
+
+static int encode(const struct tokenize_options *options, const struct open_model *opened,
+                  const struct input_text *text) {
+    struct token_list list;
+    tercet_error error = {0};
+    uint32_t flags = (options->no_beginning ? 0 : TERCET_TEXT_ADD_BEGINNING) |
+                     (options->no_special ? 0 : TERCET_TEXT_PARSE_SPECIAL);
+    tercet_status status = token_list_tokenize(&list, opened->model, text, flags, &error);
+    if (status != TERCET_OK) {
+        return report_error("text", &error);
+    }
+    if (options->json) {
+        write_json_tokens(opened, &list);
+    } else {
+        print_tokens(&list);
+    }
+    token_list_free(&list);
+    return EXIT_CODE_OK;
+}
+
+static void print_text(const struct tokenize_options *options, const char *text, size_t bytes) {
+    struct json_writer json;
+    if (options->json) {
+        json_start(&json, stdout);
+        json_text_bytes(&json, "text", text, bytes);
+        json_finish(&json);
+    } else {
+        print_foreign_text(stdout, text, bytes);
+        putchar('\n');
+    }
+}
+
+static int decode(const struct tokenize_options *options, const struct open_model *opened,
+                  const struct input_text *ids) {
+    struct token_list list;
+    tercet_error error = {0};
+    size_t bytes = 0;
+    char *text = NULL;
+    tercet_status status = token_list_parse(&list, ids, &error);
+    if (status != TERCET_OK) {
+        return arguments_error("tokenize", "%s", error.detail);
+    }
+    status = token_list_check(&list, opened->info.vocabulary, &error);
+    if (status == TERCET_OK) { /* first the size, then the text */
+        status = tercet_detokenize(opened->model, list.tokens, list.count, NULL, 0, &bytes, &error);
+        text = malloc(bytes + 1);
+    }
+    if ((status == TERCET_BAD_ARGUMENT || status == TERCET_OK) && text != NULL) {
+        status =
+            tercet_detokenize(opened->model, list.tokens, list.count, text, bytes, &bytes, &error);
+    } else if (text == NULL && status != TERCET_BAD_TOKEN) {
+        status = set_error(&error, TERCET_OUT_OF_MEMORY, bytes, "the text of the tokens");
+    }
+    if (status == TERCET_OK) {
+        print_text(options, text, bytes);
+    }
+    free(text);
+    token_list_free(&list);
+    return status == TERCET_OK ? EXIT_CODE_OK : report_error("--decode", &error);
+}
+
+static int tokenize(const struct tokenize_options *options) {
+    struct open_model opened;
+    struct input_text text = {0};
+    tercet_error error = {0};
+    const char *given = options->decode ? options->ids : options->text;
+    const char *path = options->file_given ? options->file : strcmp(given, "-") == 0 ? "-" : NULL;
+    tercet_status status =
+        path != NULL ? input_text_read(&text, path, &error) : input_text_copy(&text, given, &error);
+    if (status != TERCET_OK) {
+        return report_error(path, &error);
+    }
+    int code = open_model(&opened, &options->open);
+    if (code == EXIT_CODE_OK) {
+        code = options->decode ? decode(options, &opened, &text) : encode(options, &opened, &text);
+        close_model(&opened);
+    }
+    input_text_free(&text);
+    return code;
+}
+
+int command_tokenize(int argc, char **argv) {
+    struct tokenize_options options = {.open = {.threads = 1}};
+    enum arguments_outcome outcome = read_arguments(&options, argc, argv);
+    return outcome == ARGUMENTS_RUN ? tokenize(&options) : (int)outcome;
+}

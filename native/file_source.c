@@ -1,0 +1,224 @@
+/*
+ * file_source.c: see file_source.h. The mapping is private and read-only; a file that changes while
+ * it is mapped is the user's doing and not defended against.
+ */
+#define _GNU_SOURCE 1 /* madvise, O_CLOEXEC */
+#include "file_source.h"
+#include "digest.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Bytes of the header that its hash leaves out: the hash itself. CONTAINER.md. */
+enum { HASHED_BEFORE = 32, HASHED_AFTER = 64 };
+
+static tercet_status refuse_folder(const char *path, tercet_error *error) {
+    return set_error(error, TERCET_BAD_MAGIC, 0,
+                     "this is a folder; pack it first: tercet pack %s -o model.tercet", path);
+}
+
+/* Files that people give by mistake: what they are, and what to do instead. */
+static tercet_status refuse_known_formats(const struct file_source *source, tercet_error *error) {
+    if (source->count >= 4 && memcmp(source->bytes, "GGUF", 4) == 0) {
+        return set_error(error, TERCET_BAD_MAGIC, 0,
+                         "this is a GGUF file; get the model as a Hugging Face folder and pack it "
+                         "first: tercet pack FOLDER -o model.tercet");
+    }
+    /* safetensors: length of the JSON header (u64, little-endian), then the JSON. */
+    if (source->count >= 9 && source->bytes[8] == '{' && source->bytes[5] == 0 &&
+        source->bytes[6] == 0 && source->bytes[7] == 0) {
+        return set_error(error, TERCET_BAD_MAGIC, 0,
+                         "this is a safetensors file; pack the folder that holds it first: "
+                         "tercet pack FOLDER -o model.tercet");
+    }
+    return TERCET_OK;
+}
+
+tercet_status file_source_open(struct file_source *source, const char *path, tercet_error *error) {
+    struct stat status;
+    memset(source, 0, sizeof *source);
+    source->path = path;
+    /* O_NONBLOCK: opening a pipe by mistake must not wait for its writer. */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) {
+        return set_error_from_errno(error, errno, TERCET_FILE_READ_FAILED);
+    }
+    if (fstat(descriptor, &status) != 0) {
+        tercet_status failed = set_error_from_errno(error, errno, TERCET_FILE_READ_FAILED);
+        (void)close(descriptor);
+        return failed;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        (void)close(descriptor);
+        return S_ISDIR(status.st_mode)
+                   ? refuse_folder(path, error)
+                   : set_error(error, TERCET_FILE_READ_FAILED, 0,
+                               "a model must be a regular file, not a pipe or a device");
+    }
+    if (status.st_size == 0) { /* cannot be mapped */
+        (void)close(descriptor);
+        return set_error(error, TERCET_TRUNCATED, 0, "the file is empty");
+    }
+    source->count = (uint64_t)status.st_size;
+    void *map = mmap(NULL, source->count, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    int map_errno = errno;
+    (void)close(descriptor); /* the mapping keeps the file */
+    if (map == MAP_FAILED) {
+        return set_error_from_errno(error, map_errno, TERCET_FILE_READ_FAILED);
+    }
+    source->bytes = map;
+    (void)madvise(map, source->count, MADV_WILLNEED);
+    tercet_status refused = refuse_known_formats(source, error);
+    if (refused != TERCET_OK) {
+        file_source_close(source);
+    }
+    return refused;
+}
+
+static tercet_status check_header_hash(const uint8_t *header, uint64_t bytes,
+                                       const uint8_t *expected, tercet_error *error) {
+    uint8_t actual[DIGEST_BYTES];
+    struct digest *digest = digest_create();
+    bool hashed = digest != NULL && digest_begin(digest) &&
+                  digest_update(digest, header, HASHED_BEFORE) &&
+                  digest_update(digest, header + HASHED_AFTER, bytes - HASHED_AFTER) &&
+                  digest_end(digest, actual);
+    digest_destroy(digest);
+    if (!hashed) {
+        return set_error(error, TERCET_OUT_OF_MEMORY, 0, "libcrypto gave no SHA-256");
+    }
+    if (memcmp(actual, expected, DIGEST_BYTES) != 0) {
+        return set_error(error, TERCET_HEADER_HASH_MISMATCH, 0,
+                         "bytes 0 to %" PRIu64 " are not what was written", bytes - 1);
+    }
+    return TERCET_OK;
+}
+
+/* One want: bytes to where the loader wants them, hash checked. A file that ends inside the prefix
+ * is padded with zeros so that the loader can still tell what it is not; the padding never passes. */
+static tercet_status answer(const struct file_source *source, const tercet_want *want,
+                            tercet_error *error) {
+    uint64_t there = source->count > want->offset ? source->count - want->offset : 0;
+    if (there < want->bytes && want->kind != TERCET_WANT_PREFIX) {
+        return set_error(error, TERCET_TRUNCATED, source->count, "byte %" PRIu64 " of %" PRIu64,
+                         source->count, want->offset + want->bytes);
+    }
+    uint64_t copied = there < want->bytes ? there : want->bytes;
+    memset(want->destination, 0, (size_t)want->bytes);
+    memcpy(want->destination, source->bytes + want->offset, (size_t)copied);
+    if (want->kind == TERCET_WANT_HEADER && want->sha256 != NULL) {
+        return check_header_hash(want->destination, want->bytes, want->sha256, error);
+    }
+    return TERCET_OK;
+}
+
+tercet_status file_source_read_header(struct file_source *source, tercet_loader *loader,
+                                      tercet_error *error) {
+    for (;;) {
+        tercet_want want;
+        tercet_file_info info;
+        tercet_status status = tercet_loader_want(loader, &want, error);
+        if (status == TERCET_OK ||
+            (status == TERCET_NEED_BYTES && want.kind == TERCET_WANT_CHUNK)) {
+            status = tercet_loader_get_file_info(loader, &info);
+            if (status != TERCET_OK) {
+                return set_error(error, status, 0, "the loader has no header");
+            }
+            source->header_bytes = info.header_bytes;
+            source->data_bytes = info.data_bytes;
+            source->chunk_bytes = info.chunk_bytes;
+            source->chunks = info.chunks;
+            return TERCET_OK;
+        }
+        if (status != TERCET_NEED_BYTES) {
+            return status;
+        }
+        status = answer(source, &want, error);
+        if (status != TERCET_OK) {
+            return status;
+        }
+        status = tercet_loader_give(loader, error);
+        if (status != TERCET_OK) {
+            return status;
+        }
+        if (want.kind == TERCET_WANT_PREFIX && source->count < want.bytes) {
+            return set_error(error, TERCET_TRUNCATED, source->count,
+                             "byte %" PRIu64 ", inside the header", source->count);
+        }
+    }
+}
+
+static tercet_status check_one_chunk(const struct file_source *source, const tercet_file_info *info,
+                                     struct digest *digest, struct damaged_chunk *chunk,
+                                     tercet_error *error) {
+    uint8_t actual[DIGEST_BYTES];
+    uint64_t begin = (uint64_t)chunk->index * info->chunk_bytes;
+    uint64_t left = info->data_bytes - begin;
+    chunk->bytes = left < info->chunk_bytes ? left : info->chunk_bytes;
+    chunk->offset = info->header_bytes + begin;
+    if (chunk->offset + chunk->bytes > source->count) {
+        return set_error(error, TERCET_TRUNCATED, source->count, "byte %" PRIu64 " of %" PRIu64,
+                         source->count, info->file_bytes);
+    }
+    if (!digest_begin(digest) ||
+        !digest_update(digest, source->bytes + chunk->offset, (size_t)chunk->bytes) ||
+        !digest_end(digest, actual)) {
+        return set_error(error, TERCET_OUT_OF_MEMORY, 0, "libcrypto gave no SHA-256");
+    }
+    if (memcmp(actual, info->chunk_sha256 + (size_t)chunk->index * DIGEST_BYTES, DIGEST_BYTES) !=
+        0) {
+        return set_error(error, TERCET_CHUNK_HASH_MISMATCH, chunk->index,
+                         "chunk %" PRIu32 " of %" PRIu32 ", bytes %" PRIu64 " to %" PRIu64,
+                         chunk->index, info->chunks, chunk->offset,
+                         chunk->offset + chunk->bytes - 1);
+    }
+    return TERCET_OK;
+}
+
+tercet_status file_source_check_chunks(const struct file_source *source,
+                                       const tercet_loader *loader, uint32_t first,
+                                       const char *what, struct damaged_chunk *damaged,
+                                       tercet_error *error) {
+    tercet_file_info info;
+    tercet_status status = tercet_loader_get_file_info(loader, &info);
+    if (status != TERCET_OK) {
+        return set_error(error, status, 0, "the loader has no header");
+    }
+    struct digest *digest = digest_create();
+    if (digest == NULL) {
+        return set_error(error, TERCET_OUT_OF_MEMORY, 0, "libcrypto gave no SHA-256");
+    }
+    for (uint32_t index = first; index < info.chunks && status == TERCET_OK; index++) {
+        damaged->index = index;
+        status = check_one_chunk(source, &info, digest, damaged, error);
+        if (what != NULL) {
+            progress_show(what, index + 1, info.chunks);
+        }
+    }
+    digest_destroy(digest);
+    if (what != NULL) {
+        progress_end();
+    }
+    return status;
+}
+
+tercet_status file_source_finish(const struct file_source *source, tercet_loader *loader,
+                                 tercet_model **model, tercet_error *error) {
+    tercet_status status = tercet_loader_place(loader, source->bytes + source->header_bytes,
+                                               source->count - source->header_bytes, error);
+    return status != TERCET_OK ? status : tercet_loader_finish(loader, model, error);
+}
+
+void file_source_close(struct file_source *source) {
+    if (source->bytes != NULL) {
+        /* munmap takes the address that mmap gave: never written through. */
+        (void)munmap((void *)(uintptr_t)source->bytes, source->count);
+        source->bytes = NULL;
+    }
+}

@@ -1,0 +1,42 @@
+/*
+ * open_model.h: engine, file and model in one step, as every command that computes needs them, and
+ * the options they share. Reports its own errors.
+ */
+#ifndef TERCET_NATIVE_OPEN_MODEL_H
+#define TERCET_NATIVE_OPEN_MODEL_H
+
+#include "arguments.h"
+#include "file_source.h"
+
+/* Files up to this size have every chunk hashed on opening (about 0.05 s); larger ones when asked. */
+#define OPEN_VERIFY_BYTES ((uint64_t)64 << 20)
+
+struct open_options {
+    const char *path;
+    const char *kernels; /* NULL: the best that works */
+    uint32_t threads;    /* 0: machine_cores() */
+    bool verify;         /* hash the chunks of a file of any size */
+};
+
+struct open_model {
+    struct file_source source;
+    tercet_engine *engine;
+    tercet_model *model;
+    tercet_engine_info engine_info;
+    tercet_model_info info;
+    double seconds; /* what opening took */
+};
+
+/* The rows of a command's argument table that fill the options. */
+struct argument open_argument_threads(struct open_options *options);
+struct argument open_argument_kernels(struct open_options *options);
+struct argument open_argument_verify(struct open_options *options);
+
+/* EXIT_CODE_OK, or an exit code after the error was reported; the struct is then empty. */
+int open_model(struct open_model *opened, const struct open_options *options);
+void close_model(struct open_model *opened);
+
+/* Just an engine; reports its own errors and notes. NULL on failure. */
+tercet_engine *open_engine(const char *kernels, uint32_t threads);
+
+#endif
