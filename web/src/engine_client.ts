@@ -1,0 +1,196 @@
+// engine_client.ts: the page's end of one worker: ids, the map of pending requests, and crash fan-out. Every request is
+// answered exactly once, also when the worker dies, cannot start, or speaks another version. It knows no model and no
+// operation in particular.
+import { abortedError, describe, fromWireError, TercetError } from "./errors.js";
+import {
+  PROTOCOL_VERSION,
+  type ControlMessage,
+  type EventOf,
+  type FromWorker,
+  type Operation,
+  type RequestMessage,
+  type ResultOf,
+  type SharedCancel,
+  type ToWorker,
+} from "./protocol.js";
+
+/** A worker that has not said "ready" by then will not: its script is missing, blocked or broken. */
+const START_TIMEOUT_MS = 20_000;
+
+interface Pending {
+  resolve: (value: unknown) => void;
+  reject: (reason: TercetError) => void;
+  onEvent: ((event: EventOf) => void) | undefined;
+  detach: () => void;
+}
+
+export interface RequestOptions {
+  /** Asks the worker to stop; the answer is then the worker's (ABORTED, or a result that says so). */
+  signal?: AbortSignal | undefined;
+  onEvent?: (event: EventOf) => void;
+}
+
+export interface RunningRequest<Value> {
+  readonly id: number;
+  readonly result: Promise<Value>;
+}
+
+export class EngineClient {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  readonly #waitingToStart: ToWorker[] = [];
+  readonly #watching = new AbortController();
+  readonly #startTimer: ReturnType<typeof setTimeout>;
+  #ready = false;
+  #dead: TercetError | null = null;
+  #nextId = 1;
+  #cancel: SharedCancel | null = null;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
+    worker.onmessageerror = () =>
+      this.#die(new TercetError("ENGINE_CRASHED", "a message of the worker was unreadable"));
+    worker.onerror = (event) => {
+      event.preventDefault();
+      // A script that cannot be loaded gives an event without a message.
+      const reason =
+        event.message ||
+        "the worker's script could not be loaded or run: is engine_worker.js there?";
+      this.#die(new TercetError("ENGINE_CRASHED", reason));
+    };
+    this.#startTimer = setTimeout(() => {
+      this.#die(
+        new TercetError(
+          "ENGINE_CRASHED",
+          `the worker did not start within ${START_TIMEOUT_MS / 1000} s`,
+        ),
+      );
+    }, START_TIMEOUT_MS);
+  }
+
+  /** From now on abort() also reaches a worker that is inside WebAssembly. */
+  shareCancel(cancel: SharedCancel | null): void {
+    this.#cancel = cancel;
+  }
+
+  request<Op extends Operation>(
+    message: Extract<RequestMessage, { op: Op }>,
+    options: RequestOptions = {},
+  ): RunningRequest<ResultOf[Op]> {
+    const id = this.#nextId++;
+    if (this.#dead) return { id, result: Promise.reject(this.#dead) };
+    const { signal } = options;
+    const onAbort = () => this.abort(id);
+    const result = new Promise<unknown>((resolve, reject) => {
+      this.#pending.set(id, {
+        resolve,
+        reject,
+        onEvent: options.onEvent,
+        detach: () => signal?.removeEventListener("abort", onAbort),
+      });
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      this.#send({ v: PROTOCOL_VERSION, id, ...message } as ToWorker);
+    } catch (thrown) {
+      // Data that cannot be cloned: the caller's mistake, the worker is well.
+      this.#settle(id)?.reject(new TercetError("BAD_ARGUMENT", describe(thrown)));
+    }
+    return { id, result: result as Promise<ResultOf[Op]> };
+  }
+
+  /** Stops a running request; harmless when it has ended. */
+  abort(target: number): void {
+    if (this.#dead || !this.#pending.has(target)) return;
+    this.#control({ op: "abort", target });
+    if (this.#cancel) {
+      // First whom, then that: the worker reads them in the other order.
+      Atomics.store(this.#cancel.request, 0, target);
+      Atomics.store(new Int32Array(this.#cancel.memory.buffer, this.#cancel.flagAddress, 1), 0, 1);
+    }
+  }
+
+  grant(target: number, pieces: number | null): void {
+    if (!this.#dead && this.#pending.has(target)) this.#control({ op: "demand", target, pieces });
+  }
+
+  /** Ends the worker; everything pending is rejected with `reason`. */
+  terminate(reason: TercetError): void {
+    this.#die(reason);
+  }
+
+  #control(message: ControlMessage): void {
+    this.#send({ v: PROTOCOL_VERSION, id: 0, ...message });
+  }
+
+  #send(message: ToWorker): void {
+    if (this.#ready) this.#worker.postMessage(message);
+    else this.#waitingToStart.push(message);
+  }
+
+  #receive(message: FromWorker): void {
+    if (this.#dead) return;
+    if (message?.v !== PROTOCOL_VERSION) {
+      this.#die(
+        new TercetError("PROTOCOL", `page ${PROTOCOL_VERSION}, worker ${String(message?.v)}`),
+      );
+      return;
+    }
+    switch (message.kind) {
+      case "ready":
+        clearTimeout(this.#startTimer);
+        this.#ready = true;
+        if (message.lifeLock !== null) this.#watch(message.lifeLock);
+        for (const waiting of this.#waitingToStart.splice(0)) this.#worker.postMessage(waiting);
+        return;
+      case "crashed":
+        this.#die(fromWireError(message.error));
+        return;
+      case "event":
+        this.#pending.get(message.id)?.onEvent?.(message);
+        return;
+      case "result":
+        this.#settle(message.id)?.resolve(message.value);
+        return;
+      case "error":
+        this.#settle(message.id)?.reject(fromWireError(message.error));
+        return;
+    }
+  }
+
+  /**
+   * A worker that is killed or closes itself gives no event at all. But it held a lock, and the browser gives that to us
+   * when it is gone.
+   */
+  #watch(lifeLock: string): void {
+    navigator.locks
+      .request(lifeLock, { signal: this.#watching.signal }, () => {
+        this.#die(new TercetError("ENGINE_CRASHED", "the worker is gone"));
+      })
+      .catch(() => {
+        // Only our own abort in #die ends here.
+      });
+  }
+
+  #settle(id: number): Pending | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    pending?.detach();
+    return pending;
+  }
+
+  #die(reason: TercetError): void {
+    if (this.#dead) return;
+    this.#dead = reason;
+    clearTimeout(this.#startTimer);
+    this.#watching.abort();
+    this.#worker.terminate();
+    for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(reason);
+  }
+}
+
+/** Rejects at once for a signal that is aborted already. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal);
+}

@@ -1,0 +1,80 @@
+// Generated from core/include/tercet.h and core/container/container_layout.h by
+// web/generate-constants.mjs; do not edit. A test generates it again and compares.
+
+/** Pinned values of tercet_status. */
+export const STATUS = {
+  OK: 0,
+  END_OF_TEXT: 1,
+  FEWER_THREADS: 2,
+  CONTEXT_FULL: 3,
+  NEED_BYTES: 32,
+  CANCELLED: 33,
+  BAD_ARGUMENT: 64,
+  OUT_OF_MEMORY: 65,
+  DISABLED: 66,
+  NO_KERNELS: 67,
+  BAD_MAGIC: 80,
+  VERSION_TOO_NEW: 81,
+  TRUNCATED: 82,
+  BAD_HEADER: 83,
+  LIMIT_EXCEEDED: 84,
+  HEADER_HASH_MISMATCH: 85,
+  CHUNK_HASH_MISMATCH: 86,
+  UNSUPPORTED: 87,
+  TRAILING_BYTES: 88,
+  INVALID_UTF8: 96,
+  PROMPT_TOO_LONG: 97,
+  BAD_TOKEN: 98,
+  BAD_SOURCE: 112,
+  NOT_TERNARY: 113,
+  NOT_LOSSLESS: 114,
+  UNSUPPORTED_SOURCE: 115,
+  FILE_NOT_FOUND: 128,
+  FILE_READ_FAILED: 129,
+  FILE_WRITE_FAILED: 130,
+  DISK_FULL: 131,
+} as const;
+
+export type StatusName = keyof typeof STATUS;
+
+/** What each status means and what to do. */
+export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
+  OK: "success",
+  END_OF_TEXT: "the model ended its text",
+  FEWER_THREADS: "fewer threads than asked for could be started",
+  CONTEXT_FULL: "the context is full: start a new text or load with a larger context",
+  NEED_BYTES: "the loader waits for bytes of the file",
+  CANCELLED: "cancelled on request",
+  BAD_ARGUMENT: "an argument is out of range",
+  OUT_OF_MEMORY: "not enough memory: use a smaller model or a smaller context",
+  DISABLED: "an earlier error disabled this handle: reset or destroy it",
+  NO_KERNELS: "no kernel set of that name works on this machine",
+  BAD_MAGIC: "not a .tercet file",
+  VERSION_TOO_NEW: "the file was written by a newer Tercet: update Tercet",
+  TRUNCATED: "the file ends too early: download or pack it again",
+  BAD_HEADER: "the header is damaged: download or pack the file again",
+  LIMIT_EXCEEDED: "a size in the header is beyond the limits of the format",
+  HEADER_HASH_MISMATCH: "the header does not match its hash: download or pack the file again",
+  CHUNK_HASH_MISMATCH: "a chunk does not match its hash: download or pack the file again",
+  UNSUPPORTED: "this version of Tercet cannot run this model: update Tercet",
+  TRAILING_BYTES: "the file is longer than its header says: download or pack it again",
+  INVALID_UTF8: "the text is not valid UTF-8: convert it",
+  PROMPT_TOO_LONG: "the prompt does not fit into the context: shorten it or raise the context",
+  BAD_TOKEN: "a token id is not in the vocabulary",
+  BAD_SOURCE: "the model to pack is damaged or incomplete",
+  NOT_TERNARY: "the weights are not ternary: pass --quantize absmean or --dense f16",
+  NOT_LOSSLESS: "a packed weight differs from its source: please report this",
+  UNSUPPORTED_SOURCE: "this kind of model cannot be packed yet",
+  FILE_NOT_FOUND: "no such file",
+  FILE_READ_FAILED: "the file cannot be read",
+  FILE_WRITE_FAILED: "the file cannot be written",
+  DISK_FULL: "the disk is full: free space and try again",
+};
+
+/** Constants of the container format that a host needs. */
+export const CONTAINER = {
+  PREFIX_BYTES: 64,
+  PREFIX_AT_SHA256: 32,
+  CONTAINER_CHUNK_BYTES: 1048576,
+  LIMIT_HEADER_BYTES: 67108864,
+} as const;

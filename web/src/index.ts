@@ -1,0 +1,450 @@
+// index.ts: the public surface of the library: load, Model, cache, features, TercetError and the types. It checks what
+// callers pass and turns it into messages; all work is done in a worker. It must never import a worker file or a store.
+import { EngineClient, throwIfAborted } from "./engine_client.js";
+import { abortedError, describe, TercetError } from "./errors.js";
+import { detectFeatures, type Features } from "./features.js";
+import type { GenerateMessage, LoadedModel, LoadMessage, LoadSource } from "./protocol.js";
+import { TokenStream } from "./token_stream.js";
+import type {
+  BenchOptions,
+  BenchResult,
+  GenerateOptions,
+  GenerateResult,
+  LoadOptions,
+  ModelInfo,
+  Sampling,
+  StorageUsage,
+  StoredModel,
+} from "./types.js";
+
+export { TercetError } from "./errors.js";
+export type { Advice, ErrorCode, HostCode } from "./errors.js";
+export type { Features } from "./features.js";
+export type * from "./types.js";
+
+/** A URL (relative ones as fetch reads them), or the bytes of a .tercet file. */
+export type Source = string | URL | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
+
+const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
+const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 };
+
+/**
+ * Loads a .tercet model: from the browser's storage when it is there, else over the network into the storage, chunk by
+ * chunk; then into WebAssembly memory in a worker. Rejects with a TercetError; after any failure the parts that arrived
+ * whole are kept, and the next call goes on from there.
+ */
+export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
+  const { signal, onProgress } = options;
+  throwIfAborted(signal);
+  const message = loadMessage(source, options);
+  const client = startWorker(message.assetsUrl);
+  try {
+    const { result } = client.request<"load">(message, {
+      signal,
+      onEvent: (event) => {
+        if (event.event === "progress") onProgress?.(event.progress);
+      },
+    });
+    const loaded = await result;
+    client.shareCancel(loaded.cancel);
+    for (const notice of loaded.info.notices) console.info(`tercet: ${notice}`);
+    return new Model(client, loaded);
+  } catch (thrown) {
+    const error = signal?.aborted ? abortedError(signal) : thrown;
+    client.terminate(new TercetError("DISPOSED"));
+    throw error;
+  }
+}
+
+/** One piece of running or waiting work; iterate it, or await `result`, or both. */
+export interface Generation extends AsyncIterableIterator<string> {
+  /**
+   * Everything about the finished text. Also resolves, with finishReason "aborted", after break, return() or an aborted
+   * signal; rejects only for errors. Asking for it lets the work run without waiting for an iterating consumer.
+   */
+  readonly result: Promise<GenerateResult>;
+}
+
+/** A loaded model with one text in work at a time. Made by load(). */
+export class Model {
+  readonly info: ModelInfo;
+  readonly #client: EngineClient;
+  #disposed = false;
+
+  /** Use load(). */
+  constructor(client: EngineClient, loaded: LoadedModel) {
+    this.#client = client;
+    this.info = loaded.info;
+  }
+
+  /**
+   * Continues a prompt (text, or token ids taken as they are). The work starts with the first next() or when `result` is
+   * asked for or onToken is given; it computes at most a few tokens ahead of the consumer. A second call while one runs
+   * waits its turn: iterate to the end, or leave the loop, or abort, before the next one can start.
+   */
+  generate(
+    prompt: string | Uint32Array | readonly number[],
+    options: GenerateOptions = {},
+  ): Generation {
+    const message = generateMessage(prompt, options);
+    return new RunningGeneration(this.#use(), message, options);
+  }
+
+  /** Text to token ids; addBeginning (default false here) puts the model's beginning token in front. */
+  async tokenize(
+    text: string,
+    options: { addBeginning?: boolean; parseSpecial?: boolean } = {},
+  ): Promise<Uint32Array> {
+    const { addBeginning = false, parseSpecial = false } = options;
+    requireThat(typeof text === "string", "tokenize needs a string");
+    return this.#use().request<"tokenize">({ op: "tokenize", text, addBeginning, parseSpecial })
+      .result;
+  }
+
+  /** Token ids to text; bytes that are no UTF-8 become U+FFFD. */
+  async detokenize(tokens: Uint32Array | readonly number[]): Promise<string> {
+    return this.#use().request<"detokenize">({ op: "detokenize", tokens: tokenArray(tokens) })
+      .result;
+  }
+
+  /** Logits of every position, row after row: tokens.length x info.vocabulary. Rejects with ABORTED on `signal`. */
+  async logits(
+    tokens: Uint32Array | readonly number[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    throwIfAborted(options.signal);
+    const message = { op: "logits", tokens: tokenArray(tokens) } as const;
+    return this.#use().request<"logits">(message, { signal: options.signal }).result;
+  }
+
+  /** Measures prompt and decode speed. Rejects with ABORTED on `signal`. */
+  async bench(options: BenchOptions = {}): Promise<BenchResult> {
+    const { promptTokens = 128, decodeTokens = 64, signal } = options;
+    throwIfAborted(signal);
+    requireInteger("promptTokens", promptTokens, 1, 2 ** 20);
+    requireInteger("decodeTokens", decodeTokens, 1, 2 ** 20);
+    return this.#use().request<"bench">({ op: "bench", promptTokens, decodeTokens }, { signal })
+      .result;
+  }
+
+  /** Frees the engine and its memory at once. What runs is rejected with DISPOSED. Calling it twice is harmless. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#client.terminate(new TercetError("DISPOSED"));
+  }
+
+  #use(): EngineClient {
+    if (this.#disposed) throw new TercetError("DISPOSED");
+    return this.#client;
+  }
+}
+
+/** The models in this browser's storage. */
+export const cache = {
+  async list(options: { assetsUrl?: string | URL } = {}): Promise<StoredModel[]> {
+    return askWorker(options, (client) => client.request<"cacheList">({ op: "cacheList" }).result);
+  },
+
+  /** Deletes one model; false when there was none of that id. */
+  async delete(modelId: string, options: { assetsUrl?: string | URL } = {}): Promise<boolean> {
+    requireThat(/^[0-9a-f]{64}$/.test(modelId), "a model id is 64 hex digits");
+    return askWorker(
+      options,
+      (client) => client.request<"cacheDelete">({ op: "cacheDelete", modelId }).result,
+    );
+  },
+
+  async usage(options: { assetsUrl?: string | URL } = {}): Promise<StorageUsage> {
+    return askWorker(
+      options,
+      (client) => client.request<"cacheUsage">({ op: "cacheUsage" }).result,
+    );
+  },
+
+  /** Asks the browser not to evict this site's storage; it may show a question to the user. */
+  async persist(): Promise<boolean> {
+    return (await navigator.storage?.persist?.()) ?? false;
+  },
+};
+
+/** What this page and browser can do; load() decides by the same facts. */
+export function features(): Features {
+  return detectFeatures(globalThis);
+}
+
+class RunningGeneration implements Generation {
+  readonly #stream: TokenStream;
+  readonly #result: Promise<GenerateResult>;
+
+  constructor(
+    client: EngineClient,
+    message: Omit<GenerateMessage, "demand">,
+    options: GenerateOptions,
+  ) {
+    const { signal, onToken } = options;
+    let settle: (result: GenerateResult | PromiseLike<GenerateResult>) => void;
+    this.#result = new Promise((resolve) => (settle = resolve));
+    // A consumer that only iterates gets the failure from the iterator; then nobody need look at the promise.
+    this.#result.catch(() => {});
+    let running: number | null = null;
+    this.#stream = new TokenStream({
+      start: (demand) => {
+        if (signal?.aborted) {
+          settle(abortedResult(message.seed));
+          this.#stream.end();
+          return;
+        }
+        const { id, result } = client.request<"generate">(
+          { ...message, demand },
+          {
+            signal,
+            onEvent: (event) => {
+              if (event.event !== "piece") return;
+              this.#stream.push(event.text);
+              onToken?.(event.text);
+            },
+          },
+        );
+        running = id;
+        result.then(
+          () => this.#stream.end(),
+          (reason: unknown) => this.#stream.fail(reason),
+        );
+        settle(result);
+      },
+      grant: (pieces) => {
+        if (running !== null) client.grant(running, pieces);
+      },
+      stop: () => {
+        if (running !== null) client.abort(running);
+        else settle(abortedResult(message.seed));
+      },
+    });
+    if (onToken) this.#stream.runFreely();
+  }
+
+  get result(): Promise<GenerateResult> {
+    this.#stream.runFreely();
+    return this.#result;
+  }
+
+  next() {
+    return this.#stream.next();
+  }
+
+  return() {
+    return this.#stream.return();
+  }
+
+  throw(reason: unknown) {
+    return this.#stream.throw(reason);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+}
+
+/** A generation that was stopped before it began. */
+function abortedResult(seed: bigint): GenerateResult {
+  return {
+    text: "",
+    tokens: [],
+    finishReason: "aborted",
+    promptTokens: 0,
+    timings: { promptSeconds: 0, decodeSeconds: 0, timeToFirstTokenSeconds: 0, tokensPerSecond: 0 },
+    seed,
+  };
+}
+
+/** A worker for one question, ended with the answer. */
+async function askWorker<Value>(
+  options: { assetsUrl?: string | URL },
+  ask: (client: EngineClient) => Promise<Value>,
+): Promise<Value> {
+  const client = startWorker(assetsFolder(options.assetsUrl));
+  try {
+    return await ask(client);
+  } finally {
+    client.terminate(new TercetError("DISPOSED"));
+  }
+}
+
+function startWorker(assetsUrl: string): EngineClient {
+  if (typeof Worker !== "function")
+    throw new TercetError("UNSUPPORTED_BROWSER", "there are no web workers here");
+  try {
+    // Written out once in this form, so that bundlers see a worker and bring it along.
+    const worker =
+      assetsUrl === DEFAULT_ASSETS
+        ? new Worker(new URL("./engine_worker.js", import.meta.url), { type: "module" })
+        : new Worker(new URL("engine_worker.js", assetsUrl), { type: "module" });
+    return new EngineClient(worker);
+  } catch (thrown) {
+    throw new TercetError(
+      "ENGINE_CRASHED",
+      `the worker could not be started: ${describe(thrown)}`,
+      {
+        cause: thrown,
+      },
+    );
+  }
+}
+
+const DEFAULT_ASSETS = new URL("./", import.meta.url).href;
+
+function assetsFolder(assetsUrl: string | URL | undefined): string {
+  if (assetsUrl === undefined) return DEFAULT_ASSETS;
+  const url = absoluteUrl(assetsUrl, "assetsUrl");
+  return url.endsWith("/") ? url : `${url}/`;
+}
+
+function absoluteUrl(url: string | URL, what: string): string {
+  try {
+    return new URL(url, globalThis.location?.href).href;
+  } catch (thrown) {
+    throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${String(url)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function loadSource(source: Source): LoadSource {
+  if (typeof source === "string" || source instanceof URL) {
+    const url = new URL(absoluteUrl(source, "the model's address"));
+    requireThat(
+      /^https?:$/.test(url.protocol),
+      `only http and https addresses can be loaded, not ${url.protocol}`,
+    );
+    url.hash = "";
+    return { kind: "url", url: url.href };
+  }
+  if (source instanceof Blob) return { kind: "blob", blob: source };
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source))
+    return { kind: "blob", blob: new Blob([source]) };
+  throw new TercetError("BAD_ARGUMENT", "load needs an address, a Blob or File, or an ArrayBuffer");
+}
+
+function loadMessage(source: Source, options: LoadOptions): LoadMessage {
+  const { threads, context, slice, variant, kernels, integrity, revalidate = false } = options;
+  const { cache: cacheKind = "indexeddb", network = {} } = options;
+  if (threads !== undefined) requireInteger("threads", threads, 1, 64);
+  if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
+  if (slice !== undefined) requireInteger("slice", slice, 1, 512);
+  requireThat(
+    variant === undefined || VARIANTS.includes(variant),
+    `variant is one of ${VARIANTS.join(", ")}`,
+  );
+  requireThat(
+    integrity === undefined || /^[0-9a-f]{64}$/.test(integrity),
+    "integrity is a model id: 64 hex digits in small letters",
+  );
+  requireThat(
+    cacheKind === "indexeddb" || cacheKind === "memory",
+    'cache is "indexeddb" or "memory"',
+  );
+  const { retries, retryDelayMs, stallTimeoutMs } = { ...DEFAULT_NETWORK, ...network };
+  requireInteger("network.retries", retries, 0, 1000);
+  requireInteger("network.retryDelayMs", retryDelayMs, 0, 3_600_000);
+  requireInteger("network.stallTimeoutMs", stallTimeoutMs, 1, 3_600_000);
+  return {
+    op: "load",
+    source: loadSource(source),
+    assetsUrl: assetsFolder(options.assetsUrl),
+    threads: threads ?? null,
+    context: context ?? null,
+    slice: slice ?? null,
+    variant: variant ?? null,
+    kernels: kernels ?? null,
+    integrity: integrity ?? null,
+    cache: cacheKind,
+    revalidate,
+    network: { retries, retryDelayMs, stallTimeoutMs },
+  };
+}
+
+function generateMessage(
+  prompt: string | Uint32Array | readonly number[],
+  options: GenerateOptions,
+): Omit<GenerateMessage, "demand"> {
+  const {
+    maxTokens,
+    seed = randomSeed(),
+    stop = [],
+    addBeginning = true,
+    parseSpecial = false,
+  } = options;
+  if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
+  const stopTexts = typeof stop === "string" ? [stop] : [...stop];
+  requireThat(
+    stopTexts.every((text) => typeof text === "string" && text.length > 0),
+    "stop texts are strings that are not empty",
+  );
+  return {
+    op: "generate",
+    prompt: typeof prompt === "string" ? prompt : tokenArray(prompt),
+    sampling: samplingOf(options),
+    seed: seedValue(seed),
+    maxTokens: maxTokens ?? null,
+    stop: stopTexts,
+    addBeginning,
+    parseSpecial,
+  };
+}
+
+/** Only what the caller gave; the worker fills in the model's own. Ranges are checked by the core. */
+function samplingOf(options: GenerateOptions): Partial<Sampling> {
+  const names = [
+    "temperature",
+    "topK",
+    "topP",
+    "minP",
+    "repetitionPenalty",
+    "repetitionWindow",
+  ] as const;
+  const sampling: Partial<Sampling> = {};
+  for (const name of names) {
+    const value = options[name];
+    if (value === undefined) continue;
+    requireThat(typeof value === "number" && Number.isFinite(value), `${name} is a number`);
+    if (name === "topK" || name === "repetitionWindow") requireInteger(name, value, 0, 2 ** 32 - 1);
+    sampling[name] = value;
+  }
+  return sampling;
+}
+
+function seedValue(seed: number | bigint): bigint {
+  requireThat(
+    typeof seed === "bigint" || Number.isSafeInteger(seed),
+    "seed is an integer; above 2^53 a BigInt",
+  );
+  const value = BigInt(seed);
+  requireThat(value >= 0n && value < 1n << 64n, "seed is between 0 and 2^64 - 1");
+  return value;
+}
+
+/** Small enough to be written down and typed again. */
+function randomSeed(): bigint {
+  return BigInt(crypto.getRandomValues(new Uint32Array(1))[0] as number);
+}
+
+function tokenArray(tokens: Uint32Array | readonly number[]): Uint32Array {
+  if (tokens instanceof Uint32Array) return tokens;
+  requireThat(Array.isArray(tokens), "tokens are a Uint32Array or an array of numbers");
+  requireThat(
+    tokens.every((token) => Number.isInteger(token) && token >= 0 && token < 2 ** 32),
+    "token ids are integers from 0",
+  );
+  return Uint32Array.from(tokens);
+}
+
+function requireInteger(name: string, value: number, least: number, most: number): void {
+  requireThat(
+    Number.isInteger(value) && value >= least && value <= most,
+    `${name} is an integer from ${least} to ${most}`,
+  );
+}
+
+function requireThat(holds: boolean, sentence: string): asserts holds {
+  if (!holds) throw new TercetError("BAD_ARGUMENT", sentence);
+}

@@ -1,0 +1,146 @@
+// protocol.ts: every message between page and worker, in one place, used by both sides. A request has exactly one
+// terminal answer (result or error) under its id; progress and pieces are events under the same id. Messages carry the
+// version, because a cached page can meet a newer worker: then both say PROTOCOL and nothing else happens.
+// Only plain data here: no functions, no errors, no class instances.
+import type { WireError } from "./errors.js";
+import type {
+  BenchResult,
+  GenerateResult,
+  LoadProgress,
+  ModelInfo,
+  NetworkOptions,
+  Sampling,
+  StorageUsage,
+  StoredModel,
+  Variant,
+} from "./types.js";
+
+export const PROTOCOL_VERSION = 1;
+
+/** A file as the worker sees it; buffers travel as a Blob, which is read piece by piece and never copied whole. */
+export type LoadSource = { kind: "url"; url: string } | { kind: "blob"; blob: Blob };
+
+export interface LoadMessage {
+  op: "load";
+  source: LoadSource;
+  /** Folder of the modules, with a final slash. */
+  assetsUrl: string;
+  threads: number | null;
+  context: number | null;
+  slice: number | null;
+  variant: Variant | null;
+  kernels: string | null;
+  integrity: string | null;
+  cache: "indexeddb" | "memory";
+  revalidate: boolean;
+  network: Required<NetworkOptions>;
+}
+
+export interface GenerateMessage {
+  op: "generate";
+  prompt: string | Uint32Array;
+  sampling: Partial<Sampling>;
+  seed: bigint;
+  maxTokens: number | null;
+  stop: string[];
+  addBeginning: boolean;
+  parseSpecial: boolean;
+  /** Pieces that the worker may send before it is granted more; null = no limit. */
+  demand: number | null;
+}
+
+export interface TokenizeMessage {
+  op: "tokenize";
+  text: string;
+  addBeginning: boolean;
+  parseSpecial: boolean;
+}
+
+export interface DetokenizeMessage {
+  op: "detokenize";
+  tokens: Uint32Array;
+}
+
+export interface LogitsMessage {
+  op: "logits";
+  tokens: Uint32Array;
+}
+
+export interface BenchMessage {
+  op: "bench";
+  promptTokens: number;
+  decodeTokens: number;
+}
+
+export interface CacheListMessage {
+  op: "cacheList";
+}
+
+export interface CacheDeleteMessage {
+  op: "cacheDelete";
+  modelId: string;
+}
+
+export interface CacheUsageMessage {
+  op: "cacheUsage";
+}
+
+export type RequestMessage =
+  | LoadMessage
+  | GenerateMessage
+  | TokenizeMessage
+  | DetokenizeMessage
+  | LogitsMessage
+  | BenchMessage
+  | CacheListMessage
+  | CacheDeleteMessage
+  | CacheUsageMessage;
+
+export type Operation = RequestMessage["op"];
+
+/** What the worker's answer to each operation holds. */
+export interface ResultOf {
+  load: LoadedModel;
+  generate: GenerateResult;
+  tokenize: Uint32Array;
+  detokenize: string;
+  logits: Float32Array;
+  bench: BenchResult;
+  cacheList: StoredModel[];
+  cacheDelete: boolean;
+  cacheUsage: StorageUsage;
+}
+
+export interface LoadedModel {
+  info: ModelInfo;
+  /** How the page can stop work inside WebAssembly; null without shared memory. */
+  cancel: SharedCancel | null;
+}
+
+/**
+ * Memory that the page shares with a worker that is busy inside WebAssembly and hears no messages. `request` holds the id
+ * of the request to stop; `flag` is the session's own cancel flag, which is looked at between two layers.
+ */
+export interface SharedCancel {
+  request: Int32Array;
+  memory: WebAssembly.Memory;
+  flagAddress: number;
+}
+
+/** About a running request; no answer of their own. */
+export type ControlMessage =
+  { op: "abort"; target: number } | { op: "demand"; target: number; pieces: number | null };
+
+export type ToWorker =
+  ({ v: number; id: number } & RequestMessage) | ({ v: number; id: 0 } & ControlMessage);
+
+export type EventOf =
+  { event: "progress"; progress: LoadProgress } | { event: "piece"; text: string };
+
+export type FromWorker =
+  /** `lifeLock`: name of a Web Lock that the worker holds as long as it lives; null where there are none. */
+  | { v: number; id: 0; kind: "ready"; lifeLock: string | null }
+  | { v: number; id: 0; kind: "crashed"; error: WireError }
+  | { v: number; id: number; kind: "result"; value: unknown }
+  | { v: number; id: number; kind: "error"; error: WireError }
+  | ({ v: number; id: number; kind: "event" } & EventOf);

@@ -1,0 +1,210 @@
+// types.ts: the data that users of the library see: options, progress, results. No behaviour; every type here can cross
+// between page and worker as it is, except functions and signals, which stay on the page.
+
+/** A module build; "…-threads" needs a cross-origin isolated page. */
+export type Variant = "simd128" | "simd128-threads" | "relaxed" | "relaxed-threads";
+
+export type LoadPhase =
+  | "header" // reading the first bytes: what is this file
+  | "cache" // chunks come from the browser's storage
+  | "download" // chunks come over the network (or from a given file)
+  | "load" // the engine takes the model over
+  | "ready";
+
+/** Numbers never go backwards within one load; totalBytes is 0 until the header is known. */
+export interface LoadProgress {
+  phase: LoadPhase;
+  loadedBytes: number;
+  totalBytes: number;
+  /** Over the last seconds; 0 while unknown. */
+  bytesPerSecond: number;
+  /** null while unknown. */
+  secondsLeft: number | null;
+  /** Where the bytes of this moment come from. */
+  source: ModelSource;
+}
+
+export type ModelSource = "network" | "indexeddb" | "memory";
+
+export interface NetworkOptions {
+  /** How often a failed request is repeated before the load fails; default 4. */
+  retries?: number;
+  /** Wait before the first repetition; doubles each time; default 500. */
+  retryDelayMs?: number;
+  /** A connection that gives no byte for so long is dropped and repeated; default 20000. */
+  stallTimeoutMs?: number;
+}
+
+export interface LoadOptions {
+  onProgress?: (progress: LoadProgress) => void;
+  /** Stops the load; it rejects with ABORTED. What was stored stays stored. */
+  signal?: AbortSignal;
+  /** 1 to 64; default: the machine's, at most 8. More than one needs a cross-origin isolated page. */
+  threads?: number;
+  /** Tokens of prompt and answer together; default: the model's own, at most 4096. Memory grows with it. */
+  context?: number;
+  /** Most prompt tokens computed at once; default 32. */
+  slice?: number;
+  /** Forces a module build, for tests, benches and support. */
+  variant?: Variant;
+  /** Forces a kernel set inside the module ("portable", "wasm_simd128", …). */
+  kernels?: string;
+  /** The expected model id (64 hex digits): any other model is refused with HEADER_HASH_MISMATCH. */
+  integrity?: string;
+  /** "indexeddb" (default) keeps the model for the next visit, "memory" stores nothing. */
+  cache?: "indexeddb" | "memory";
+  /** Asks the server whether the address still holds the stored model; default false: a stored model is used as it is. */
+  revalidate?: boolean;
+  /** Where engine_worker.js and the modules lie; default: beside this script. */
+  assetsUrl?: string | URL;
+  network?: NetworkOptions;
+}
+
+export interface ModelInfo {
+  name: string;
+  family: string;
+  licence: string;
+  /** 64 hex digits: SHA-256 of the header, names the model. */
+  modelId: string;
+  layers: number;
+  hidden: number;
+  inner: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  vocabulary: number;
+  /** What the model was trained for. */
+  trainedContext: number;
+  /** What this load was opened with. */
+  context: number;
+  slice: number;
+  parameters: number;
+  ternaryParameters: number;
+  tensors: number;
+  tiedHead: boolean;
+  /** 8, or 32 for a dense model. */
+  activationBits: number;
+  fileBytes: number;
+  dataBytes: number;
+  /** KV cache and scratch of this load. */
+  sessionBytes: number;
+  /** The whole WebAssembly memory: model, KV cache, stacks, everything. */
+  memoryBytes: number;
+  /** Where the model came from: "network" if any chunk was fetched. */
+  source: ModelSource;
+  variant: Variant;
+  /** Kernel set that runs, for example "wasm_relaxed". */
+  kernels: string;
+  threads: number;
+  /** Whether the page is cross-origin isolated. */
+  isolated: boolean;
+  /** Sentences about what is not as asked for: one thread and why, a dropped kernel set, storage that is full. */
+  notices: string[];
+  /** The sampling that generate() uses where its options say nothing. */
+  sampling: Sampling;
+}
+
+export interface Sampling {
+  /** 0 = greedy. */
+  temperature: number;
+  /** 0 = all. */
+  topK: number;
+  /** 1 = all. */
+  topP: number;
+  /** 0 = off. */
+  minP: number;
+  /** 1 = off. */
+  repetitionPenalty: number;
+  repetitionWindow: number;
+}
+
+export interface GenerateOptions extends Partial<Sampling> {
+  /** Default: as many as the context holds. */
+  maxTokens?: number;
+  /** 0 to 2^64-1. The same seed gives the same text, here and in the native twin. Default: random. */
+  seed?: number | bigint;
+  /** Generation ends before the first of these texts; it is not part of the answer. */
+  stop?: string | string[];
+  /** Stops the work itself; the iteration ends and finishReason is "aborted". */
+  signal?: AbortSignal;
+  /** Called for each piece; then nobody needs to iterate. */
+  onToken?: (piece: string) => void;
+  /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
+  addBeginning?: boolean;
+  /** Recognise special tokens such as <|im_end|> written in the prompt; default false. */
+  parseSpecial?: boolean;
+}
+
+export type FinishReason =
+  | "stop" // the model ended its text
+  | "stop-text" // one of `stop` was about to appear
+  | "length" // maxTokens
+  | "context" // the context is full
+  | "aborted"; // signal, break, return()
+
+export interface GenerateTimings {
+  promptSeconds: number;
+  /** Time spent computing tokens, without waiting for the consumer. */
+  decodeSeconds: number;
+  /** From the start of the work to the first token. */
+  timeToFirstTokenSeconds: number;
+  /** Decoded tokens by decodeSeconds. */
+  tokensPerSecond: number;
+}
+
+export interface GenerateResult {
+  /** All pieces together. */
+  text: string;
+  /** Every token that was generated, those of a stop text included. */
+  tokens: number[];
+  finishReason: FinishReason;
+  promptTokens: number;
+  timings: GenerateTimings;
+  /** The seed that was used: repeats the text. */
+  seed: bigint;
+}
+
+export interface BenchOptions {
+  /** Default 128, cut to the context. */
+  promptTokens?: number;
+  /** Default 64, cut to the context. */
+  decodeTokens?: number;
+  signal?: AbortSignal;
+}
+
+export interface BenchResult {
+  promptTokens: number;
+  promptTokensPerSecond: number;
+  decodeTokens: number;
+  decodeTokensPerSecond: number;
+  /** Packed weights read a second while decoding, 10^9 bytes. */
+  packedGigabytesPerSecond: number;
+  kernels: string;
+  threads: number;
+  variant: Variant;
+  memoryBytes: number;
+}
+
+export type StoredState = "absent" | "partial" | "complete" | "damaged";
+
+export interface StoredModel {
+  modelId: string;
+  name: string;
+  /** Addresses it was loaded from. */
+  urls: string[];
+  state: StoredState;
+  fileBytes: number;
+  storedBytes: number;
+  chunks: number;
+  storedChunks: number;
+}
+
+export interface StorageUsage {
+  /** Bytes of stored models. */
+  modelBytes: number;
+  /** What the browser says that this site uses and may use; null if it does not say. */
+  usedBytes: number | null;
+  quotaBytes: number | null;
+  /** Whether the browser promised not to evict this site's storage. */
+  persisted: boolean;
+}
