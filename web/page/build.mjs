@@ -1,0 +1,88 @@
+// build.mjs - makes the page: build/site/ from the sources beside this file, the library in dist/ and the packed model.
+//
+// The page is a user of the library like any other: it imports the built package, whose worker finds its modules beside
+// itself. The last step lists every file with its hash for the service worker. It must never put into
+// the site what the list does not name, except the models and the worker itself.
+
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const root = join(here, "..", "..");
+const copied = ["index.html", "icon.svg", "manifest.webmanifest"];
+
+/** What a browser may ask for; the package also holds types. */
+const isServed = (name) => /\.(m?js|wasm)$/.test(name);
+
+/** In the site the library lies in its own folder, unbundled: "../src/index.js" is there "./tercet/index.js". */
+const libraryAsIs = {
+  name: "library-as-is",
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^\.\.\/src\/index\.js$/ }, () => ({
+      path: "./tercet/index.js",
+      external: true,
+    }));
+  },
+};
+
+/**
+ * @param {object} [options]
+ * @param {string} [options.library] folder of the built package
+ * @param {string} [options.model] the packed model that the page starts with
+ * @param {string} [options.out] the site; what was there is replaced
+ * @returns {Promise<{ out: string, files: number, bytes: number }>} what is kept for use without a network
+ */
+export async function buildSite({
+  library = join(root, "dist"),
+  model = join(root, "models", "gutenberg-kids-6m-b158.tercet"),
+  out = join(root, "build", "site"),
+} = {}) {
+  for (const [file, maker] of [
+    [join(library, "index.js"), "node web/build.mjs"],
+    [model, "node scripts/build.mjs model"],
+  ]) {
+    if (!existsSync(file)) throw new Error(`${file} is missing: run \`${maker}\` first`);
+  }
+  rmSync(out, { recursive: true, force: true });
+  for (const folder of ["", "tercet", "models"]) mkdirSync(join(out, folder), { recursive: true });
+
+  for (const name of copied) copyFileSync(join(here, name), join(out, name));
+  const libraryFiles = readdirSync(library).filter(isServed);
+  for (const name of libraryFiles) copyFileSync(join(library, name), join(out, "tercet", name));
+  copyFileSync(model, join(out, "models", basename(model)));
+  const shared = { bundle: true, minify: true, target: "es2022", logLevel: "warning" };
+  await build({
+    ...shared,
+    entryPoints: [join(here, "page.ts"), join(here, "style.css")],
+    format: "esm",
+    outdir: out,
+    plugins: [libraryAsIs],
+  });
+
+  const kept = [...copied, "page.js", "style.css", ...libraryFiles.map((name) => `tercet/${name}`)];
+  const precached = kept.sort().map((name) => {
+    const bytes = readFileSync(join(out, name));
+    const hash = createHash("sha256").update(bytes).digest("base64");
+    return {
+      path: name === "index.html" ? "" : name,
+      integrity: `sha256-${hash}`,
+      bytes: bytes.length,
+    };
+  });
+  const list = JSON.stringify(precached.map(({ path, integrity }) => ({ path, integrity })));
+  await build({
+    ...shared,
+    entryPoints: [join(here, "service_worker.ts")],
+    format: "iife",
+    outdir: out,
+    define: {
+      PRECACHED_FILES: list,
+      SITE_VERSION: JSON.stringify(createHash("sha256").update(list).digest("hex").slice(0, 16)),
+    },
+  });
+  const bytes = precached.reduce((sum, file) => sum + file.bytes, 0);
+  return { out, files: precached.length, bytes };
+}

@@ -1,0 +1,83 @@
+// story_view.ts: the story as it grows. One paragraph element for each paragraph, text nodes only, written at most once
+// a frame. The text content of the element is exactly prompt and pieces, line ends included.
+
+import { create } from "./elements.js";
+
+/** Longer beginnings stay in plain letters: small capitals are hard to read at length. */
+const SHORT_OPENING_CHARACTERS = 60;
+
+export class StoryView {
+  readonly #place: HTMLElement;
+  #tail: Text | null = null;
+  /** The last paragraph has its line end: what follows begins another. */
+  #closed = false;
+  #waiting = "";
+  #frame = 0;
+
+  constructor(place: HTMLElement) {
+    this.#place = place;
+  }
+
+  /** Clears the page and sets the beginning that the reader wrote. */
+  begin(prompt: string): void {
+    this.#place.replaceChildren();
+    this.#tail = null;
+    this.#closed = false;
+    this.#waiting = "";
+    this.#place.classList.add("writing");
+    this.#place.setAttribute("aria-busy", "true");
+    // A capital of two lines, after quotation marks perhaps; smaller letters do not bear that size.
+    this.#place.classList.toggle("initial", /^[\p{P}]{0,2}\p{Lu}/u.test(prompt));
+    const short = prompt.length <= SHORT_OPENING_CHARACTERS && !prompt.includes("\n");
+    this.#write(prompt, short ? "opening short" : "opening");
+    this.#tail = null;
+  }
+
+  /** Nothing came of it. */
+  clear(): void {
+    this.#waiting = "";
+    this.#place.replaceChildren();
+  }
+
+  append(piece: string): void {
+    this.#waiting += piece;
+    // No frames come while the tab is hidden: the text then waits here, whole.
+    this.#frame ||= requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#flush();
+    });
+  }
+
+  end(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.#flush();
+    this.#place.classList.remove("writing");
+    this.#place.setAttribute("aria-busy", "false");
+  }
+
+  #flush(): void {
+    const text = this.#waiting;
+    this.#waiting = "";
+    if (text) this.#write(text, "");
+  }
+
+  /** Line ends stay at the end of the paragraph they close, where the first of them takes no room. */
+  #write(text: string, className: string): void {
+    for (const [part] of text.matchAll(/[^\n]+|\n+/g)) {
+      const lineEnd = part.startsWith("\n");
+      let paragraph = this.#place.lastElementChild;
+      if (paragraph === null || (this.#closed && !lineEnd)) {
+        paragraph = this.#place.appendChild(document.createElement("p"));
+        this.#tail = null;
+      }
+      this.#closed = lineEnd;
+      if (this.#tail !== null) {
+        this.#tail.appendData(part);
+        continue;
+      }
+      const parent = className ? paragraph.appendChild(create("span", className)) : paragraph;
+      this.#tail = parent.appendChild(new Text(part));
+    }
+  }
+}
