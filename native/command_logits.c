@@ -1,0 +1,162 @@
+/*
+ * command_logits.c: `tercet logits`: the logits of every position of a text, raw, for comparison
+ * with other programs. Computes in slices, as a prompt is computed; keeps one slice in memory.
+ */
+#include "commands.h"
+#include "input_text.h"
+#include "open_model.h"
+#include "output_file.h"
+#include "terminal.h"
+
+#include <stdlib.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "logits files are little-endian: this host needs a conversion"
+#endif
+
+struct logits_options {
+    struct open_options open;
+    const char *text, *ids, *output;
+    bool text_given, ids_given;
+};
+
+static tercet_status write_logits(tercet_session *session, const struct token_list *tokens,
+                                  uint32_t vocabulary, struct output_file *file,
+                                  tercet_error *error) {
+    tercet_session_info info;
+    tercet_session_get_info(session, &info);
+    float *rows = malloc((size_t)info.slice * vocabulary * sizeof *rows);
+    tercet_status status = TERCET_OK;
+    if (rows == NULL) {
+        return set_error(error, TERCET_OUT_OF_MEMORY, 0, "the logits of a slice of %u tokens",
+                         info.slice);
+    }
+    for (size_t taken = 0; taken < tokens->count && status == TERCET_OK;) {
+        size_t done = 0;
+        status = tercet_session_prefill(session, tokens->tokens + taken, tokens->count - taken,
+                                        &done, rows, error);
+        if (status == TERCET_OK) {
+            status = output_file_write(file, rows, done * vocabulary * sizeof *rows, error);
+        }
+        taken += done;
+        progress_show("computing logits", taken, tokens->count);
+    }
+    progress_end();
+    free(rows);
+    return status;
+}
+
+/* The text's or the list's tokens; errors are reported with what they belong to. */
+static int read_tokens(const struct logits_options *options, const struct open_model *opened,
+                       struct token_list *tokens) {
+    struct input_text text = {0};
+    tercet_error error = {0};
+    tercet_status status =
+        input_text_copy(&text, options->text_given ? options->text : options->ids, &error);
+    if (status == TERCET_OK && options->text_given) {
+        status = token_list_tokenize(tokens, opened->model, &text,
+                                     TERCET_TEXT_ADD_BEGINNING | TERCET_TEXT_PARSE_SPECIAL, &error);
+    } else if (status == TERCET_OK) {
+        status = token_list_parse(tokens, &text, &error);
+    }
+    input_text_free(&text);
+    if (status == TERCET_BAD_ARGUMENT) {
+        return arguments_error("logits", "%s", error.detail);
+    }
+    if (status == TERCET_OK) {
+        status = token_list_check(tokens, opened->info.vocabulary, &error);
+    }
+    if (status == TERCET_OK && tokens->count > opened->info.context) {
+        status = set_error(&error, TERCET_PROMPT_TOO_LONG, tokens->count,
+                           "%zu tokens, the context has %u", tokens->count, opened->info.context);
+    }
+    if (status == TERCET_OK && tokens->count == 0) {
+        return arguments_error("logits", "there are no tokens to compute");
+    }
+    return status == TERCET_OK ? EXIT_CODE_OK
+                               : report_error(options->text_given ? "--text" : "--tokens", &error);
+}
+
+static int compute(const struct logits_options *options, struct open_model *opened,
+                   const struct token_list *tokens) {
+    tercet_session_options session_options;
+    tercet_session *session = NULL;
+    struct output_file file = {0};
+    tercet_error error = {0};
+    tercet_session_options_init(opened->model, &session_options);
+    session_options.context = (uint32_t)tokens->count;
+    tercet_status status = tercet_session_create(opened->model, &session_options, &session, &error);
+    if (status != TERCET_OK) {
+        return report_error(options->open.path, &error);
+    }
+    status = output_file_open(&file, options->output, &error);
+    if (status == TERCET_OK) {
+        status = write_logits(session, tokens, opened->info.vocabulary, &file, &error);
+    }
+    if (status == TERCET_OK) {
+        status = output_file_commit(&file, &error);
+    }
+    output_file_drop(&file);
+    tercet_session_destroy(session);
+    return status == TERCET_OK ? EXIT_CODE_OK : report_error(options->output, &error);
+}
+
+static int logits(const struct logits_options *options) {
+    struct open_model opened;
+    struct token_list tokens = {0};
+    int code = open_model(&opened, &options->open);
+    if (code != EXIT_CODE_OK) {
+        return code;
+    }
+    code = read_tokens(options, &opened, &tokens);
+    if (code == EXIT_CODE_OK) {
+        code = compute(options, &opened, &tokens);
+    }
+    token_list_free(&tokens);
+    close_model(&opened);
+    return code;
+}
+
+int command_logits(int argc, char **argv) {
+    struct logits_options options = {0};
+    const struct positional positionals[] = {
+        {"MODEL", "A .tercet file.", &options.open.path, true}};
+    const struct argument arguments[] = {
+        argument_noting(argument_text("text", 't', &options.text, "TEXT",
+                                      "The text; the beginning-of-text token is put in front if\n"
+                                      "the model uses one."),
+                        &options.text_given),
+        argument_noting(argument_text("tokens", 0, &options.ids, "IDS",
+                                      "Token ids instead, such as 1,372,623; nothing is added."),
+                        &options.ids_given),
+        argument_text("output", 'o', &options.output, "FILE",
+                      "Where to write; - is standard output. A file is written\n"
+                      "under a temporary name and renamed when it is whole."),
+        open_argument_threads(&options.open),
+        open_argument_kernels(&options.open),
+        open_argument_verify(&options.open),
+    };
+    const struct command_line line = {
+        .command = "logits",
+        .usage = "MODEL (--text TEXT | --tokens IDS) -o FILE [OPTIONS]",
+        .summary = "Writes the logits of every position: 32-bit little-endian floats, one row of\n"
+                   "the whole vocabulary after another. Row i is what the model expects after\n"
+                   "token i.",
+        .examples = "  tercet logits story.tercet --text \"Once upon a time\" -o logits.f32",
+        .arguments = arguments,
+        .argument_count = sizeof arguments / sizeof *arguments,
+        .positionals = positionals,
+        .positional_count = 1,
+    };
+    enum arguments_outcome outcome = arguments_parse(&line, argc, argv);
+    if (outcome != ARGUMENTS_RUN) {
+        return (int)outcome;
+    }
+    if (options.text_given + options.ids_given != 1) {
+        return arguments_error("logits", "give one of --text and --tokens");
+    }
+    if (options.output == NULL) {
+        return arguments_error("logits", "-o FILE is missing");
+    }
+    return logits(&options);
+}
