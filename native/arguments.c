@@ -127,8 +127,8 @@ static void print_help_row(const char *left, const char *help) {
 }
 
 static void print_help(const struct command_line *line) {
-    printf("%stercet %s%s %s\n\n%s\n", style_strong(stdout), line->command, style_end(stdout),
-           line->usage, line->summary);
+    printf("%stercet %s%s%s%s\n\n%s\n", style_strong(stdout), line->command, style_end(stdout),
+           line->usage[0] != '\0' ? " " : "", line->usage, line->summary);
     if (line->positional_count > 0) {
         printf("\n");
     }

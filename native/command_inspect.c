@@ -88,6 +88,22 @@ static void print_foreign_row(const char *label, const char *text) {
     putchar('\n');
 }
 
+/* The scale kinds of tercet_tensor_info in words. */
+static const char *describe_scale(const char *scale) {
+    static const struct {
+        const char *scale, *words;
+    } kinds[] = {{"tensor", "one a matrix"},
+                 {"row", "one a row"},
+                 {"group64", "one for 64 columns of a row"},
+                 {"group128", "one for 128 columns of a row"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(scale, kinds[i].scale) == 0) {
+            return kinds[i].words;
+        }
+    }
+    return "of several kinds";
+}
+
 static void print_sparsity(const struct inspection *inspection) {
     printf("%-12s%.1f %% of the ternary weights are zero; by layer:", "sparsity",
            100 * share(inspection->ternary.zeros, inspection->ternary.weights));
@@ -103,7 +119,7 @@ static void print_summary(const struct inspection *inspection) {
     const tercet_model_info *info = &inspection->opened.info;
     const struct file_source *file = &inspection->opened.source;
     char hex[DIGEST_HEX_BYTES], a[24], b[24], c[24];
-    print_foreign_row("name", info->name);
+    print_foreign_row("name", info->name[0] != '\0' ? info->name : "not stated");
     print_foreign_row("licence", info->licence[0] != '\0' ? info->licence : "not stated");
     print_foreign_row("packed from", info->source[0] != '\0' ? info->source : "not stated");
     printf("%-12s%s\n", "model id", digest_hex(info->model_id, hex));
@@ -112,21 +128,23 @@ static void print_summary(const struct inspection *inspection) {
         format_bytes(info->file_bytes, a, sizeof a), format_bytes(file->header_bytes, b, sizeof b),
         format_bytes(file->data_bytes, c, sizeof c), file->chunks,
         file->chunks == 1 ? "chunk" : "chunks", format_bytes(file->chunk_bytes, (char[24]){0}, 24));
-    printf("%-12s%s, %u layers, hidden %u, inner %u, %u heads of %u (%u for keys and values)\n",
-           "network", info->family, info->layers, info->hidden, info->inner, info->heads,
-           info->head_dim, info->kv_heads);
+    printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u (%u for keys and values)\n",
+           "network", info->family, info->layers, info->layers == 1 ? "layer" : "layers",
+           info->hidden, info->inner, info->heads, info->head_dim, info->kv_heads);
     printf("%-12s%s, %u tokens (vocabulary %u, output head %s)\n", "tokenizer", info->tokenizer,
            info->token_count, info->vocabulary, info->tied_head ? "tied to the embedding" : "own");
     printf("%-12s%s, of which %s ternary (%.1f %%); activations %u bits\n", "parameters",
            format_quantity(info->parameters, a, sizeof a),
            format_quantity(info->ternary_parameters, b, sizeof b),
            100 * share(info->ternary_parameters, info->parameters), info->activation_bits);
-    printf("%-12s%.3f bits a ternary weight with scales and padding, %.3f over all parameters\n",
-           "packed", bits_each(inspection->ternary_bytes, inspection->ternary.weights),
-           bits_each(info->data_bytes, info->parameters));
+    printf("%-12s%.3f bits a parameter", "packed", bits_each(info->data_bytes, info->parameters));
     if (inspection->ternary.weights > 0) {
+        printf("; %.3f a ternary weight, scales and padding included\n",
+               bits_each(inspection->ternary_bytes, inspection->ternary.weights));
         print_sparsity(inspection);
-        printf("%-12sone a %s\n", "scales", inspection->scale);
+        printf("%-12s%s\n", "scales", describe_scale(inspection->scale));
+    } else {
+        putchar('\n');
     }
     printf("%-12s%u tokens at most; session at %u tokens: %s; with the model: %s\n", "context",
            info->context, inspection->context, format_bytes(inspection->session_bytes, a, sizeof a),

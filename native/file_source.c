@@ -20,7 +20,8 @@ enum { HASHED_BEFORE = 32, HASHED_AFTER = 64 };
 
 static tercet_status refuse_folder(const char *path, tercet_error *error) {
     return set_error(error, TERCET_BAD_MAGIC, 0,
-                     "this is a folder; pack it first: tercet pack %s -o model.tercet", path);
+                     "this is a folder; pack it first: tercet pack %s -o model.tercet",
+                     strlen(path) < 100 ? path : "FOLDER"); /* advice must fit into detail */
 }
 
 /* Files that people give by mistake: what they are, and what to do instead. */
