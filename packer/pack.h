@@ -16,10 +16,12 @@ struct pack_options {
     const char *destination; /* the .tercet file */
     enum pack_quantize quantize;
     enum pack_dense dense;
-    enum pack_table embedding; /* embedding and head; EXACT: f16 where every value is exact in f16, else f32 */
-    uint32_t group;            /* 0: one scale a tensor; 64 or 128: groups (on-grid and absmean sources) */
-    float temperature, top_p, min_p; /* sampling defaults to store; negative: from generation_config.json */
-    int32_t top_k;                   /* negative: likewise */
+    enum pack_table
+        embedding;  /* embedding and head; EXACT: f16 where every value is exact in f16, else f32 */
+    uint32_t group; /* 0: one scale a tensor; 64 or 128: groups (on-grid and absmean sources) */
+    float temperature, top_p,
+        min_p;     /* sampling defaults to store; negative: from generation_config.json */
+    int32_t top_k; /* negative: likewise */
     /* Called after each tensor; non-zero return stops the packing (CANCELLED). May be NULL. */
     int (*progress)(void *context, const char *tensor, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
@@ -34,17 +36,23 @@ struct pack_report {
     struct pack_layer_report *layer; /* [layers], ternary weights only; pack_report_free */
     uint64_t ternary_weights, ternary_zeros, ternary_bytes; /* bytes with scales and padding */
     uint64_t parameters;
-    uint64_t source_bytes;   /* of the safetensors files */
-    uint64_t f16_bytes;      /* the same parameters at 16 bits: the honest comparison for packed sources */
+    uint64_t source_bytes; /* of the safetensors files */
+    uint64_t
+        f16_bytes; /* the same parameters at 16 bits: the honest comparison for packed sources */
     uint64_t file_bytes;
     uint64_t verified_weights; /* read back from the packed file and equal to the source */
-    double quantize_error;   /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
+    uint64_t
+        rounded_weights; /* read back and equal to what rounding or quantising was to give; 0 = lossless */
+    double
+        quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
-    const char *form;        /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
+    const char *
+        form; /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
 };
 
 void pack_options_init(struct pack_options *options);
-tercet_status pack(const struct pack_options *options, struct pack_report *report, tercet_error *error);
+tercet_status pack(const struct pack_options *options, struct pack_report *report,
+                   tercet_error *error);
 void pack_report_free(struct pack_report *report);
 
 #endif

@@ -1,0 +1,16 @@
+/*
+ * about_source.h: what people want to know of a packed model that no forward pass needs: its name and its licence.
+ */
+#ifndef TERCET_PACKER_ABOUT_SOURCE_H
+#define TERCET_PACKER_ABOUT_SOURCE_H
+
+#include <stddef.h>
+
+#define ABOUT_TEXT_BYTES 256u
+
+/* The last part of the folder's real path; "" if it has none. Printable UTF-8: anything else becomes '?'. */
+void about_source_name(const char *folder, char name[ABOUT_TEXT_BYTES]);
+/* "license:" of the front matter of the folder's README.md, as Hugging Face's model cards have it; "" without one. */
+void about_source_licence(const char *folder, char licence[ABOUT_TEXT_BYTES]);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * source_matrix.c: see source_matrix.h. Packed layout: formats of huggingface/transformers, integrations/bitnet.py.
+ */
+#include "source_matrix.h"
+
+#include "../core/base/math.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t element_bytes(enum safetensors_dtype dtype) {
+    return dtype == SAFETENSORS_F32 ? 4 : dtype == SAFETENSORS_U8 ? 1 : 2;
+}
+
+static float f32_from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static uint32_t f32_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+/* Stored little-endian, at any alignment. */
+static float decode_element(enum safetensors_dtype dtype, const uint8_t *p) {
+    uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
+    switch (dtype) {
+    case SAFETENSORS_F32:
+        return f32_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+    case SAFETENSORS_BF16:
+        return f32_from_bits(low << 16);
+    default:
+        return math_half_to_float((uint16_t)low);
+    }
+}
+
+uint32_t source_ordinal(enum safetensors_dtype dtype, float value) {
+    switch (dtype) {
+    case SAFETENSORS_F32:
+        return f32_bits(value) & 0x7FFFFFFFu;
+    case SAFETENSORS_BF16:
+        return (f32_bits(value) & 0x7FFFFFFFu) >> 16;
+    default:
+        return math_float_to_half(value) & 0x7FFFu;
+    }
+}
+
+float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal) {
+    switch (dtype) {
+    case SAFETENSORS_F32:
+        return f32_from_bits(ordinal);
+    case SAFETENSORS_BF16:
+        return f32_from_bits(ordinal << 16);
+    default:
+        return math_half_to_float((uint16_t)ordinal);
+    }
+}
+
+/* weight = trit / weight_scale or trit * weight_scale, as linear_class says; rounded once, to f32. */
+static tercet_status read_scale(struct source_matrix *matrix, enum source_quantization quantization,
+                                tercet_error *error) {
+    const struct safetensors_tensor *tensor = matrix->planned->weight_scale;
+    uint8_t bytes[4] = {0};
+    TERCET_TRY(safetensors_read(matrix->source, tensor, 0, bytes, (size_t)tensor->bytes, error));
+    double stored = (double)decode_element(tensor->dtype, bytes);
+    if (!isfinite(stored) || stored <= 0) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is not a positive number",
+                           tensor->name);
+    }
+    matrix->scale = (float)(quantization == SOURCE_MULTIPLY ? stored : 1.0 / stored);
+    if (!isfinite(matrix->scale) || matrix->scale <= 0) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                           "tensor %s is too small or too large to divide by", tensor->name);
+    }
+    return TERCET_OK;
+}
+
+tercet_status source_matrix_open(const struct safetensors *source,
+                                 enum source_quantization quantization,
+                                 const struct planned_tensor *planned, struct source_matrix *matrix,
+                                 tercet_error *error) {
+    memset(matrix, 0, sizeof *matrix);
+    matrix->source = source;
+    matrix->planned = planned;
+    matrix->packed = planned->weight_scale != NULL;
+    if (matrix->packed) {
+        TERCET_TRY(read_scale(matrix, quantization, error));
+    }
+    matrix->bytes =
+        malloc((size_t)SOURCE_ROWS_MAX * planned->columns * element_bytes(planned->weight->dtype));
+    if (matrix->bytes == NULL) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
+                           planned->weight->name);
+    }
+    return TERCET_OK;
+}
+
+void source_matrix_close(struct source_matrix *matrix) {
+    free(matrix->bytes);
+    memset(matrix, 0, sizeof *matrix);
+}
+
+static tercet_status bad_element(const struct source_matrix *matrix, uint32_t row, uint32_t column,
+                                 const char *what, tercet_error *error) {
+    return tercet_fail(error, TERCET_BAD_SOURCE, (uint64_t)row * matrix->planned->columns + column,
+                       "tensor %s holds %s at row %u, column %u", matrix->planned->weight->name,
+                       what, row, column);
+}
+
+tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                       int8_t *trits, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    uint32_t columns = planned->columns, quarter = (planned->rows + 3) / 4;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = first + i, shift = 2 * (row / quarter);
+        TERCET_TRY(safetensors_read(matrix->source, planned->weight,
+                                    (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
+                                    error));
+        for (uint32_t c = 0; c < columns; c++) {
+            uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
+            if (code == 3) {
+                return bad_element(matrix, row, c, "the code 3, which is no ternary weight,",
+                                   error);
+            }
+            trits[(size_t)i * columns + c] = (int8_t)((int)code - 1);
+        }
+    }
+    return TERCET_OK;
+}
+
+static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t first,
+                                        uint32_t count, float *values, tercet_error *error) {
+    uint32_t columns = matrix->planned->columns, quarter = (matrix->planned->rows + 3) / 4;
+    const float value_of_code[3] = {-matrix->scale, 0.0f, matrix->scale};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = first + i, shift = 2 * (row / quarter);
+        TERCET_TRY(safetensors_read(matrix->source, matrix->planned->weight,
+                                    (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
+                                    error));
+        for (uint32_t c = 0; c < columns; c++) {
+            uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
+            if (code == 3) {
+                return bad_element(matrix, row, c, "the code 3, which is no ternary weight,",
+                                   error);
+            }
+            values[(size_t)i * columns + c] = value_of_code[code];
+        }
+    }
+    return TERCET_OK;
+}
+
+tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
+                                        uint32_t count, float *values, tercet_error *error) {
+    const struct safetensors_tensor *weight = matrix->planned->weight;
+    uint32_t columns = matrix->planned->columns, size = element_bytes(weight->dtype);
+    size_t row_bytes = (size_t)columns * size;
+    if (matrix->packed) {
+        return read_packed_values(matrix, first, count, values, error);
+    }
+    TERCET_TRY(safetensors_read(matrix->source, weight, (uint64_t)first * row_bytes, matrix->bytes,
+                                (size_t)count * row_bytes, error));
+    for (size_t i = 0; i < (size_t)count * columns; i++) {
+        values[i] = decode_element(weight->dtype, matrix->bytes + i * size);
+        if (!isfinite(values[i])) {
+            return bad_element(matrix, first + (uint32_t)(i / columns), (uint32_t)(i % columns),
+                               "a value that is no finite number", error);
+        }
+    }
+    return TERCET_OK;
+}

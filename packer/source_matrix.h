@@ -1,0 +1,41 @@
+/*
+ * source_matrix.h: one tensor of the source as rows of numbers, a few rows at a time, whatever it is stored as. Everything
+ * behind it sees f32 (every supported type fits exactly) or trits. Memory: rows, never the tensor.
+ */
+#ifndef TERCET_PACKER_SOURCE_MATRIX_H
+#define TERCET_PACKER_SOURCE_MATRIX_H
+
+#include "architectures.h"
+
+#define SOURCE_ROWS_MAX 16u /* rows of one read: a strip of the container */
+
+struct source_matrix {
+    const struct safetensors *source;
+    const struct planned_tensor *planned;
+    bool packed; /* U8 codes: trits are exact, and `scale` is theirs */
+    float scale;
+    uint8_t *bytes; /* SOURCE_ROWS_MAX rows as stored */
+};
+
+/* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), OUT_OF_MEMORY. After a
+ * failure there is nothing to close. */
+tercet_status source_matrix_open(const struct safetensors *source,
+                                 enum source_quantization quantization,
+                                 const struct planned_tensor *planned, struct source_matrix *matrix,
+                                 tercet_error *error);
+void source_matrix_close(struct source_matrix *matrix);
+
+/* Rows [first, first + count) as f32, count <= SOURCE_ROWS_MAX, `columns` values a row. Packed: trit * scale. BAD_SOURCE
+ * for NaN, infinities and the code 3, with the position. */
+tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
+                                        uint32_t count, float *values, tercet_error *error);
+/* The same rows as trits; only of a packed matrix. */
+tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                       int8_t *trits, tercet_error *error);
+
+/* Bits of a finite f32 that came from `dtype`, as a number that grows by one with each step of that type; sign dropped. */
+uint32_t source_ordinal(enum safetensors_dtype dtype, float value);
+/* And back: the non-negative value of an ordinal. */
+float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal);
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * tensor_form.c: see tensor_form.h.
+ */
+#include "tensor_form.h"
+
+#include "../core/base/math.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Whether every weight is exact in f16, and whether one does not even fit. */
+static tercet_status survey_halves(struct source_matrix *matrix, bool *exact, bool *fits,
+                                   tercet_error *error) {
+    uint32_t rows = matrix->planned->rows, columns = matrix->planned->columns;
+    float *values = malloc((size_t)SOURCE_ROWS_MAX * columns * sizeof *values);
+    tercet_status status = TERCET_OK;
+    if (values == NULL) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
+                           matrix->planned->weight->name);
+    }
+    *exact = true;
+    *fits = true;
+    for (uint32_t first = 0; first < rows && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
+        uint32_t count = rows - first < SOURCE_ROWS_MAX ? rows - first : SOURCE_ROWS_MAX;
+        status = source_matrix_read_values(matrix, first, count, values, error);
+        for (size_t i = 0; i < (size_t)count * columns && status == TERCET_OK; i++) {
+            float half = math_half_to_float(math_float_to_half(values[i]));
+            *exact = *exact && half == values[i];
+            *fits = *fits && isfinite(half);
+        }
+    }
+    free(values);
+    return status;
+}
+
+/* f16 where that loses nothing, else f32. */
+static tercet_status choose_exact(struct source_matrix *matrix, struct tensor_form *form,
+                                  bool *was_read, tercet_error *error) {
+    bool fits;
+    form->exact = true;
+    form->scale = SCALE_NONE;
+    if (!matrix->packed && matrix->planned->weight->dtype == SAFETENSORS_F16) {
+        form->type = TENSOR_F16;
+        return TERCET_OK;
+    }
+    bool exact;
+    TERCET_TRY(survey_halves(matrix, &exact, &fits, error));
+    *was_read = true;
+    form->type = exact ? TENSOR_F16 : TENSOR_F32;
+    return TERCET_OK;
+}
+
+static tercet_status choose_half(struct source_matrix *matrix, struct tensor_form *form,
+                                 bool *was_read, tercet_error *error) {
+    bool fits;
+    form->type = TENSOR_F16;
+    form->scale = SCALE_NONE;
+    TERCET_TRY(survey_halves(matrix, &form->exact, &fits, error));
+    *was_read = true;
+    return fits ? TERCET_OK
+                : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                              "tensor %s has a value too large for f16: keep it as f32",
+                              matrix->planned->weight->name);
+}
+
+static void choose_plain(uint32_t type, uint32_t scale, bool exact, struct tensor_form *form) {
+    form->type = type;
+    form->scale = scale;
+    form->exact = exact;
+}
+
+static tercet_status choose_linear(struct source_matrix *matrix, const struct pack_options *options,
+                                   bool online, struct tensor_form *form, bool *was_read,
+                                   tercet_error *error) {
+    struct ternary_request request = {options->group, options->quantize == PACK_QUANTIZE_ABSMEAN,
+                                      online};
+    switch (options->dense) {
+    case PACK_DENSE_F16:
+        return choose_half(matrix, form, was_read, error);
+    case PACK_DENSE_F32:
+        choose_plain(TENSOR_F32, SCALE_NONE, true, form);
+        return TERCET_OK;
+    case PACK_DENSE_Q8:
+        choose_plain(TENSOR_INT8, SCALE_ROW, false, form);
+        return TERCET_OK;
+    default:
+        break;
+    }
+    if (matrix->planned->keep_dense) {
+        return choose_exact(matrix, form, was_read, error);
+    }
+    TERCET_TRY(ternarize_find(matrix, &request, &form->ternary, error));
+    *was_read = !matrix->packed;
+    choose_plain(TENSOR_TERNARY, form->ternary.scale,
+                 form->ternary.method == TERNARY_STORED || form->ternary.method == TERNARY_EXACT,
+                 form);
+    return TERCET_OK;
+}
+
+tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack_options *options,
+                                 bool online, struct tensor_form *form, bool *was_read,
+                                 tercet_error *error) {
+    *was_read = false;
+    if (matrix->planned->linear) {
+        return choose_linear(matrix, options, online, form, was_read, error);
+    }
+    if (matrix->planned->role != ROLE_EMBEDDING && matrix->planned->role != ROLE_HEAD) {
+        choose_plain(TENSOR_F32, SCALE_NONE, true, form); /* a norm */
+        return TERCET_OK;
+    }
+    switch (options->embedding) {
+    case PACK_TABLE_F16:
+        return choose_half(matrix, form, was_read, error);
+    case PACK_TABLE_F32:
+        choose_plain(TENSOR_F32, SCALE_NONE, true, form);
+        return TERCET_OK;
+    case PACK_TABLE_Q8:
+        choose_plain(TENSOR_INT8, SCALE_ROW, false, form);
+        return TERCET_OK;
+    default:
+        return choose_exact(matrix, form, was_read, error);
+    }
+}

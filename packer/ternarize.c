@@ -1,0 +1,335 @@
+/*
+ * ternarize.c: see ternarize.h. One pass over the matrix keeps, for every span that could share a scale, the smallest and
+ * the largest magnitude that is not zero: equal ones mean an exact grid.
+ */
+#include "ternarize.h"
+
+#include "../core/base/math.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* HF's own floor of the absmean scale. */
+#define ABSMEAN_LEAST 1e-5f
+
+/* Magnitudes above zero in one span, as f32 bits: they order as the numbers do. */
+struct magnitudes {
+    uint32_t least, most; /* most 0: there are none */
+    uint64_t at_least, at_most;
+};
+
+static void add_magnitudes(struct magnitudes *into, const struct magnitudes *more) {
+    if (more->most == 0) {
+        return;
+    }
+    if (into->most == 0) {
+        *into = *more;
+        return;
+    }
+    if (more->least < into->least) {
+        into->least = more->least;
+        into->at_least = 0;
+    }
+    into->at_least += more->least == into->least ? more->at_least : 0;
+    if (more->most > into->most) {
+        into->most = more->most;
+        into->at_most = 0;
+    }
+    into->at_most += more->most == into->most ? more->at_most : 0;
+}
+
+static struct magnitudes measure(const float *values, uint32_t count) {
+    struct magnitudes span = {0, 0, 0, 0};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bits &= 0x7FFFFFFFu;
+        if (bits == 0) {
+            continue;
+        }
+        if (span.most == 0 || bits < span.least) {
+            span.least = bits;
+            span.at_least = 0;
+        }
+        if (bits > span.most) {
+            span.most = bits;
+            span.at_most = 0;
+        }
+        span.at_least += bits == span.least;
+        span.at_most += bits == span.most;
+    }
+    return span;
+}
+
+static float value_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static bool is_exact(const struct magnitudes *span) {
+    return span->least == span->most;
+}
+
+/* The one scale that is within a step of the type of every magnitude; false if there is none. */
+static bool rounded_scale(enum safetensors_dtype dtype, const struct magnitudes *span,
+                          float *scale) {
+    uint32_t least = source_ordinal(dtype, value_of_bits(span->least));
+    uint32_t most = source_ordinal(dtype, value_of_bits(span->most));
+    if (most - least > 2) {
+        return false;
+    }
+    /* Two steps apart: the value between. One: the more frequent of the two. */
+    uint32_t ordinal = most - least == 2                ? least + 1
+                       : span->at_least > span->at_most ? least
+                                                        : most;
+    *scale = source_ordinal_value(dtype, ordinal);
+    return true;
+}
+
+static bool is_exact_half(float value) {
+    return math_half_to_float(math_float_to_half(value)) == value;
+}
+
+/* The scale of a span that is known to be on the grid; 0 where all weights are 0. */
+static float grid_scale(enum ternary_method method, enum safetensors_dtype dtype,
+                        const struct magnitudes *span) {
+    float scale = value_of_bits(span->most);
+    if (method == TERNARY_ROUNDED && span->most != 0) {
+        (void)rounded_scale(dtype, span, &scale);
+    }
+    return scale;
+}
+
+/* What is still possible after the rows seen so far, for each way to share scales. */
+struct survey {
+    bool exact[5], rounded[5]; /* by SCALE_*; index 0 unused */
+    struct magnitudes tensor;
+};
+
+static void judge(struct survey *survey, uint32_t scale, enum safetensors_dtype dtype,
+                  const struct magnitudes *span) {
+    float value = 0;
+    bool half = scale == SCALE_GROUP64 || scale == SCALE_GROUP128;
+    if (survey->exact[scale]) {
+        survey->exact[scale] =
+            is_exact(span) && (!half || is_exact_half(value_of_bits(span->most)));
+    }
+    if (survey->rounded[scale]) {
+        survey->rounded[scale] =
+            rounded_scale(dtype, span, &value) && (!half || is_exact_half(value));
+    }
+}
+
+static void survey_row(struct survey *survey, enum safetensors_dtype dtype, const float *values,
+                       uint32_t columns) {
+    struct magnitudes row = {0, 0, 0, 0}, pair = {0, 0, 0, 0};
+    for (uint32_t c = 0; c < columns; c += 64) {
+        struct magnitudes group = measure(values + c, columns - c < 64 ? columns - c : 64);
+        judge(survey, SCALE_GROUP64, dtype, &group);
+        add_magnitudes(&pair, &group);
+        if (c % 128 != 0 || columns - c <= 64) {
+            judge(survey, SCALE_GROUP128, dtype, &pair);
+            add_magnitudes(&row, &pair);
+            memset(&pair, 0, sizeof pair);
+        }
+    }
+    judge(survey, SCALE_ROW, dtype, &row);
+    add_magnitudes(&survey->tensor, &row);
+}
+
+/* Calls back with every row in turn. */
+typedef void (*row_visitor)(void *context, uint32_t row, const float *values, uint32_t columns);
+
+static tercet_status visit_rows(struct source_matrix *matrix, row_visitor visit, void *context,
+                                tercet_error *error) {
+    uint32_t rows = matrix->planned->rows, columns = matrix->planned->columns;
+    float *values = malloc((size_t)SOURCE_ROWS_MAX * columns * sizeof *values);
+    tercet_status status = TERCET_OK;
+    if (values == NULL) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
+                           matrix->planned->weight->name);
+    }
+    for (uint32_t first = 0; first < rows && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
+        uint32_t count = rows - first < SOURCE_ROWS_MAX ? rows - first : SOURCE_ROWS_MAX;
+        status = source_matrix_read_values(matrix, first, count, values, error);
+        for (uint32_t i = 0; i < count && status == TERCET_OK; i++) {
+            visit(context, first + i, values + (size_t)i * columns, columns);
+        }
+    }
+    free(values);
+    return status;
+}
+
+struct survey_context {
+    struct survey survey;
+    enum safetensors_dtype dtype;
+};
+
+static void visit_survey(void *context, uint32_t row, const float *values, uint32_t columns) {
+    struct survey_context *survey = context;
+    (void)row;
+    survey_row(&survey->survey, survey->dtype, values, columns);
+}
+
+static void visit_sum(void *context, uint32_t row, const float *values, uint32_t columns) {
+    double *sum = context;
+    (void)row;
+    for (uint32_t c = 0; c < columns; c++) {
+        *sum += fabs((double)values[c]);
+    }
+}
+
+/* The element that is farthest from the grid of its 64 columns, in scales. */
+struct worst {
+    double distance;
+    uint32_t row, column;
+};
+
+static void visit_worst(void *context, uint32_t row, const float *values, uint32_t columns) {
+    struct worst *worst = context;
+    for (uint32_t first = 0; first < columns; first += 64) {
+        uint32_t count = columns - first < 64 ? columns - first : 64;
+        double scale = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            scale += fabs((double)values[first + i]) / count;
+        }
+        /* From mean|W| to the best scale of the trits that it gives: three rounds settle it. */
+        for (int round = 0; round < 3 && scale > 0; round++) {
+            double sum = 0, kept = 0;
+            for (uint32_t i = 0; i < count; i++) {
+                if (fabs((double)values[first + i]) > scale / 2) {
+                    sum += fabs((double)values[first + i]);
+                    kept++;
+                }
+            }
+            scale = kept > 0 ? sum / kept : scale;
+        }
+        for (uint32_t i = 0; i < count && scale > 0; i++) {
+            double size = fabs((double)values[first + i]) / scale;
+            double distance = size > 0.5 ? fabs(size - 1) : size;
+            if (distance > worst->distance) {
+                worst->distance = distance;
+                worst->row = row;
+                worst->column = first + i;
+            }
+        }
+    }
+}
+
+static tercet_status explain_not_ternary(struct source_matrix *matrix, bool online,
+                                         tercet_error *error) {
+    struct worst worst = {0, 0, 0};
+    char distance[32];
+    TERCET_TRY(visit_rows(matrix, visit_worst, &worst, error));
+    (void)snprintf(distance, sizeof distance, "%.3g", worst.distance);
+    return tercet_fail(error, TERCET_NOT_TERNARY,
+                       (uint64_t)worst.row * matrix->planned->columns + worst.column,
+                       online ? "%s holds master weights (quantization_mode online): row %u, "
+                                "column %u is %s of a scale off the grid"
+                              : "%s: the weight at row %u, column %u is %s of a scale off the grid",
+                       matrix->planned->weight->name, worst.row, worst.column, distance);
+}
+
+/* mean|W| in double, then f32, as a float mean of torch to its last bit or next to it. */
+static tercet_status find_absmean(struct source_matrix *matrix, uint32_t group,
+                                  struct ternary_form *form, tercet_error *error) {
+    form->method = TERNARY_ABSMEAN;
+    form->scale = group == 64 ? SCALE_GROUP64 : group == 128 ? SCALE_GROUP128 : SCALE_TENSOR;
+    if (group != 0) {
+        return TERCET_OK; /* each group finds its own in ternarize_row */
+    }
+    double sum = 0;
+    TERCET_TRY(visit_rows(matrix, visit_sum, &sum, error));
+    float mean = (float)(sum / ((double)matrix->planned->rows * matrix->planned->columns));
+    form->inverse = 1.0f / (mean > ABSMEAN_LEAST ? mean : ABSMEAN_LEAST);
+    form->tensor_scale = 1.0f / form->inverse;
+    return TERCET_OK;
+}
+
+tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_request *request,
+                             struct ternary_form *form, tercet_error *error) {
+    static const uint32_t coarse_first[] = {SCALE_TENSOR, SCALE_ROW, SCALE_GROUP128, SCALE_GROUP64};
+    struct survey_context context;
+    memset(form, 0, sizeof *form);
+    if (matrix->packed) {
+        form->method = TERNARY_STORED;
+        form->scale = SCALE_TENSOR;
+        form->tensor_scale = matrix->scale;
+        return TERCET_OK;
+    }
+    if (request->always_absmean) {
+        return request->absmean ? find_absmean(matrix, request->group, form, error)
+                                : explain_not_ternary(matrix, true, error);
+    }
+    memset(&context, 0, sizeof context);
+    context.dtype = matrix->planned->weight->dtype;
+    memset(context.survey.exact, 1, sizeof context.survey.exact);
+    memset(context.survey.rounded, 1, sizeof context.survey.rounded);
+    TERCET_TRY(visit_rows(matrix, visit_survey, &context, error));
+    judge(&context.survey, SCALE_TENSOR, context.dtype, &context.survey.tensor);
+
+    uint32_t wanted = request->group == 64    ? SCALE_GROUP64
+                      : request->group == 128 ? SCALE_GROUP128
+                                              : SCALE_NONE;
+    for (int rounded = 0; rounded < 2; rounded++) {
+        const bool *possible = rounded ? context.survey.rounded : context.survey.exact;
+        form->method = rounded ? TERNARY_ROUNDED : TERNARY_EXACT;
+        for (size_t i = 0; i < 5; i++) {
+            form->scale = i == 0 ? wanted : coarse_first[i - 1];
+            if (form->scale != SCALE_NONE && possible[form->scale]) {
+                form->tensor_scale =
+                    grid_scale(form->method, context.dtype, &context.survey.tensor);
+                return TERCET_OK;
+            }
+        }
+    }
+    return request->absmean ? find_absmean(matrix, request->group, form, error)
+                            : explain_not_ternary(matrix, false, error);
+}
+
+uint32_t ternary_span(const struct ternary_form *form, uint32_t columns) {
+    return form->scale == SCALE_GROUP64 ? 64 : form->scale == SCALE_GROUP128 ? 128 : columns;
+}
+
+/* round half to even of w * inverse, clamped: what torch's round and clamp give. */
+static int8_t absmean_trit(float value, float inverse) {
+    float scaled = rintf(value * inverse);
+    return (int8_t)(scaled > 0 ? 1 : scaled < 0 ? -1 : 0);
+}
+
+static float absmean_group_scale(const float *values, uint32_t count) {
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += fabs((double)values[i]);
+    }
+    float mean = (float)(sum / count);
+    return math_half_to_float(math_float_to_half(mean > ABSMEAN_LEAST ? mean : ABSMEAN_LEAST));
+}
+
+void ternarize_row(const struct ternary_form *form, enum safetensors_dtype dtype,
+                   const float *values, uint32_t columns, int8_t *trits, float *scales) {
+    uint32_t span = ternary_span(form, columns);
+    for (uint32_t first = 0, index = 0; first < columns; first += span, index++) {
+        uint32_t count = columns - first < span ? columns - first : span;
+        float inverse = form->inverse;
+        if (form->scale == SCALE_TENSOR) {
+            scales[index] = form->tensor_scale;
+        } else if (form->method == TERNARY_ABSMEAN) {
+            scales[index] = absmean_group_scale(values + first, count);
+            inverse = 1.0f / scales[index];
+        } else {
+            struct magnitudes magnitudes = measure(values + first, count);
+            scales[index] = grid_scale(form->method, dtype, &magnitudes);
+        }
+        for (uint32_t i = first; i < first + count; i++) {
+            if (form->method == TERNARY_ABSMEAN) {
+                trits[i] = absmean_trit(values[i], inverse);
+            } else {
+                trits[i] = (int8_t)(values[i] > 0 ? 1 : values[i] < 0 ? -1 : 0);
+            }
+        }
+    }
+}
