@@ -1,0 +1,268 @@
+/*
+ * tokenizer_sentencepiece.c: see tokenizer_sentencepiece.h.
+ *
+ * SentencePiece joins, again and again, the two neighbours whose joined text is the piece of highest score, the leftmost
+ * on a tie (google/sentencepiece, src/bpe_model.cc). The container stores merges of tokens instead, so every way to cut a
+ * normal piece in two normal pieces becomes a merge, and its rank is the place of the piece in the order of scores
+ * (equal scores, equal rank).
+ */
+#include "tokenizer_sentencepiece.h"
+
+#include "../core/text/utf8.h"
+#include "read_sentencepiece.h"
+#include "source_file.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_NAME "tokenizer.model"
+#define SPACE_SYMBOL "\xE2\x96\x81" /* U+2581 */
+#define SPACE_SYMBOL_BYTES 3u
+
+static tercet_status unsupported(const char *what, tercet_error *error) {
+    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0, FILE_NAME ": %s is not supported yet",
+                       what);
+}
+
+static tercet_status check_settings(const struct sentencepiece_model *model, tercet_error *error) {
+    if (model->model_type == SENTENCEPIECE_UNIGRAM) {
+        return unsupported("the model type unigram", error);
+    }
+    if (model->model_type != SENTENCEPIECE_BPE) {
+        return unsupported("a model type other than BPE", error);
+    }
+    if (model->has_character_map) {
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           FILE_NAME ": the normalizer \"%s\" is not supported yet",
+                           model->normalizer);
+    }
+    if (model->remove_extra_whitespaces) {
+        return unsupported("the setting remove_extra_whitespaces", error);
+    }
+    if (!model->escape_whitespaces) {
+        return unsupported("the setting escape_whitespaces = false", error);
+    }
+    if (model->whitespace_is_suffix) {
+        return unsupported("the setting treat_whitespace_as_suffix", error);
+    }
+    return TERCET_OK;
+}
+
+/* "<0x0A>" of a piece of type BYTE. */
+static bool read_byte_name(const struct sentencepiece_piece *piece, uint8_t *byte) {
+    static const char digits[] = "0123456789ABCDEF";
+    if (piece->bytes != 6 || memcmp(piece->text, "<0x", 3) != 0 || piece->text[5] != '>') {
+        return false;
+    }
+    const char *high = memchr(digits, piece->text[3], 16),
+               *low = memchr(digits, piece->text[4], 16);
+    if (high == NULL || low == NULL) {
+        return false;
+    }
+    *byte = (uint8_t)((high - digits) * 16 + (low - digits));
+    return true;
+}
+
+/* Copies the text with a space for each U+2581. *plain: it has no space of its own, so text can match it. */
+static uint32_t unescape(const struct sentencepiece_piece *piece, uint8_t *out, bool *plain) {
+    uint32_t written = 0;
+    *plain = true;
+    for (uint32_t at = 0; at < piece->bytes;) {
+        if (piece->bytes - at >= SPACE_SYMBOL_BYTES &&
+            memcmp(piece->text + at, SPACE_SYMBOL, SPACE_SYMBOL_BYTES) == 0) {
+            out[written++] = ' ';
+            at += SPACE_SYMBOL_BYTES;
+        } else {
+            *plain = *plain && piece->text[at] != ' ';
+            out[written++] = piece->text[at++];
+        }
+    }
+    return written;
+}
+
+static tercet_status add_piece(struct tokenizer_builder *builder, uint32_t id,
+                               const struct sentencepiece_piece *piece, tercet_error *error) {
+    uint8_t text[LIMIT_TOKEN_BYTES];
+    bool plain;
+    if (piece->bytes > sizeof text) {
+        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, id,
+                           FILE_NAME ": piece %u has %u bytes; at most %u are possible", id,
+                           piece->bytes, LIMIT_TOKEN_BYTES);
+    }
+    if (utf8_valid_prefix(piece->text, piece->bytes) != piece->bytes || isnan(piece->score)) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, id,
+                           FILE_NAME ": piece %u is not UTF-8, or its score is not a number", id);
+    }
+    uint32_t bytes = unescape(piece, text, &plain);
+    switch (piece->type) {
+    case SENTENCEPIECE_BYTE:
+        if (!read_byte_name(piece, text)) {
+            return tercet_fail(error, TERCET_BAD_SOURCE, id,
+                               FILE_NAME ": piece %u stands for a byte, but is not named <0x..>",
+                               id);
+        }
+        return tokenizer_builder_add(builder, id, text, 1, TOKEN_BYTE, false, error);
+    case SENTENCEPIECE_UNKNOWN:
+        builder->unknown = id;
+        return tokenizer_builder_add(builder, id, piece->text, piece->bytes, TOKEN_UNKNOWN, false,
+                                     error);
+    case SENTENCEPIECE_CONTROL:
+        return tokenizer_builder_add(builder, id, piece->text, piece->bytes, TOKEN_CONTROL, false,
+                                     error);
+    case SENTENCEPIECE_USER_DEFINED:
+        if (bytes != piece->bytes) {
+            return unsupported("a user-defined piece with a space", error);
+        }
+        return tokenizer_builder_add(builder, id, text, bytes, TOKEN_USER_DEFINED, false, error);
+    default:
+        return tokenizer_builder_add(builder, id, text, bytes, (uint8_t)piece->type,
+                                     plain && piece->type == SENTENCEPIECE_NORMAL, error);
+    }
+}
+
+struct scored {
+    float score;
+    uint32_t token;
+};
+
+static int compare_scores(const void *a, const void *b) {
+    const struct scored *x = a, *y = b;
+    return x->score > y->score ? -1 : x->score < y->score;
+}
+
+/* Every cut of a piece in two normal pieces. An unused piece that can be cut is refused: SentencePiece builds it and then
+ * takes it apart again. */
+static tercet_status derive_merges(struct tokenizer_builder *builder, uint32_t id, uint32_t rank,
+                                   tercet_error *error) {
+    const struct builder_token *token = &builder->tokens[id];
+    const uint8_t *text = builder->texts + token->offset;
+    for (uint32_t cut = 1; cut < token->bytes; cut++) {
+        if ((text[cut] & 0xC0) == 0x80) {
+            continue; /* inside a character */
+        }
+        uint32_t left = tokenizer_builder_find(builder, text, cut);
+        if (left == TERCET_NO_TOKEN) {
+            continue;
+        }
+        uint32_t right = tokenizer_builder_find(builder, text + cut, token->bytes - cut);
+        if (right == TERCET_NO_TOKEN) {
+            continue;
+        }
+        if (token->kind != TOKEN_NORMAL) {
+            return unsupported("an unused piece that text can match", error);
+        }
+        TERCET_TRY(tokenizer_builder_add_merge(builder, left, right, rank, error));
+    }
+    return TERCET_OK;
+}
+
+static tercet_status derive_all_merges(struct tokenizer_builder *builder,
+                                       const struct sentencepiece_model *model,
+                                       tercet_error *error) {
+    struct scored *order = calloc(model->count, sizeof *order);
+    uint32_t count = 0, rank = 0;
+    if (order == NULL) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
+                           "no memory for the scores of " FILE_NAME);
+    }
+    for (uint32_t id = 0; id < model->count; id++) {
+        if (builder->tokens[id].matchable || builder->tokens[id].kind == TOKEN_UNUSED) {
+            order[count++] = (struct scored){model->pieces[id].score, id};
+        }
+    }
+    qsort(order, count, sizeof *order, compare_scores);
+    tercet_status status = TERCET_OK;
+    for (uint32_t i = 0; i < count && status == TERCET_OK; i++) {
+        rank += i > 0 && order[i].score < order[i - 1].score;
+        status = derive_merges(builder, order[i].token, rank, error);
+    }
+    free(order);
+    return status;
+}
+
+/* tokenizer_config.json lists tokens that were added behind the pieces; those among the pieces it only repeats. */
+static tercet_status add_config_tokens(struct tokenizer_builder *builder, uint32_t pieces,
+                                       const struct json_document *config, tercet_error *error) {
+    const cJSON *list = NULL;
+    if (config->root == NULL) {
+        return TERCET_OK;
+    }
+    TERCET_TRY(
+        json_get_object(config, config->root, "added_tokens_decoder", JSON_OPTIONAL, &list, error));
+    for (const cJSON *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
+        const char *content = NULL;
+        bool special = false, lstrip = false, rstrip = false, single_word = false;
+        char *end;
+        unsigned long long id = strtoull(item->string, &end, 10);
+        if (item->string[0] < '0' || item->string[0] > '9' || *end != '\0') {
+            return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                               "%s: the key \"%s\" of added_tokens_decoder is not an id",
+                               config->file, item->string);
+        }
+        if (id < pieces) {
+            continue;
+        }
+        TERCET_TRY(json_get_string(config, item, "content", JSON_REQUIRED, &content, error));
+        TERCET_TRY(json_get_bool(config, item, "special", JSON_OPTIONAL, &special, error));
+        TERCET_TRY(json_get_bool(config, item, "lstrip", JSON_OPTIONAL, &lstrip, error));
+        TERCET_TRY(json_get_bool(config, item, "rstrip", JSON_OPTIONAL, &rstrip, error));
+        TERCET_TRY(json_get_bool(config, item, "single_word", JSON_OPTIONAL, &single_word, error));
+        if (lstrip || rstrip || single_word) {
+            return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                               "%s: the added token \"%s\" needs lstrip, rstrip or single_word, "
+                               "which are not supported yet",
+                               config->file, content);
+        }
+        TERCET_TRY(tokenizer_builder_add(
+            builder, id < UINT32_MAX ? (uint32_t)id : UINT32_MAX, (const uint8_t *)content,
+            strlen(content), special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, false, error));
+    }
+    return TERCET_OK;
+}
+
+static tercet_status fill_builder(struct tokenizer_builder *builder,
+                                  const struct sentencepiece_model *model,
+                                  const struct json_document *config, tercet_error *error) {
+    TERCET_TRY(check_settings(model, error));
+    builder->kind = TOKENIZER_SENTENCEPIECE;
+    builder->splitter = SPLITTER_NONE;
+    builder->flags = model->byte_fallback ? TOKENIZER_FLAG_BYTE_FALLBACK : 0;
+    if (model->add_dummy_prefix) {
+        /* SentencePiece knows one text, without special tokens in it. Where a text has some, each part between them is
+         * a text of its own, as for the Prepend normalizer that transformers makes of such a file. */
+        builder->flags |= TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_PREFIX_EVERY_PART;
+    }
+    for (uint32_t id = 0; id < model->count; id++) {
+        TERCET_TRY(add_piece(builder, id, &model->pieces[id], error));
+    }
+    TERCET_TRY(add_config_tokens(builder, model->count, config, error));
+    TERCET_TRY(tokenizer_builder_index(builder, error));
+    TERCET_TRY(derive_all_merges(builder, model, error));
+    if (tokenizer_builder_find(builder, (const uint8_t *)" ", 1) == TERCET_NO_TOKEN) {
+        return unsupported("a vocabulary without a piece for the space", error);
+    }
+    uint32_t beginning = model->beginning;
+    if (beginning < model->count && builder->tokens[beginning].kind == TOKEN_CONTROL) {
+        builder->beginning = beginning;
+    }
+    return TERCET_OK;
+}
+
+tercet_status tokenizer_sentencepiece_read(const char *folder, uint32_t vocabulary,
+                                           const struct json_document *config,
+                                           struct tokenizer_builder *builder, tercet_error *error) {
+    uint8_t *bytes = NULL;
+    size_t count = 0;
+    struct sentencepiece_model model;
+    TERCET_TRY(tokenizer_builder_open(builder, FILE_NAME, vocabulary, error));
+    TERCET_TRY(
+        source_file_read(folder, FILE_NAME, TOKENIZER_MODEL_BYTES_MAX, &bytes, &count, error));
+    tercet_status status = sentencepiece_read(FILE_NAME, bytes, count, &model, error);
+    if (status == TERCET_OK) {
+        status = fill_builder(builder, &model, config, error);
+        sentencepiece_free(&model);
+    }
+    free(bytes);
+    return status;
+}
