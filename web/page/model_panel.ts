@@ -208,6 +208,7 @@ async function isStored(model: Model): Promise<boolean> {
 
 /** "" or why this address cannot work here: the page's content policy only lets it read from its own site. */
 function problemOfUrl(text: string): string {
+  if (text.trim() === "") return "Enter an address.";
   try {
     const url = new URL(text.trim(), document.baseURI);
     if (url.origin === location.origin) return "";

@@ -22,6 +22,11 @@ const BUTTON: Readonly<Partial<Record<Advice, string>>> = {
   redownload: "Download again",
 };
 
+/** A server that refuses today may have the file tomorrow, even if the address is more likely to be wrong. */
+function buttonFor(error: TercetError): string | undefined {
+  return error.code === "HTTP_STATUS" ? "Retry" : BUTTON[error.advice];
+}
+
 /** The library's sentences read "what happened: what to do"; the halves get their own lines. */
 function split(error: TercetError): [what: string, advice: string] {
   const suffix = error.detail ? ` (${error.detail})` : "";
@@ -45,7 +50,7 @@ export function showProblem(place: HTMLElement, thrown: unknown, retry?: () => v
 
   const row = create("div", "row");
   row.append(create("code", "", code));
-  const label = known ? BUTTON[(thrown as TercetError).advice] : undefined;
+  const label = known ? buttonFor(thrown as TercetError) : undefined;
   if (retry && label) {
     const button = create("button", "", label);
     button.type = "button";

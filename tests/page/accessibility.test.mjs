@@ -1,0 +1,200 @@
+// accessibility.test.mjs - the basics, by hand: names and roles, one outline, the order in which the keyboard goes,
+// contrast in both colour schemes, room on a narrow screen, no motion for those who asked for none.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { TestSite, Visit, launchBrowser, removeTemporaryFolders } from "./site_under_test.mjs";
+
+const limit = { timeout: 60_000 };
+let browser, site;
+before(async () => {
+  browser = await launchBrowser();
+  site = await TestSite.start();
+});
+after(async () => {
+  await browser?.close();
+  await site?.stop();
+  removeTemporaryFolders();
+});
+
+async function withPage(options, work) {
+  const context = await browser.newContext(options);
+  const visit = await Visit.open(context, `${site.origin}/`);
+  await visit.ready();
+  await work(visit, visit.page);
+  await visit.finish();
+  await context.close();
+}
+
+test("names, roles and outline", limit, () =>
+  withPage({}, async (visit, page) => {
+    assert.equal(await page.locator("html").getAttribute("lang"), "en");
+    assert.equal(await page.title(), "Tercet");
+    const headings = await page
+      .locator("h1, h2, h3")
+      .evaluateAll((all) => all.map((h) => `${h.tagName} ${h.textContent.trim()}`));
+    assert.deepEqual(headings, ["H1 Tercet", "H2 −1Model", "H2 0Beginning", "H2 +1Story"]);
+    for (const [role, name] of [
+      ["main", undefined],
+      ["region", "Model"],
+      ["region", "Beginning"],
+      ["region", "Story"],
+      ["textbox", "Beginning of the story"],
+      ["button", "Write"],
+      ["button", "Stop"],
+      ["button", "Delete stored model"],
+      ["status", undefined],
+    ]) {
+      const found = page.getByRole(role, name ? { name, exact: true } : {});
+      assert.equal(await found.count(), 1, `${role} ${name}`);
+    }
+    await page.evaluate(() => {
+      for (const details of document.querySelectorAll("details")) details.open = true;
+    });
+    for (const name of [
+      /^Temperature/,
+      /^Top-p/,
+      /^Top-k/,
+      /^Min-p/,
+      /^Repetition penalty/,
+      /^Length/,
+      /^Seed/,
+    ]) {
+      assert.equal(await page.getByRole("spinbutton", { name }).count(), 1, `${name}`);
+    }
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("button, input, textarea, summary")]
+        .filter((control) => !(control.labels?.length || control.textContent.trim()))
+        .map((control) => control.outerHTML),
+    );
+    assert.deepEqual(nameless, []);
+    const ids = await page.evaluate(() => [...document.querySelectorAll("[id]")].map((e) => e.id));
+    assert.equal(new Set(ids).size, ids.length, "ids are unique");
+    assert.equal(await page.locator("[style], style, script:not([src]), [tabindex]").count(), 0);
+  }),
+);
+
+test("the keyboard reaches everything in reading order, visibly, and is never lost", limit, () =>
+  withPage({}, async (visit, page) => {
+    const order = [];
+    for (let i = 0; i < 5; i++) {
+      await page.keyboard.press("Tab");
+      order.push(
+        await page.evaluate(() => {
+          const { id, parentElement, textContent } = document.activeElement;
+          return id || parentElement.id || textContent;
+        }),
+      );
+      const outline = await page.evaluate(
+        () => getComputedStyle(document.activeElement).outlineStyle,
+      );
+      assert.equal(outline, "solid", `the focus on ${order.at(-1)} can be seen`);
+    }
+    assert.deepEqual(order, ["other-model", "delete", "prompt", "write", "settings"]);
+    await visit.set("length", 200);
+    await page.evaluate(() => (document.querySelector("#settings").open = false));
+    await visit.locate("write").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#stop:enabled");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "stop");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#write:enabled");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "write");
+    const announced = await visit.text("announcer");
+    assert.match(announced, /Stopped\. \d+ tokens?\.$/);
+    assert.equal(
+      await visit.locate("story").getAttribute("aria-live"),
+      null,
+      "no talk at each token",
+    );
+  }),
+);
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`contrast of text, ${colorScheme}`, limit, () =>
+    withPage({ colorScheme }, async (visit, page) => {
+      await visit.write({ seed: 1, length: 8 });
+      const weak = await page.evaluate(() => {
+        const channels = (color) => color.match(/[\d.]+/g).map(Number);
+        const luminance = ([r, g, b]) => {
+          const [x, y, z] = [r, g, b].map((value) => {
+            const share = value / 255;
+            return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+        };
+        const background = (element) => {
+          for (let e = element; e; e = e.parentElement) {
+            const color = channels(getComputedStyle(e).backgroundColor);
+            if (color.length === 3 || color[3] > 0) return color;
+          }
+          return [255, 255, 255];
+        };
+        const found = [];
+        for (const element of document.querySelectorAll("body *")) {
+          const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+          if (!own || !element.checkVisibility() || element.matches(":disabled, noscript"))
+            continue;
+          const pair = [channels(getComputedStyle(element).color), background(element)];
+          const [low, high] = pair.map(luminance).sort((a, b) => a - b);
+          const ratio = (high + 0.05) / (low + 0.05);
+          if (ratio < 4.5)
+            found.push(`${element.textContent.trim().slice(0, 30)} ${ratio.toFixed(2)}`);
+        }
+        return found;
+      });
+      assert.deepEqual(weak, []);
+    }),
+  );
+}
+
+test("narrow screens scroll one way only, and fingers find the buttons", limit, () =>
+  withPage(
+    { viewport: { width: 320, height: 700 }, hasTouch: true, isMobile: true },
+    async (visit, page) => {
+      await page.evaluate(() => {
+        for (const details of document.querySelectorAll("details")) details.open = true;
+      });
+      await visit.write({ seed: 1, length: 40 });
+      const [content, width] = await page.evaluate(() => [
+        document.documentElement.scrollWidth,
+        document.documentElement.clientWidth,
+      ]);
+      assert.ok(content <= width, `${content} px of content on ${width} px`);
+      for (const id of ["write", "stop", "delete"]) {
+        const box = await visit.locate(id).boundingBox();
+        assert.ok(box.height >= 32 && box.width >= 44, `${id}: ${box.width} x ${box.height}`);
+      }
+    },
+  ),
+);
+
+test(
+  "what can be pressed keeps its place while a story grows; no motion if asked for none",
+  limit,
+  () =>
+    withPage(
+      { reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
+      async (visit, page) => {
+        await visit.set("length", 120);
+        const places = () =>
+          page.evaluate(() =>
+            ["model-progress", "prompt", "write", "stop", "figure-speed", "story"].map(
+              (id) => document.getElementById(id).getBoundingClientRect().top + scrollY,
+            ),
+          );
+        const before = await places();
+        await visit.locate("write").click();
+        await page.waitForSelector("#story.writing p");
+        const animated = await page.evaluate(
+          () =>
+            getComputedStyle(document.querySelector("#story p:last-child"), "::after")
+              .animationName,
+        );
+        assert.equal(animated, "none");
+        assert.deepEqual(await places(), before);
+        await page.waitForSelector("#ending:not([hidden])");
+        assert.deepEqual(await places(), before);
+      },
+    ),
+);

@@ -1,0 +1,182 @@
+// download.test.mjs - how the model comes to the page when things go wrong: cancelled, cut at half, damaged, missing,
+// not a model, deleted. Each is a clear error with its stable code, nothing that arrived is lost, and
+// "Retry" fetches only what is missing.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  TestSite,
+  Visit,
+  launchBrowser,
+  modelBytes,
+  nativeStory,
+  removeTemporaryFolders,
+} from "./site_under_test.mjs";
+
+const limit = { timeout: 60_000 };
+const CHUNK_BYTES = 1024 * 1024; // of the container format
+/** A failed request is in the console whatever a page does about it. */
+const FAILED_REQUEST = /Failed to load resource.*\/models\//;
+let browser;
+before(async () => (browser = await launchBrowser()));
+after(async () => {
+  await browser?.close();
+  removeTemporaryFolders();
+});
+
+async function open(site) {
+  const context = await browser.newContext();
+  const visit = await Visit.open(context, `${site.origin}/`);
+  visit.expectMessages(FAILED_REQUEST);
+  return visit;
+}
+
+async function close(visit, site) {
+  const context = visit.page.context();
+  await visit.finish();
+  await context.close();
+  await site.stop();
+}
+
+test("progress shows bytes, rate and time left; cancelling keeps what came", limit, async () => {
+  const site = await TestSite.start();
+  site.slowModelTo(1_500_000);
+  const visit = await open(site);
+  await visit.page.waitForFunction(() =>
+    /^\d\.\d of \d\.\d MB · [\d.]+ [kM]B\/s · (under )?\d+ s left$/.test(
+      document.querySelector("#model-state").textContent,
+    ),
+  );
+  const share = () => visit.locate("model-progress").evaluate((bar) => bar.value);
+  const early = await share();
+  assert.ok(early > 0 && early < 1);
+  await visit.page.waitForFunction(
+    (before) => document.querySelector("#model-progress").value > before,
+    Math.max(early, 0.5),
+  );
+  assert.ok(await visit.locate("write").isDisabled());
+  await visit.locate("cancel").click();
+  await visit.page.waitForSelector("#load:not([hidden])");
+  assert.match(await visit.text("model-state"), /^Cancelled\. \d.* kept\.$/);
+  assert.ok(await visit.locate("model-problem").isHidden(), "what one asked for is no error");
+
+  site.repair();
+  site.resetCounts();
+  await visit.locate("load").click();
+  await visit.ready();
+  assert.ok(
+    site.modelBytesSent < modelBytes.length - CHUNK_BYTES / 2,
+    `${site.modelBytesSent} of ${modelBytes.length} bytes were fetched again`,
+  );
+  assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
+  await close(visit, site);
+});
+
+test(
+  "a network that is cut at half: an error with its code, then Retry resumes at the chunk",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const half = Math.floor(modelBytes.length / 2);
+    site.cutModelAfter(half);
+    const visit = await open(site);
+    assert.equal(await visit.errorCode("model"), "NETWORK_FAILED");
+    const said = await visit.text("model-problem");
+    assert.match(said, /The download was cut\./);
+    assert.ok(await visit.locate("write").isDisabled());
+    assert.equal(site.modelBytesSent, half);
+
+    site.repair();
+    site.resetCounts();
+    await visit.locate("model-problem").getByRole("button", { name: "Retry" }).click();
+    await visit.ready();
+    assert.ok(
+      site.modelBytesSent <= modelBytes.length - half + CHUNK_BYTES,
+      `${site.modelBytesSent} bytes for the ${modelBytes.length - half} that were missing`,
+    );
+    assert.ok(
+      site.modelRequests.every((range) => /^bytes=\d+-/.test(range)),
+      `${site.modelRequests}`,
+    );
+    assert.ok(await visit.locate("model-problem").isHidden());
+    assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
+    await close(visit, site);
+  },
+);
+
+/** The model with one bit changed. */
+function damaged(offset) {
+  const bytes = Buffer.from(modelBytes);
+  bytes[offset] ^= 1;
+  return bytes;
+}
+
+for (const [what, bytes, code, button] of [
+  [
+    "a flipped bit in a chunk",
+    damaged(modelBytes.length - 5000),
+    "CHUNK_HASH_MISMATCH",
+    "Download again",
+  ],
+  ["a flipped bit in the header", damaged(200), "HEADER_HASH_MISMATCH", "Download again"],
+  [
+    "a file that ends too early",
+    modelBytes.subarray(0, modelBytes.length - 5000),
+    "TRUNCATED",
+    "Download again",
+  ],
+  ["a file that is no model", Buffer.from("<!doctype html>".repeat(100)), "BAD_MAGIC", null],
+  ["a file that is not there", null, "HTTP_STATUS", "Retry"],
+]) {
+  test(`${what}: ${code}, and a whole file loads afterwards`, limit, async () => {
+    const site = await TestSite.start();
+    site.serveModel(bytes);
+    const visit = await open(site);
+    assert.equal(await visit.errorCode("model"), code);
+    assert.ok(await visit.locate("write").isDisabled());
+    site.repair();
+    const buttons = visit.locate("model-problem").getByRole("button");
+    if (button) {
+      await buttons.getByText(button).click();
+    } else {
+      assert.equal(await buttons.count(), 0, "the same again would not help");
+      await visit.page.reload();
+    }
+    await visit.ready();
+    assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
+    await close(visit, site);
+  });
+}
+
+test("a deleted model works on, and the next visit downloads it again", limit, async () => {
+  const site = await TestSite.start();
+  const visit = await open(site);
+  await visit.ready();
+  await visit.locate("delete").click();
+  await visit.page.waitForFunction(() =>
+    /^Deleted/.test(document.querySelector("#model-state").textContent),
+  );
+  assert.ok(await visit.locate("delete").isHidden());
+  assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
+  site.resetCounts();
+  await visit.page.reload();
+  await visit.ready();
+  assert.ok(site.modelBytesSent >= modelBytes.length);
+  assert.equal((await visit.facts())["Model from"], "Network");
+  await close(visit, site);
+});
+
+test("an address of another site is refused before anything is asked of it", limit, async () => {
+  const site = await TestSite.start();
+  const visit = await open(site);
+  await visit.ready();
+  await visit.locate("other-model").locator("summary").click();
+  await visit.locate("model-url").fill("https://elsewhere.invalid/a.tercet");
+  await visit.locate("model-url").press("Enter");
+  assert.match(
+    await visit.locate("model-url").evaluate((field) => field.validationMessage),
+    /only from its own site/,
+  );
+  assert.ok(await visit.locate("write").isEnabled(), "the model before is still there");
+  await close(visit, site);
+});

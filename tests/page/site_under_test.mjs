@@ -1,0 +1,257 @@
+// site_under_test.mjs - what the page's tests share: the built site behind the project's own server, with faults that
+// can be switched on; a browser; visits that collect everything that goes wrong on the page; and the native twin.
+//
+// It must never soften a failure: a visit that saw an error nobody expected fails its test in `finish`.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { createServer, listen } from "../../scripts/serve.mjs";
+import { site as builtSite, tercet as builtTercet } from "../../scripts/paths.mjs";
+
+/** Other builds can be tested by naming them, as the other tests do. */
+export const siteFolder = process.env.TERCET_SITE ?? builtSite;
+const tercet = process.env.TERCET_BIN ?? builtTercet;
+
+const [modelName] = readdirSync(join(siteFolder, "models"));
+export const modelPath = join(siteFolder, "models", modelName);
+/** As the page writes it. */
+export const modelAddress = `models/${modelName}`;
+export const modelBytes = readFileSync(modelPath);
+
+export const STEP_TIMEOUT_MS = 15_000;
+
+export async function launchBrowser() {
+  const flags = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking";
+  return chromium.launch({
+    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    args: [...flags.split(" "), "--disable-component-update", "--disable-sync"],
+  });
+}
+
+const temporaryFolders = [];
+
+export function makeTemporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "tercet-page-"));
+  temporaryFolders.push(folder);
+  return folder;
+}
+
+export function removeTemporaryFolders() {
+  for (const folder of temporaryFolders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** The site on a port of its own. Faults concern the model file only; page files always come whole. */
+export class TestSite {
+  /** Bytes of model files that were sent, and the requests that asked for them. */
+  modelBytesSent = 0;
+  modelRequests = [];
+  /** Paths of all requests, in order. */
+  paths = [];
+  #isolation;
+  #answer;
+  #answerModel;
+  #server;
+  #bytesUntilCut = Infinity;
+  #bytesPerSecond = Infinity;
+  #port = 0;
+
+  static async start({ isolation = true, folder = siteFolder } = {}) {
+    const started = new TestSite();
+    started.#isolation = isolation;
+    started.serveFolder(folder);
+    await started.listen();
+    return started;
+  }
+
+  get origin() {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** From now on the site is another folder: a new version. */
+  serveFolder(folder) {
+    this.#answer = this.#listenerOf(folder);
+    this.#answerModel = this.#answer;
+  }
+
+  /** From now on the model's address holds these bytes; null: nothing. */
+  serveModel(bytes) {
+    const folder = makeTemporaryFolder();
+    mkdirSync(join(folder, "models"));
+    if (bytes !== null) writeFileSync(join(folder, "models", modelName), bytes);
+    this.#answerModel = this.#listenerOf(folder);
+  }
+
+  /** Cuts the connection after so many more bytes of the model, and every later one at once. */
+  cutModelAfter(bytes) {
+    this.#bytesUntilCut = bytes;
+  }
+
+  slowModelTo(bytesPerSecond) {
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  repair() {
+    this.#bytesUntilCut = Infinity;
+    this.#bytesPerSecond = Infinity;
+    this.#answerModel = this.#answer;
+  }
+
+  resetCounts() {
+    this.modelBytesSent = 0;
+    this.modelRequests = [];
+    this.paths = [];
+  }
+
+  async listen() {
+    this.#server = createHttpServer((request, response) => this.#receive(request, response));
+    this.#port = await listen(this.#server, { port: this.#port });
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #listenerOf(folder) {
+    return createServer({ root: folder, isolation: this.#isolation }).listeners("request")[0];
+  }
+
+  #receive(request, response) {
+    this.paths.push(request.url);
+    if (!request.url.startsWith("/models/")) {
+      this.#answer(request, response);
+      return;
+    }
+    this.modelRequests.push(request.headers.range ?? "whole file");
+    if (this.#bytesUntilCut <= 0) {
+      response.destroy();
+      return;
+    }
+    const write = response.write.bind(response);
+    response.write = (chunk) => {
+      const sent = chunk.subarray(0, Math.max(0, Math.min(chunk.length, this.#bytesUntilCut)));
+      this.#bytesUntilCut -= sent.length;
+      this.modelBytesSent += sent.length;
+      write(sent, () => {
+        if (this.#bytesUntilCut <= 0) response.destroy();
+      });
+      const delay = Number.isFinite(this.#bytesPerSecond)
+        ? (sent.length / this.#bytesPerSecond) * 1000
+        : 0;
+      setTimeout(() => response.emit("drain"), delay);
+      return false;
+    };
+    this.#answerModel(request, response);
+  }
+}
+
+/** One page of one browser context, watched. Close it with `finish`, which fails on anything unexpected. */
+export class Visit {
+  #problems = [];
+  #expected = [];
+
+  static async open(context, url) {
+    const visit = new Visit();
+    visit.page = await context.newPage();
+    visit.page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    visit.page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) {
+        visit.#problems.push(`console: ${message.text()} ${message.location().url}`);
+      }
+    });
+    visit.page.on("pageerror", (error) => visit.#problems.push(`uncaught: ${error.stack}`));
+    await visit.page.addInitScript(() => {
+      addEventListener("securitypolicyviolation", (event) => {
+        console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    await visit.page.goto(url);
+    return visit;
+  }
+
+  /** Messages of this kind belong to the test: a request that fails leaves one in the console. */
+  expectMessages(pattern) {
+    this.#expected.push(pattern);
+  }
+
+  async finish() {
+    const unexpected = this.#problems.filter(
+      (problem) => !this.#expected.some((pattern) => pattern.test(problem)),
+    );
+    await this.page.close();
+    assert.deepEqual(unexpected, [], "the page reported problems");
+  }
+
+  locate(id) {
+    return this.page.locator(`#${id}`);
+  }
+
+  text(id) {
+    return this.locate(id).textContent();
+  }
+
+  /** The model is loaded: a story can be written. */
+  async ready() {
+    await this.page.waitForSelector("#write:enabled");
+  }
+
+  /** The figures of the margin by their labels. */
+  async facts() {
+    return this.page.evaluate(() =>
+      Object.fromEntries(
+        [...document.querySelectorAll("dl.figures > div")].map((row) => [
+          row.querySelector("dt").textContent,
+          row.querySelector("dd").textContent,
+        ]),
+      ),
+    );
+  }
+
+  /** Everything that the page needs without a network is stored. */
+  async keptOffline() {
+    await this.page.waitForFunction(
+      () => document.querySelector("#figure-offline").textContent === "Ready",
+    );
+  }
+
+  async set(id, value) {
+    await this.page.evaluate(() => (document.querySelector("#settings").open = true));
+    await this.locate(id).fill(String(value));
+  }
+
+  /** Writes a story and returns what the page shows, the beginning included. */
+  async write({ seed, length = 64 }) {
+    await this.set("seed", seed);
+    await this.set("length", length);
+    await this.locate("write").click();
+    await this.page.waitForSelector("#ending:not([hidden])");
+    return this.text("story");
+  }
+
+  /** The code of the error that is shown in `place` ("model" or "story"). */
+  async errorCode(place) {
+    await this.page.waitForSelector(`#${place}-problem:not([hidden])`);
+    return this.locate(`${place}-problem`).locator("code").textContent();
+  }
+}
+
+export const PROMPT = "One morning Tom went to the store";
+
+/** The same story by the native twin, the beginning included. */
+export function nativeStory({ seed, length = 64, prompt = PROMPT }) {
+  const sampling = "--temperature 0.7 --top-p 0.95 --top-k 0 --min-p 0".split(" ");
+  const output = execFileSync(
+    tercet,
+    [
+      ...["run", modelPath, "--prompt", prompt, ...sampling, "--json"],
+      ...["--seed", String(seed), "--tokens", String(length)],
+    ],
+    { encoding: "utf8", timeout: STEP_TIMEOUT_MS },
+  );
+  return prompt + JSON.parse(output).text;
+}

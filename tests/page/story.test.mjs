@@ -1,0 +1,191 @@
+// story.test.mjs - writing a story in the page, end to end: it is the native twin's story on the first visit, from the
+// browser's own storage, without any network, and with one thread; it can be stopped, and a prompt that is
+// too long is an error that leaves the page usable.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  PROMPT,
+  TestSite,
+  Visit,
+  launchBrowser,
+  modelAddress,
+  modelBytes,
+  nativeStory,
+  removeTemporaryFolders,
+} from "./site_under_test.mjs";
+
+const limit = { timeout: 60_000 };
+let browser;
+before(async () => (browser = await launchBrowser()));
+after(async () => {
+  await browser?.close();
+  removeTemporaryFolders();
+});
+
+test("first visit, second visit without the model's server, third without any", limit, async () => {
+  const site = await TestSite.start();
+  const context = await browser.newContext();
+  const expected = nativeStory({ seed: 11 });
+
+  const first = await Visit.open(context, `${site.origin}/`);
+  await first.ready();
+  assert.ok(site.modelBytesSent >= modelBytes.length, "the model came over the network");
+  await first.page.evaluate(() => {
+    globalThis.growth = [];
+    const story = document.querySelector("#story");
+    new MutationObserver(() => globalThis.growth.push(story.textContent.length)).observe(story, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+  });
+  assert.equal(await first.write({ seed: 11 }), expected);
+  const growth = await first.page.evaluate(() => globalThis.growth);
+  assert.ok(growth.length >= 3, `the story appears as it is written, not at once: ${growth}`);
+  const facts = await first.facts();
+  assert.equal(facts["Model from"], "Network");
+  assert.equal(facts.Isolated, "Yes");
+  assert.match(facts.Module, /-threads$/);
+  assert.ok(Number(facts.Threads) >= 2, `threads: ${facts.Threads}`);
+  assert.match(facts.Kernels, /^wasm_/);
+  assert.match(facts["Model memory"], /^\d+(\.\d+)? [kMG]B$/);
+  assert.match(facts["Session memory"], /^\d+(\.\d+)? [kMG]B$/);
+  assert.match(facts.Speed, /^\d+(\.\d)? tokens\/s$/);
+  assert.equal(facts.Written, "64 tokens");
+  assert.match(facts["First token"], /^\d+(\.\d+)? m?s$/);
+  assert.equal(facts.Seed, "11");
+  assert.ok(await first.locate("notice").isHidden(), "nothing to give notice of");
+  await first.keptOffline();
+  await first.finish();
+
+  site.serveModel(null);
+  site.resetCounts();
+  const second = await Visit.open(context, `${site.origin}/`);
+  await second.ready();
+  assert.equal((await second.facts())["Model from"], "IndexedDB");
+  assert.equal(await second.write({ seed: 11 }), expected);
+  assert.equal(
+    await second.write({ seed: 12 }),
+    nativeStory({ seed: 12 }),
+    "another seed, another story",
+  );
+  assert.equal(site.modelBytesSent, 0);
+  await second.finish();
+
+  await site.stop();
+  const third = await Visit.open(context, `${site.origin}/`);
+  await third.ready();
+  assert.equal(await third.write({ seed: 11 }), expected);
+  const offline = await third.facts();
+  assert.equal(offline["Model from"], "IndexedDB");
+  assert.equal(offline.Isolated, "Yes", "cached answers keep COOP and COEP");
+  assert.ok(Number(offline.Threads) >= 2);
+  // The browser asks for a newer service worker and finds nobody.
+  third.expectMessages(/service_worker\.js/);
+  await third.finish();
+  await context.close();
+});
+
+test(
+  "a page that is not isolated runs on one thread, says so once, and writes the same",
+  limit,
+  async () => {
+    const site = await TestSite.start({ isolation: false });
+    const context = await browser.newContext();
+    const visit = await Visit.open(context, `${site.origin}/`);
+    await visit.ready();
+    const facts = await visit.facts();
+    assert.equal(facts.Isolated, "No");
+    assert.equal(facts.Threads, "1");
+    assert.doesNotMatch(facts.Module, /threads/);
+    assert.match(await visit.text("notice-text"), /one thread.*not cross-origin isolated/i);
+    assert.ok(await visit.locate("notice").isVisible());
+    assert.equal(await visit.write({ seed: 11 }), nativeStory({ seed: 11 }));
+    await visit.locate("notice-dismiss").click();
+    assert.ok(await visit.locate("notice").isHidden());
+
+    await visit.locate("other-model").locator("summary").click();
+    await visit.locate("model-url").fill(modelAddress);
+    await visit.locate("model-url").press("Enter");
+    await visit.page.waitForSelector("#write:disabled");
+    await visit.ready();
+    assert.equal((await visit.facts())["Model from"], "IndexedDB");
+    assert.ok(await visit.locate("notice").isHidden(), "the notice comes once");
+    await visit.finish();
+    await context.close();
+    await site.stop();
+  },
+);
+
+test(
+  "stopping keeps what is written, by button and by key; the next story starts afresh",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const context = await browser.newContext();
+    const visit = await Visit.open(context, `${site.origin}/`);
+    await visit.ready();
+    await visit.set("seed", 5);
+    await visit.set("length", 200);
+    for (const stop of [
+      () => visit.locate("stop").click(),
+      () => visit.page.keyboard.press("Escape"),
+    ]) {
+      await visit.locate("prompt").focus();
+      await visit.page.keyboard.press("Control+Enter");
+      // As soon as there is one token: the rest must not come.
+      await visit.page.waitForFunction(
+        (beginning) => document.querySelector("#story").textContent.length > beginning,
+        PROMPT.length,
+      );
+      await stop();
+      await visit.page.waitForSelector("#ending:not([hidden])");
+      const text = await visit.text("story");
+      assert.equal(await visit.text("ending"), "Stopped.");
+      assert.ok(nativeStory({ seed: 5, length: 200 }).startsWith(text));
+      assert.ok(await visit.locate("stop").isDisabled());
+    }
+    assert.equal(await visit.write({ seed: 5 }), nativeStory({ seed: 5 }));
+    await visit.finish();
+    await context.close();
+    await site.stop();
+  },
+);
+
+test(
+  "a prompt that is too long and a bad setting are said, and the page goes on",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const context = await browser.newContext();
+    const visit = await Visit.open(context, `${site.origin}/`);
+    await visit.ready();
+    await visit.locate("prompt").fill("One morning Tom went to the store. ".repeat(60));
+    await visit.locate("write").click();
+    assert.equal(await visit.errorCode("story"), "PROMPT_TOO_LONG");
+    assert.equal(await visit.text("story"), "");
+    assert.equal(await visit.locate("story-problem").getByRole("button").count(), 0);
+
+    await visit.locate("prompt").fill(PROMPT);
+    await visit.set("top-p", "7");
+    await visit.locate("write").click();
+    assert.equal(await visit.page.evaluate(() => document.activeElement.id), "top-p");
+    assert.equal(await visit.text("story"), "");
+    await visit.set("top-p", "0.95");
+    assert.equal(await visit.write({ seed: 3 }), nativeStory({ seed: 3 }));
+    assert.ok(await visit.locate("story-problem").isHidden());
+
+    // Markup in a prompt is text, as is everything that comes from a model.
+    const markup = `<img src="x" onerror="alert(1)"> <b>Tom</b>`;
+    await visit.locate("prompt").fill(markup);
+    assert.equal(
+      await visit.write({ seed: 3, length: 8 }),
+      nativeStory({ seed: 3, length: 8, prompt: markup }),
+    );
+    assert.equal(await visit.locate("story").locator("img, b").count(), 0);
+    await visit.finish();
+    await context.close();
+    await site.stop();
+  },
+);
