@@ -47,7 +47,7 @@ set(TERCET_CORE_SOURCES
 # where every other build rounds twice, and the twins would part.
 set(TERCET_KERNEL_SETS
     "portable      | portable.c      | any          |"
-    "x86_avx2      | x86_avx2.c      | x86_64       | -mavx2 -mf16c -mbmi"
+    "x86_avx2      | x86_avx2.c      | x86_64       | -mavx2 -mf16c"
     "wasm_simd128  | wasm_simd128.c  | wasm         | -msimd128"
     "wasm_relaxed  | wasm_relaxed.c  | wasm_relaxed | -msimd128 -mrelaxed-simd"
 )

@@ -3,6 +3,7 @@
  * one over what has been accepted so far, and accepts the result when it gives the known answers.
  * Must never keep a choice in a global: the caller owns it. Knows no set by name except portable.
  */
+#include "select.h"
 #include "known_answers.h"
 #include "../base/cpu_features.h"
 #include <string.h>
@@ -13,24 +14,22 @@ static const struct tercet_kernels *const compiled_sets[] = {
 #undef TERCET_KERNEL_SET
 };
 
-#define COMPILED_SETS (sizeof compiled_sets / sizeof compiled_sets[0])
-
-#define NOTE_BYTES 192u
+#define COMPILED_SETS ((uint32_t)(sizeof compiled_sets / sizeof compiled_sets[0]))
 
 const struct tercet_kernels *kernels_at(uint32_t index) {
     return index < COMPILED_SETS ? compiled_sets[index] : NULL;
 }
 
 /* Appends as much of text as fits; note stays terminated. */
-static void append(char note[NOTE_BYTES], const char *text) {
+static void append(char note[KERNELS_NOTE_BYTES], const char *text) {
     size_t at = strlen(note);
-    while (*text != '\0' && at < NOTE_BYTES - 1) {
+    while (*text != '\0' && at < KERNELS_NOTE_BYTES - 1) {
         note[at++] = *text++;
     }
     note[at] = '\0';
 }
 
-static void append_dropped(char note[NOTE_BYTES], const char *name, const char *why,
+static void append_dropped(char note[KERNELS_NOTE_BYTES], const char *name, const char *why,
                            const char *slot) {
     append(note, note[0] == '\0' ? "kernel set " : "; kernel set ");
     append(note, name);
@@ -57,14 +56,14 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     return whole;
 }
 
-bool kernels_select(const char *name, struct tercet_kernels *out, char note[NOTE_BYTES]) {
-    uint32_t features = cpu_features();
+bool kernels_select_from(const struct tercet_kernels *const *sets, uint32_t count,
+                         uint32_t features, const char *name, struct tercet_kernels *out,
+                         char note[KERNELS_NOTE_BYTES]) {
     struct tercet_kernels accepted = kernels_portable;
     note[0] = '\0';
 
-    for (size_t i = 0; i < COMPILED_SETS; i++) {
-        const struct tercet_kernels *set = compiled_sets[i];
-        bool named = name != NULL && strcmp(name, set->name) == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tercet_kernels *set = sets[i];
         bool usable = (set->needs & ~features) == 0;
         if (!usable) {
             append_dropped(note, set->name, " not used: this machine lacks its instructions", "");
@@ -78,16 +77,20 @@ bool kernels_select(const char *name, struct tercet_kernels *out, char note[NOTE
                 append_dropped(note, set->name, " dropped: wrong known answer in ", fault);
             }
         }
-        if (named) {
+        if (name != NULL && strcmp(name, set->name) == 0) {
             *out = accepted;
             return usable;
         }
     }
+    *out = accepted;
     if (name != NULL) {
         append(note, note[0] == '\0' ? "no kernel set is called " : "; no kernel set is called ");
         append(note, name);
         return false;
     }
-    *out = accepted;
     return true;
+}
+
+bool kernels_select(const char *name, struct tercet_kernels *out, char note[KERNELS_NOTE_BYTES]) {
+    return kernels_select_from(compiled_sets, COMPILED_SETS, cpu_features(), name, out, note);
 }
