@@ -16,7 +16,7 @@ struct writer_tensor {
 struct writer_plan {
     struct container_config config;
     double rope_scale;
-    const double *rope_frequencies; /* head_dim / 2 */
+    const double *rope_frequencies;      /* head_dim / 2 */
     const struct writer_tensor *tensors; /* in (stage, role) order */
     uint32_t tensor_count;
     const uint8_t *tokenizer_section; /* bytes as tokenizer_tables.h builds them */
@@ -28,18 +28,18 @@ struct container_writer;
 
 /* Opens `path`.partial-<pid> beside the destination. FILE_WRITE_FAILED, DISK_FULL (also when the file system has less free
  * than the file needs), LIMIT_EXCEEDED, OUT_OF_MEMORY. */
-tercet_status container_writer_open(const char *path, const struct writer_plan *plan, struct container_writer **writer,
-                                    tercet_error *error);
+tercet_status container_writer_open(const char *path, const struct writer_plan *plan,
+                                    struct container_writer **writer, tercet_error *error);
 /* Next bytes of tensor data (with scales and padding: use container_tensor_bytes for the sizes), in file order. */
-tercet_status container_writer_append(struct container_writer *writer, const void *bytes, size_t count,
-                                      tercet_error *error);
+tercet_status container_writer_append(struct container_writer *writer, const void *bytes,
+                                      size_t count, tercet_error *error);
 /* Reads back data bytes already appended (offset in the tensor data): for the packer's proof of losslessness. */
-tercet_status container_writer_read_back(struct container_writer *writer, uint64_t offset, void *bytes, size_t count,
-                                         tercet_error *error);
+tercet_status container_writer_read_back(struct container_writer *writer, uint64_t offset,
+                                         void *bytes, size_t count, tercet_error *error);
 /* All data was appended: writes the header, checks it with the reader, fsync, rename, fsync of the folder. model_id gets
  * 32 bytes. Frees the writer in any case. */
-tercet_status container_writer_commit(struct container_writer *writer, uint8_t model_id[32], uint64_t *file_bytes,
-                                      tercet_error *error);
+tercet_status container_writer_commit(struct container_writer *writer, uint8_t model_id[32],
+                                      uint64_t *file_bytes, tercet_error *error);
 /* Removes the partial file and frees the writer; NULL is fine. */
 void container_writer_abort(struct container_writer *writer);
 

@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 /* All integers little-endian. The file is: prefix (64 bytes), section table, sections, tensor data. */
-#define CONTAINER_MAGIC                                                                            \
-    "\x89TRCT\r\n\x1a" /* 8 bytes; high bit, CR LF and ^Z catch text-mode damage, as PNG's does */
+/* 8 bytes; high bit, CR LF and ^Z catch text-mode damage, as PNG's does. */
+#define CONTAINER_MAGIC "\x89TRCT\r\n\x1a"
 #define CONTAINER_VERSION 1u
 #define CONTAINER_ALIGNMENT 64u /* of the section table, sections, header end, tensors */
-#define CONTAINER_CHUNK_BYTES                                                                      \
-    (1u << 20) /* tensor data is hashed in chunks of this size, the last one shorter */
+/* Tensor data is hashed in chunks of this size, the last one shorter. */
+#define CONTAINER_CHUNK_BYTES (1u << 20)
 #define CHUNK_HASH_BYTES 32u /* SHA-256 */
 
 /* Prefix. */
@@ -32,8 +32,8 @@
 #define SECTION_AT_FLAGS 4u  /* u32 */
 #define SECTION_AT_OFFSET 8u /* u64 */
 #define SECTION_AT_BYTES 16u /* u64 */
-#define SECTION_FLAG_REQUIRED                                                                      \
-    1u /* a reader that does not know the id must refuse the file; other flag bits are 0 */
+/* A reader that does not know the id must refuse the file; other flag bits are 0. */
+#define SECTION_FLAG_REQUIRED 1u
 
 #define SECTION_CONFIG 1u    /* required */
 #define SECTION_ROPE 2u      /* required */
@@ -56,8 +56,8 @@
 #define CONFIG_AT_VOCABULARY 32u
 #define CONFIG_AT_CONTEXT 36u
 #define CONFIG_AT_ACTIVATION 40u
-#define CONFIG_AT_ACTIVATION_BITS                                                                  \
-    44u /* 8: int8 per token in front of every ternary and int8 matrix of a layer; 32: float */
+/* 8: int8 per token in front of every ternary and int8 matrix of a layer; 32: float. */
+#define CONFIG_AT_ACTIVATION_BITS 44u
 #define CONFIG_AT_NORM_EPSILON 48u /* f32 > 0 */
 #define CONFIG_AT_TEMPERATURE 52u  /* f32, sampling default */
 #define CONFIG_AT_TOP_K 56u        /* u32, 0 = all */
@@ -97,8 +97,8 @@
 #define TENSOR_AT_ROWS 16u    /* u32, logical; 1 for a vector */
 #define TENSOR_AT_COLUMNS 20u /* u32, logical */
 #define TENSOR_AT_OFFSET 24u  /* u64, in the file */
-#define TENSOR_AT_BYTES                                                                            \
-    32u /* u64, exactly what type, scale and shape give (container_tensor_bytes) */
+/* An u64: exactly what type, scale and shape give (container_tensor_bytes). */
+#define TENSOR_AT_BYTES 32u
 #define TENSOR_AT_RESERVED 40u /* to the end: zero */
 
 #define ROLE_EMBEDDING 1u
@@ -163,10 +163,10 @@
 #define SPLITTER_LLAMA3 2u
 #define SPLITTER_QWEN2 3u
 #define TOKENIZER_FLAG_ADD_BEGINNING 1u
-#define TOKENIZER_FLAG_ADD_PREFIX_SPACE                                                            \
-    2u /* a space in front of the text (SentencePiece), taken off by detokenize */
-#define TOKENIZER_FLAG_BYTE_FALLBACK                                                               \
-    4u /* characters not in the vocabulary become byte tokens, else UNKNOWN */
+/* A space in front of the text (SentencePiece), taken off by detokenize. */
+#define TOKENIZER_FLAG_ADD_PREFIX_SPACE 2u
+/* Characters not in the vocabulary become byte tokens, else UNKNOWN. */
+#define TOKENIZER_FLAG_BYTE_FALLBACK 4u
 #define TOKENIZER_FLAG_IGNORE_MERGES 8u /* a piece that is a token is taken whole (Llama-3) */
 /* Where ADD_PREFIX_SPACE puts its space: in front of the part of the text that begins it; with EVERY_PART in front of every
  * part between special tokens; with IF_MISSING only where the part does not begin with a space itself. */
@@ -202,8 +202,8 @@
 #define LIMIT_VOCABULARY (1u << 20)
 #define LIMIT_CONTEXT (1u << 20)
 #define LIMIT_TENSORS 16384u
-#define LIMIT_INT8_COLUMNS                                                                         \
-    131072u /* of an int8 matrix: 131072 * 128 * 127 < 2^31, so its sums stay exact in 32 bits */
+/* Columns of an int8 matrix: 131072 * 128 * 127 < 2^31, so its sums stay exact in 32 bits. */
+#define LIMIT_INT8_COLUMNS 131072u
 #define LIMIT_MERGES (1u << 22)
 #define LIMIT_SPECIALS 65536u
 #define LIMIT_TOKEN_TEXT_BYTES (32u << 20)

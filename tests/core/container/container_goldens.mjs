@@ -1,0 +1,448 @@
+// container_goldens.mjs - the list of golden containers: well-formed ones, and one for each fault
+// that a reader must refuse, with the answer that it must give.
+//
+// Why it exists: the files in tests/golden/container/ are read by C and by JavaScript tests; this is
+// where they come from. Every damaged file has one fault and, unless the fault is the hash itself, a
+// right model id, so that nothing but the fault can be the reason of its refusal.
+
+import {
+  NO_TOKEN,
+  ROLE,
+  SCALE,
+  TYPE,
+  buildContainer,
+  sealHeader,
+  tokenizerTables,
+} from "./container_file.mjs";
+import { denseModel, smallModel, ternaryModel } from "./container_models.mjs";
+
+const goldens = [];
+
+/**
+ * `reader` is what the container reader answers, `open` what a host answers that also compares the
+ * hashes and the tensors with the configuration, `where` the offset of the reader's complaint.
+ */
+function golden(name, { reader, open = reader, where = 0, file }) {
+  goldens.push({ name: `${name}.tercet`, reader, open, where, file });
+}
+
+/** One damaged file: `change` gets a built file and returns where the reader must point. */
+function fault(name, reader, change, { model = smallModel(), extraSections = [], open } = {}) {
+  const built = buildContainer(model, extraSections);
+  const where = change(built) ?? 0;
+  if (!built.keepId) sealHeader(built.file, built.headerBytes);
+  golden(name, { reader, open: open ?? reader, where, file: built.file });
+}
+
+const u32 = (at, value) => (built) => {
+  built.file.writeUInt32LE(value, at);
+  return at;
+};
+const u64 = (at, value) => (built) => {
+  built.file.writeBigUInt64LE(BigInt(value), at);
+  return at;
+};
+/** A field of a section: `at` counts from the section's first byte. */
+const inSection = (section, at, write) => (built) => {
+  const offset = built.sections[section].at + at;
+  write(built.file, offset);
+  return offset;
+};
+const u32In = (section, at, value) =>
+  inSection(section, at, (file, to) => file.writeUInt32LE(value, to));
+const u64In = (section, at, value) =>
+  inSection(section, at, (file, to) => file.writeBigUInt64LE(BigInt(value), to));
+const f32In = (section, at, value) =>
+  inSection(section, at, (file, to) => file.writeFloatLE(value, to));
+const f64In = (section, at, value) =>
+  inSection(section, at, (file, to) => file.writeDoubleLE(value, to));
+const byteIn = (section, at, value) =>
+  inSection(section, at, (file, to) => file.writeUInt8(value, to));
+/** A field of the section table. */
+const inEntry = (section, at, write) => (built) => {
+  const offset = built.sections[section].entry + at;
+  write(built.file, offset, built);
+  return offset;
+};
+/** The small model with one change. */
+const changed = (change) => {
+  const model = smallModel();
+  change(model);
+  return { model };
+};
+
+// ---------------------------------------------------------------- well-formed
+
+golden("well_formed", { reader: "OK", file: buildContainer(ternaryModel()).file });
+golden("well_formed_dense", { reader: "OK", file: buildContainer(denseModel()).file });
+golden("unknown_optional_section", {
+  reader: "OK",
+  file: buildContainer(ternaryModel(), [
+    { id: 6, flags: 0, bytes: Buffer.from("a later invention") },
+    { id: 99, flags: 0, bytes: Buffer.alloc(0) },
+  ]).file,
+});
+
+// ---------------------------------------------------------------- hashes and model: not the reader's
+
+fault(
+  "flipped_header_bit",
+  "OK",
+  (built) => {
+    built.keepId = true;
+    built.file[built.sections.config.at + 52] ^= 1; // a slightly other temperature
+  },
+  { model: ternaryModel(), open: "HEADER_HASH_MISMATCH" },
+);
+fault(
+  "flipped_id_bit",
+  "OK",
+  (built) => {
+    built.keepId = true;
+    built.file[63] ^= 0x80;
+  },
+  { model: ternaryModel(), open: "HEADER_HASH_MISMATCH" },
+);
+fault(
+  "flipped_chunk_bit",
+  "OK",
+  (built) => {
+    built.file[built.headerBytes + 1000] ^= 0x10;
+  },
+  { model: ternaryModel(), open: "CHUNK_HASH_MISMATCH" },
+);
+fault("tensor_missing", "OK", () => {}, { open: "BAD_HEADER" });
+
+// ---------------------------------------------------------------- prefix
+
+fault("bad_magic", "BAD_MAGIC", (built) => {
+  built.file[0] = 0x09; // the high bit lost
+});
+golden("short_prefix", {
+  reader: "TRUNCATED",
+  where: 40,
+  file: buildContainer(smallModel()).file.subarray(0, 40),
+});
+golden("other_format", { reader: "BAD_MAGIC", file: Buffer.from("GGUF\x03\0\0\0 and so on\n") });
+fault("version_zero", "BAD_HEADER", u32(8, 0));
+fault("version_too_new", "VERSION_TOO_NEW", u32(8, 2));
+fault("no_sections", "BAD_HEADER", u32(12, 0));
+fault("too_many_sections", "LIMIT_EXCEEDED", u32(12, 33));
+fault("header_bytes_too_small", "BAD_HEADER", u64(16, 192));
+fault("header_bytes_unaligned", "BAD_HEADER", (built) => u64(16, built.headerBytes + 8)(built));
+fault("header_bytes_huge", "LIMIT_EXCEEDED", u64(16, (64 << 20) + 64));
+fault("file_bytes_huge", "LIMIT_EXCEEDED", u64(24, 2n ** 40n + 64n));
+fault("file_bytes_below_header", "BAD_HEADER", (built) => u64(24, built.headerBytes - 64)(built));
+{
+  const whole = buildContainer(smallModel());
+  const cut = (bytes) => ({
+    reader: "TRUNCATED",
+    where: bytes,
+    file: whole.file.subarray(0, bytes),
+  });
+  golden("truncated_header", cut(whole.headerBytes - 100));
+  golden("truncated_data", cut(whole.file.length - 1));
+  golden("trailing_bytes", {
+    reader: "TRAILING_BYTES",
+    where: whole.file.length,
+    file: Buffer.concat([whole.file, Buffer.from([0])]),
+  });
+}
+
+// ---------------------------------------------------------------- section table
+
+fault("section_unknown_required", "UNSUPPORTED", (built) => built.sections.about.entry + 24, {
+  extraSections: [{ id: 8, flags: 1, bytes: Buffer.from("needed") }],
+});
+fault(
+  "section_id_zero",
+  "BAD_HEADER",
+  inEntry("config", 0, (file, at) => file.writeUInt32LE(0, at)),
+);
+fault(
+  "section_twice",
+  "BAD_HEADER",
+  inEntry("rope", 0, (file, at) => file.writeUInt32LE(1, at)),
+);
+fault("section_ids_fall", "BAD_HEADER", (built) => {
+  built.file.writeUInt32LE(3, built.sections.rope.entry);
+  built.file.writeUInt32LE(2, built.sections.tensors.entry);
+  return built.sections.tensors.entry;
+});
+fault(
+  "section_flag_unknown",
+  "BAD_HEADER",
+  inEntry("about", 4, (file, at) => file.writeUInt32LE(2, at)),
+);
+fault(
+  "section_not_required",
+  "BAD_HEADER",
+  inEntry("config", 4, (file, at) => file.writeUInt32LE(0, at)),
+);
+fault("section_missing", "BAD_HEADER", (built) => {
+  // TOKENIZER becomes an optional section that nobody knows.
+  built.file.writeUInt32LE(6, built.sections.tokenizer.entry);
+  built.file.writeUInt32LE(0, built.sections.tokenizer.entry + 4);
+  return 64;
+});
+fault(
+  "section_hole",
+  "BAD_HEADER",
+  inEntry("rope", 8, (file, at, built) =>
+    file.writeBigUInt64LE(BigInt(built.sections.rope.at + 64), at),
+  ),
+);
+fault(
+  "section_overlap",
+  "BAD_HEADER",
+  inEntry("rope", 8, (file, at, built) =>
+    file.writeBigUInt64LE(BigInt(built.sections.config.at), at),
+  ),
+);
+fault(
+  "section_beyond_header",
+  "BAD_HEADER",
+  inEntry("about", 16, (file, at) => file.writeBigUInt64LE(2n ** 63n, at)),
+);
+fault("section_padding_not_zero", "BAD_HEADER", (built) => {
+  const at = built.sections.rope.at + built.sections.rope.bytes;
+  built.file[at] = 1;
+  return at;
+});
+fault(
+  "header_longer_than_sections",
+  "BAD_HEADER",
+  ({ file }) => {
+    // The last section leaves the table; its 64 zero bytes stay.
+    const count = file.readUInt32LE(12) - 1;
+    file.writeUInt32LE(count, 12);
+    file.fill(0, 64 + 24 * count, 64 + 24 * (count + 1));
+    return 16;
+  },
+  { extraSections: [{ id: 200, flags: 0, bytes: Buffer.alloc(64) }] },
+);
+
+// ---------------------------------------------------------------- CONFIG
+
+fault("config_size", "BAD_HEADER", (built) => {
+  built.file.writeBigUInt64LE(120n, built.sections.config.entry + 16);
+  return built.sections.config.at;
+});
+fault("config_family", "UNSUPPORTED", u32In("config", 0, 3));
+fault("config_flags", "UNSUPPORTED", u32In("config", 4, 8));
+fault("config_no_layers", "BAD_HEADER", u32In("config", 8, 0));
+fault("config_many_layers", "LIMIT_EXCEEDED", u32In("config", 8, 257));
+fault("config_kv_heads", "BAD_HEADER", u32In("config", 24, 3));
+fault("config_head_dim_odd", "BAD_HEADER", u32In("config", 28, 5));
+fault("config_attention_width", "LIMIT_EXCEEDED", (built) => {
+  u32In("config", 20, 1024)(built);
+  u32In("config", 28, 1024)(built);
+  return built.sections.config.at + 20;
+});
+fault("config_vocabulary_huge", "LIMIT_EXCEEDED", u32In("config", 32, 2 ** 20 + 1));
+fault("config_activation", "UNSUPPORTED", u32In("config", 40, 3));
+fault("config_activation_bits", "UNSUPPORTED", u32In("config", 44, 4));
+fault("config_epsilon_nan", "BAD_HEADER", f32In("config", 48, NaN));
+fault("config_epsilon_zero", "BAD_HEADER", f32In("config", 48, 0));
+fault("config_temperature_infinite", "BAD_HEADER", f32In("config", 52, Infinity));
+fault("config_top_p_zero", "BAD_HEADER", f32In("config", 60, 0));
+fault("config_min_p_above_one", "BAD_HEADER", f32In("config", 64, 1.5));
+fault("config_many_stop_tokens", "LIMIT_EXCEEDED", u32In("config", 68, 9));
+fault("config_stop_token", "BAD_HEADER", u32In("config", 72, 12));
+fault("config_stop_token_unused", "BAD_HEADER", u32In("config", 76, 0));
+fault("config_reserved", "BAD_HEADER", byteIn("config", 127, 1));
+
+// ---------------------------------------------------------------- ROPE
+
+fault("rope_count", "BAD_HEADER", u32In("rope", 0, 3));
+fault("rope_reserved", "BAD_HEADER", byteIn("rope", 4, 1));
+fault("rope_scale_zero", "BAD_HEADER", f64In("rope", 8, 0));
+fault("rope_frequency_nan", "BAD_HEADER", f64In("rope", 16, NaN));
+fault("rope_frequency_negative", "BAD_HEADER", f64In("rope", 24, -1));
+fault("rope_frequency_huge", "BAD_HEADER", f64In("rope", 24, 129));
+fault("rope_size", "BAD_HEADER", (built) => {
+  built.file.writeBigUInt64LE(40n, built.sections.rope.entry + 16);
+  return built.sections.rope.at;
+});
+
+// ---------------------------------------------------------------- TENSORS, CHUNKS
+
+const entry = (index, at) => 8 + 48 * index + at;
+fault("tensors_none", "BAD_HEADER", u32In("tensors", 0, 0));
+fault("tensors_too_many", "LIMIT_EXCEEDED", u32In("tensors", 0, 16385));
+fault("tensors_count", "BAD_HEADER", (built) => {
+  u32In("tensors", 0, 5)(built);
+  return built.sections.tensors.at;
+});
+fault("tensors_reserved", "BAD_HEADER", byteIn("tensors", 7, 1));
+fault("tensor_stage", "BAD_HEADER", u32In("tensors", entry(3, 0), 3));
+fault("tensor_role", "UNSUPPORTED", u32In("tensors", entry(1, 4), 20));
+fault("tensor_misplaced", "BAD_HEADER", u32In("tensors", entry(1, 4), ROLE.head));
+fault("tensors_fall", "BAD_HEADER", (built) => u32In("tensors", entry(2, 0), 1)(built), {
+  ...changed((model) => model.tensors.splice(1, 2, model.tensors[2], model.tensors[1])),
+});
+fault("tensor_twice", "BAD_HEADER", (built) => built.sections.tensors.at + entry(2, 0), {
+  ...changed((model) => (model.tensors[2].role = ROLE.q)),
+});
+fault("tensor_type", "UNSUPPORTED", u32In("tensors", entry(1, 8), 5));
+fault("tensor_scale", "UNSUPPORTED", u32In("tensors", entry(0, 12), SCALE.tensor));
+fault("tensor_no_rows", "BAD_HEADER", u32In("tensors", entry(1, 16), 0));
+fault("tensor_columns_huge", "LIMIT_EXCEEDED", u32In("tensors", entry(1, 20), 2 ** 18 + 1));
+fault("tensor_int8_columns", "LIMIT_EXCEEDED", u32In("tensors", entry(0, 20), 2 ** 17 + 1));
+fault("tensor_bytes", "BAD_HEADER", u64In("tensors", entry(1, 32), 128));
+fault("tensor_reserved", "BAD_HEADER", byteIn("tensors", entry(1, 47), 1));
+fault("tensor_hole", "BAD_HEADER", (built) =>
+  u64In("tensors", entry(1, 24), built.headerBytes + 704)(built),
+);
+fault("tensor_overlap", "BAD_HEADER", (built) =>
+  u64In("tensors", entry(1, 24), built.headerBytes)(built),
+);
+fault("tensors_beyond_file", "BAD_HEADER", (built) => {
+  // The last tensor is too large for the file, by a shape that fits its bytes.
+  u32In("tensors", entry(3, 20), 64)(built);
+  return u64In("tensors", entry(3, 32), 256)(built);
+});
+fault("tensors_end_early", "BAD_HEADER", (built) => {
+  u32In("tensors", entry(3, 20), 16)(built);
+  u64In("tensors", entry(3, 32), 64)(built);
+  return 24;
+});
+fault("chunks_size", "BAD_HEADER", (built) => {
+  built.file.writeBigUInt64LE(64n, built.sections.chunks.entry + 16);
+  return built.sections.chunks.at;
+});
+
+// ---------------------------------------------------------------- TOKENIZER
+
+const table = tokenizerTables(smallModel().tokenizer);
+const inTokenizer = (change) => changed((model) => change(model.tokenizer));
+fault("tokenizer_kind", "UNSUPPORTED", u32In("tokenizer", 0, 3));
+fault("tokenizer_splitter", "UNSUPPORTED", u32In("tokenizer", 4, 4));
+fault("tokenizer_splitter_of_sentencepiece", "BAD_HEADER", u32In("tokenizer", 4, 1));
+fault("tokenizer_flags", "UNSUPPORTED", u32In("tokenizer", 8, 2 ** 31));
+fault("tokenizer_no_tokens", "BAD_HEADER", u32In("tokenizer", 12, 0));
+fault("tokenizer_beyond_vocabulary", "BAD_HEADER", u32In("tokenizer", 12, 13));
+fault("tokenizer_merges_huge", "LIMIT_EXCEEDED", u32In("tokenizer", 20, 2 ** 22 + 1));
+fault("tokenizer_sizes", "BAD_HEADER", (built) => {
+  u32In("tokenizer", 20, 5)(built);
+  return built.sections.tokenizer.at;
+});
+fault("tokenizer_beginning", "BAD_HEADER", u32In("tokenizer", 32, 12));
+fault("tokenizer_no_beginning", "BAD_HEADER", u32In("tokenizer", 32, NO_TOKEN));
+fault("tokenizer_unknown", "BAD_HEADER", u32In("tokenizer", 36, 12));
+fault("tokenizer_reserved", "BAD_HEADER", byteIn("tokenizer", 63, 1));
+fault("text_begins_late", "BAD_HEADER", u32In("tokenizer", table.textOffsets, 1));
+fault("text_falls", "BAD_HEADER", u32In("tokenizer", table.textOffsets + 8, 0), {
+  ...inTokenizer((tokenizer) => (tokenizer.tokens[0].text = "<unk>")),
+});
+fault("text_beyond_end", "BAD_HEADER", u32In("tokenizer", table.textOffsets + 44, 0xffff));
+// The last token loses its only byte, which then belongs to none.
+fault(
+  "text_ends_early",
+  "BAD_HEADER",
+  ({ file, sections }) => {
+    const at = sections.tokenizer.at + table.textOffsets + 48;
+    file.writeUInt32LE(file.readUInt32LE(at) - 1, at);
+    return at;
+  },
+  {
+    ...inTokenizer((tokenizer) => (tokenizer.tokens[11].text = "x")),
+  },
+);
+fault(
+  "text_too_long",
+  "LIMIT_EXCEEDED",
+  (built) => built.sections.tokenizer.at + table.textOffsets + 48,
+  {
+    ...inTokenizer((tokenizer) => (tokenizer.tokens[11].text = "x".repeat(1025))),
+  },
+);
+fault("token_kind", "UNSUPPORTED", byteIn("tokenizer", table.kinds + 4, 7));
+fault("token_kind_zero", "UNSUPPORTED", byteIn("tokenizer", table.kinds + 4, 0));
+fault("token_byte_of_two", "BAD_HEADER", byteIn("tokenizer", table.kinds + 10, 6));
+fault(
+  "kinds_padding",
+  "BAD_HEADER",
+  (built) => {
+    const at = built.sections.tokenizer.at + table.kinds - 4 + 11;
+    built.file[at] = 1;
+    return at;
+  },
+  {
+    ...inTokenizer((tokenizer) => tokenizer.tokens.pop()),
+  },
+);
+fault("sorted_no_token", "BAD_HEADER", u32In("tokenizer", table.sorted, 12));
+fault("sorted_falls", "BAD_HEADER", (built) => built.sections.tokenizer.at + table.sorted + 4, {
+  ...inTokenizer((tokenizer) => tokenizer.sorted.reverse()),
+});
+fault("sorted_twice", "BAD_HEADER", u32In("tokenizer", table.sorted + 4, 4));
+fault(
+  "sorted_prefix_last",
+  "BAD_HEADER",
+  (built) => built.sections.tokenizer.at + table.sorted + 4,
+  {
+    ...inTokenizer((tokenizer) => ([tokenizer.sorted[0], tokenizer.sorted[1]] = [8, 4])),
+  },
+);
+fault("sorted_byte_token", "BAD_HEADER", u32In("tokenizer", table.sorted + 12, 3));
+fault("sorted_without_text", "BAD_HEADER", u32In("tokenizer", table.sorted, 11));
+fault("byte_token_no_token", "BAD_HEADER", u32In("tokenizer", table.byteTokens + 4 * 0x41, 12));
+fault("byte_token_other_text", "BAD_HEADER", u32In("tokenizer", table.byteTokens + 4 * 0x42, 3));
+fault("byte_token_long_text", "BAD_HEADER", u32In("tokenizer", table.byteTokens + 4 * 0x61, 7));
+fault(
+  "merge_no_token",
+  "BAD_HEADER",
+  (built) => u32In("tokenizer", table.merges + 12, 12)(built) - 12,
+);
+fault("merges_fall", "BAD_HEADER", (built) => built.sections.tokenizer.at + table.merges + 16, {
+  ...inTokenizer((tokenizer) => tokenizer.merges.reverse()),
+});
+fault("merge_twice", "BAD_HEADER", (built) => built.sections.tokenizer.at + table.merges + 16, {
+  ...inTokenizer((tokenizer) => (tokenizer.merges[1] = tokenizer.merges[0])),
+});
+fault(
+  "merge_other_text",
+  "BAD_HEADER",
+  (built) => u32In("tokenizer", table.merges + 12, 7)(built) - 12,
+);
+fault(
+  "merge_other_length",
+  "BAD_HEADER",
+  (built) => u32In("tokenizer", table.merges + 12, 9)(built) - 12,
+);
+fault("special_no_token", "BAD_HEADER", u32In("tokenizer", table.specials, 12));
+fault("special_without_text", "BAD_HEADER", u32In("tokenizer", table.specials + 4, 11));
+fault(
+  "specials_shorter_first",
+  "BAD_HEADER",
+  (built) => built.sections.tokenizer.at + table.specials + 4,
+  {
+    ...inTokenizer((tokenizer) => tokenizer.specials.reverse()),
+  },
+);
+fault("special_twice", "BAD_HEADER", u32In("tokenizer", table.specials + 4, 2));
+
+// ---------------------------------------------------------------- ABOUT
+
+fault("about_no_name", "BAD_HEADER", u32In("about", 0, 0));
+fault("about_name_huge", "LIMIT_EXCEEDED", u32In("about", 0, 4097));
+fault("about_size", "BAD_HEADER", (built) => {
+  u32In("about", 0, 9)(built);
+  return built.sections.about.at;
+});
+fault("about_reserved", "BAD_HEADER", byteIn("about", 15, 1));
+fault("about_not_utf8", "BAD_HEADER", byteIn("about", 16, 0xff));
+fault("about_control_character", "BAD_HEADER", byteIn("about", 17, 0x1b));
+fault("about_zero_inside", "BAD_HEADER", byteIn("about", 18, 0));
+fault("about_unterminated", "BAD_HEADER", byteIn("about", 16 + 7, 0x21));
+
+/** Everything that tests/golden/container/ holds: name -> bytes. */
+export function goldenFiles() {
+  const files = new Map(goldens.map(({ name, file }) => [name, Buffer.from(file)]));
+  const lines = goldens.map(({ name, reader, open, where }) =>
+    [name, reader, open, where].join("\t"),
+  );
+  const table = ["# file\treader\topen\twhere", ...lines.sort(), ""].join("\n");
+  return files.set("expected.tsv", Buffer.from(table));
+}

@@ -1,0 +1,196 @@
+// container_models.mjs - the small models that the golden containers hold: every type of tensor and
+// both kinds of tokenizer once, and a smaller one that the damaged files start from.
+//
+// They have the shape of models and finite weights, so an engine can run the first two, but no
+// sense. It must never change without the golden files: `node tests/core/container/write_goldens.mjs`.
+
+import { KIND, NO_TOKEN, ROLE, SCALE, TYPE } from "./container_file.mjs";
+
+const byText = (tokens) => (a, b) =>
+  Buffer.compare(Buffer.from(tokens[a].text), Buffer.from(tokens[b].text));
+
+const vector = (stage, role, columns) => ({
+  stage,
+  role,
+  type: TYPE.f32,
+  scale: SCALE.none,
+  rows: 1,
+  columns,
+});
+const matrix = (stage, role, type, scale, rows, columns) => ({
+  stage,
+  role,
+  type,
+  scale,
+  rows,
+  columns,
+});
+
+/** SentencePiece-like: two control tokens, one byte token, pieces that merge. */
+function sentencePiece() {
+  const tokens = [
+    { text: "", kind: KIND.unknown },
+    { text: "<s>", kind: KIND.control },
+    { text: "</s>", kind: KIND.control },
+    { text: "A", kind: KIND.byte },
+    { text: " ", kind: KIND.normal },
+    { text: "a", kind: KIND.normal },
+    { text: "b", kind: KIND.normal },
+    { text: "ab", kind: KIND.normal },
+    { text: " a", kind: KIND.normal },
+    { text: " ab", kind: KIND.normal },
+    { text: "\u00e9", kind: KIND.normal },
+    { text: "", kind: KIND.unused },
+  ];
+  return {
+    kind: 2,
+    splitter: 0,
+    flags: 1 | 2 | 4, // beginning token, space in front, bytes for what is unknown
+    tokens,
+    sorted: [4, 5, 6, 7, 8, 9, 10].sort(byText(tokens)),
+    byteTokens: (byte) => (byte === 0x41 ? 3 : NO_TOKEN),
+    // left, right, rank, result
+    merges: [
+      [4, 5, 1, 8],
+      [4, 7, 3, 9],
+      [5, 6, 0, 7],
+      [8, 6, 2, 9],
+    ],
+    specials: [2, 1],
+    beginning: 1,
+    unknown: 0,
+  };
+}
+
+/** Byte-level BPE: all bytes, two merges, one special. */
+function byteLevel() {
+  const tokens = Array.from({ length: 256 }, (_, byte) => ({ text: [byte], kind: KIND.normal }));
+  tokens.push({ text: "th", kind: KIND.normal }, { text: "the", kind: KIND.normal });
+  tokens.push({ text: "<|end|>", kind: KIND.control });
+  const ids = Array.from({ length: 258 }, (_, id) => id);
+  return {
+    kind: 1,
+    splitter: 1,
+    flags: 0,
+    tokens,
+    sorted: ids.sort(byText(tokens)),
+    byteTokens: (byte) => byte,
+    merges: [
+      [0x74, 0x68, 0, 256],
+      [256, 0x65, 1, 257],
+    ],
+    specials: [258],
+    beginning: NO_TOKEN,
+    unknown: NO_TOKEN,
+  };
+}
+
+/** BitNet-like: sub-norms, squared ReLU, a head of its own, and every type of tensor and scale. */
+export function ternaryModel() {
+  const config = {
+    family: 2,
+    flags: 2,
+    layers: 1,
+    hidden: 20,
+    inner: 24,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 4,
+    vocabulary: 12,
+    context: 64,
+    activation: 2,
+    activationBits: 8,
+    normEpsilon: 2 ** -17,
+    temperature: 0.75,
+    topK: 8,
+    topP: 0.9375,
+    minP: 0,
+    stopTokens: [2],
+  };
+  return {
+    config,
+    rope: { scale: 1, frequencies: [1, 0.015625] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.f32, SCALE.none, 12, 20),
+      vector(1, ROLE.attentionNorm, 20),
+      matrix(1, ROLE.q, TYPE.ternary, SCALE.tensor, 16, 20),
+      matrix(1, ROLE.k, TYPE.ternary, SCALE.row, 8, 20),
+      matrix(1, ROLE.v, TYPE.ternary, SCALE.group64, 8, 20),
+      vector(1, ROLE.attentionSubNorm, 16),
+      matrix(1, ROLE.o, TYPE.int8, SCALE.row, 20, 16),
+      vector(1, ROLE.ffnNorm, 20),
+      matrix(1, ROLE.gate, TYPE.ternary, SCALE.group128, 24, 20),
+      matrix(1, ROLE.up, TYPE.ternary, SCALE.tensor, 24, 20),
+      vector(1, ROLE.ffnSubNorm, 24),
+      matrix(1, ROLE.down, TYPE.f16, SCALE.none, 20, 24),
+      vector(2, ROLE.outputNorm, 20),
+      matrix(2, ROLE.head, TYPE.int8, SCALE.row, 12, 20),
+    ],
+    tokenizer: sentencePiece(),
+    about: { name: "Golden ternary", licence: "MIT", source: "container_models.mjs" },
+  };
+}
+
+/** Llama-like and dense: two layers, tied head, interleaved rotation, no ABOUT. */
+export function denseModel() {
+  const layer = (stage) => [
+    vector(stage, ROLE.attentionNorm, 8),
+    matrix(stage, ROLE.q, TYPE.f32, SCALE.none, 8, 8),
+    matrix(stage, ROLE.k, TYPE.f32, SCALE.none, 4, 8),
+    matrix(stage, ROLE.v, TYPE.f32, SCALE.none, 4, 8),
+    matrix(stage, ROLE.o, TYPE.f32, SCALE.none, 8, 8),
+    vector(stage, ROLE.ffnNorm, 8),
+    matrix(stage, ROLE.gate, TYPE.f16, SCALE.none, 12, 8),
+    matrix(stage, ROLE.up, TYPE.f16, SCALE.none, 12, 8),
+    matrix(stage, ROLE.down, TYPE.f16, SCALE.none, 8, 12),
+  ];
+  return {
+    config: {
+      family: 1,
+      flags: 1 | 4,
+      layers: 2,
+      hidden: 8,
+      inner: 12,
+      heads: 2,
+      kvHeads: 1,
+      headDim: 4,
+      vocabulary: 264, // larger than the tokenizer's 259, as models are padded
+      context: 32,
+      activation: 1,
+      activationBits: 32,
+      normEpsilon: 2 ** -20,
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0.0625,
+      stopTokens: [258],
+    },
+    rope: { scale: 1, frequencies: [1, 0.01] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.f16, SCALE.none, 264, 8),
+      ...layer(1),
+      ...layer(2),
+      vector(3, ROLE.outputNorm, 8),
+    ],
+    tokenizer: byteLevel(),
+    about: null,
+  };
+}
+
+/**
+ * What the damaged files start from: accepted by the container reader, but not a whole model (a
+ * reader must refuse them for the damage, long before it would miss a tensor).
+ */
+export function smallModel() {
+  const model = ternaryModel();
+  return {
+    ...model,
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.int8, SCALE.row, 12, 20),
+      matrix(1, ROLE.q, TYPE.ternary, SCALE.tensor, 16, 20),
+      matrix(1, ROLE.k, TYPE.ternary, SCALE.row, 8, 20),
+      vector(2, ROLE.outputNorm, 20),
+    ],
+    about: { name: "Damaged", licence: "MIT", source: "" },
+  };
+}
