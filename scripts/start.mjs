@@ -26,7 +26,7 @@ const story = [
   "0.7",
   "--top-p",
   "0.95",
-  "--max-tokens",
+  "--tokens",
   "160",
 ];
 
