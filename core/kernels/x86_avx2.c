@@ -287,11 +287,25 @@ ALWAYS_INLINE __m256i int8_eight_rows(__m256i sum, __m256i w, __m256i x) {
     __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
-ALWAYS_INLINE sums int8_dots(sums s, const int8_t *codes, const int8_t *x) {
-    __m256i four = broadcast_four(x);
-    _mm_prefetch((const char *)codes + PREFETCH_BYTES, _MM_HINT_T0);
-    return (sums){int8_eight_rows(s.low, load_rows(codes), four),
-                  int8_eight_rows(s.high, load_rows(codes + 32), four)};
+ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stride, uint32_t tokens,
+                             uint32_t tiles, sums *out) {
+    __m256i low[4], high[4];
+    for (uint32_t t = 0; t < tokens; t++) {
+        low[t] = high[t] = _mm256_setzero_si256();
+    }
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const int8_t *at = codes + (size_t)tile * TILE_BYTES;
+        __m256i rows_low = load_rows(at), rows_high = load_rows(at + 32);
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        for (uint32_t t = 0; t < tokens; t++) {
+            __m256i four = broadcast_four(x + t * x_stride + (size_t)tile * INT8_TILE_COLUMNS);
+            low[t] = int8_eight_rows(low[t], rows_low, four);
+            high[t] = int8_eight_rows(high[t], rows_high, four);
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        out[t] = (sums){low[t], high[t]};
+    }
 }
 
 #include "float_kernels.inc"
