@@ -45,23 +45,15 @@ test("every other header compiles alone", () => {
   assert.ok(headers.length > 10, `only ${headers.length} headers were found`);
   // Those with instructions of one architecture are seen by their kernel files only.
   const portable = headers.filter((header) => !/kernels\/(x86|arm|wasm)_/.test(header));
+  const strict = ["-x", "c", "-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"];
+  // The core is plain C11; the hosts choose POSIX in their .c files, before any include. A static
+  // inline function of a header is used by some files only.
+  const argsFor = (header) =>
+    [...strict, "-Wno-unused-function"].concat(
+      header.startsWith("core/") ? [] : "-D_DEFAULT_SOURCE",
+    );
   const failures = portable
-    .map((header) =>
-      compile(
-        "gcc",
-        [
-          "-x",
-          "c",
-          "-std=c11",
-          "-Wall",
-          "-Wextra",
-          "-Wconversion",
-          "-Werror",
-          "-Wno-unused-function",
-        ],
-        header,
-      ),
-    )
+    .map((header) => compile("gcc", argsFor(header), header))
     .filter(Boolean);
   assert.deepEqual(failures, []);
 });
