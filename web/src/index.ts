@@ -95,7 +95,7 @@ export class Model {
     text: string,
     options: { addBeginning?: boolean; parseSpecial?: boolean } = {},
   ): Promise<Uint32Array> {
-    const { addBeginning = false, parseSpecial = false } = options;
+    const { addBeginning = false, parseSpecial = true } = options;
     requireThat(typeof text === "string", "tokenize needs a string");
     return this.#use().request<"tokenize">({ op: "tokenize", text, addBeginning, parseSpecial })
       .result;
@@ -372,7 +372,7 @@ function generateMessage(
     seed = randomSeed(),
     stop = [],
     addBeginning = true,
-    parseSpecial = false,
+    parseSpecial = true,
   } = options;
   if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
   const stopTexts = typeof stop === "string" ? [stop] : [...stop];

@@ -131,7 +131,7 @@ export interface GenerateOptions extends Partial<Sampling> {
   onToken?: (piece: string) => void;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
   addBeginning?: boolean;
-  /** Recognise special tokens such as <|im_end|> written in the prompt; default false. */
+  /** Recognise special tokens such as <|im_end|> written in the prompt; default true, as in the native twin. */
   parseSpecial?: boolean;
 }
 

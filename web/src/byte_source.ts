@@ -1,0 +1,53 @@
+// byte_source.ts: where the bytes of a file come from, as the loader sees it; and the simplest case, a Blob. The network
+// is in download.ts. A source knows no format and stores nothing.
+import { describe, TercetError } from "./errors.js";
+import type { ModelSource } from "./types.js";
+
+export interface ByteSource {
+  readonly kind: ModelSource;
+  /** Finds out about the file; null when its size stays unknown. Call it first. */
+  start(): Promise<{ fileBytes: number | null }>;
+  /**
+   * Exactly these bytes, in a buffer of their own. `end` says how far reading will go on from here: a source may fetch
+   * that far at once. TRUNCATED when the file ends before.
+   */
+  read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  /** What was read is wrong: forget connections and buffers. False when reading again cannot help. */
+  restart(): boolean;
+  /** Ends connections; safe to call twice. */
+  close(): void;
+}
+
+export class BlobSource implements ByteSource {
+  readonly kind = "memory";
+  readonly #blob: Blob;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+  }
+
+  async start(): Promise<{ fileBytes: number }> {
+    return { fileBytes: this.#blob.size };
+  }
+
+  async read(offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    let buffer: ArrayBuffer;
+    try {
+      buffer = await this.#blob.slice(offset, offset + bytes).arrayBuffer();
+    } catch (thrown) {
+      // A File that changed or vanished since it was chosen.
+      throw new TercetError("FILE_READ_FAILED", describe(thrown), { where: offset, cause: thrown });
+    }
+    if (buffer.byteLength !== bytes)
+      throw new TercetError("TRUNCATED", `it ends ${bytes - buffer.byteLength} bytes early`, {
+        where: offset + buffer.byteLength,
+      });
+    return new Uint8Array(buffer);
+  }
+
+  restart(): boolean {
+    return false;
+  }
+
+  close(): void {}
+}

@@ -1,0 +1,266 @@
+// download.ts: a file on a web server, read by byte ranges: one open answer at a time, repeated from the very byte at
+// which it broke, with growing waits; a connection that falls silent is dropped. Servers that know no ranges are read
+// from the start. It checks that answers belong to one version of the file, never what is in it.
+import type { ByteSource } from "./byte_source.js";
+import { abortedError, describe, TercetError } from "./errors.js";
+import type { NetworkOptions } from "./types.js";
+
+/** First request: prefix, and with small models the whole header, in one go. */
+const FIRST_BYTES = 65536;
+/** Closer than this, reading on is cheaper than a new request. */
+const SKIP_BYTES = 65536;
+const LONGEST_WAIT_MS = 30_000;
+
+/** The file at the address was replaced while it was read: what was read before is of another file. */
+export class SourceChanged extends Error {}
+
+export interface DownloadOptions {
+  network: Required<NetworkOptions>;
+  signal: AbortSignal;
+  /** Called for each piece that arrives. */
+  onBytes: (bytes: number) => void;
+}
+
+/** A failure that may go away: another try is allowed. */
+class Retryable extends Error {}
+
+interface OpenAnswer {
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  controller: AbortController;
+  /** Offset in the file of the next byte that the reader gives. */
+  position: number;
+  /** Where this answer ends, if that is known. */
+  end: number | null;
+  rest: Uint8Array<ArrayBuffer> | null;
+}
+
+export class HttpSource implements ByteSource {
+  readonly kind = "network";
+  readonly #url: string;
+  readonly #options: DownloadOptions;
+  #answer: OpenAnswer | null = null;
+  #etag: string | null = null;
+  #fileBytes: number | null = null;
+  #ranges = true;
+
+  /** `etag`: the version that the caller knows already; another one is SourceChanged. */
+  constructor(url: string, etag: string | null, options: DownloadOptions) {
+    this.#url = url;
+    this.#etag = etag;
+    this.#options = options;
+  }
+
+  /** The server's name for this version of the file, if it gave one. */
+  get etag(): string | null {
+    return this.#etag;
+  }
+
+  async start(): Promise<{ fileBytes: number | null }> {
+    await this.#persist(async () => {
+      await this.#open(0, FIRST_BYTES);
+    });
+    return { fileBytes: this.#fileBytes };
+  }
+
+  async read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    const target = new Uint8Array(bytes);
+    let filled = 0;
+    await this.#persist(async (progress) => {
+      while (filled < bytes) {
+        const answer = await this.#answerAt(offset + filled, end);
+        const piece = await this.#next(answer);
+        if (piece === null) {
+          if (answer.end === null) throw this.#tooShort(answer.position);
+          if (answer.position < answer.end) throw new Retryable("the connection was closed early");
+          if (this.#fileBytes !== null && answer.position >= this.#fileBytes)
+            throw this.#tooShort(answer.position);
+          this.#drop();
+          continue;
+        }
+        progress();
+        const taken = piece.subarray(0, bytes - filled);
+        target.set(taken, filled);
+        filled += taken.length;
+        answer.position += taken.length;
+        answer.rest = taken.length < piece.length ? piece.subarray(taken.length) : null;
+      }
+    });
+    return target;
+  }
+
+  restart(): boolean {
+    this.#drop();
+    return true;
+  }
+
+  close(): void {
+    this.#drop();
+  }
+
+  #tooShort(at: number): TercetError {
+    return new TercetError("TRUNCATED", `${this.#url} ends after ${at} bytes`, { where: at });
+  }
+
+  /** Repeats `work` while it fails in ways that may pass; progress starts the count anew. */
+  async #persist(work: (progress: () => void) => Promise<void>): Promise<void> {
+    const { network, signal } = this.#options;
+    let failures = 0;
+    for (;;) {
+      try {
+        if (signal.aborted) throw abortedError(signal);
+        return await work(() => (failures = 0));
+      } catch (thrown) {
+        this.#drop();
+        if (signal.aborted) throw abortedError(signal);
+        if (!(thrown instanceof Retryable)) throw thrown;
+        if (failures >= network.retries)
+          throw new TercetError("NETWORK_FAILED", `${this.#url}: ${thrown.message}`, {
+            cause: thrown,
+          });
+        await wait(Math.min(network.retryDelayMs * 2 ** failures, LONGEST_WAIT_MS), signal);
+        failures += 1;
+      }
+    }
+  }
+
+  /** The open answer, brought to `offset`, or a new one. */
+  async #answerAt(offset: number, end: number): Promise<OpenAnswer> {
+    const open = this.#answer;
+    if (open && open.position <= offset) {
+      const gap = offset - open.position;
+      const reaches = open.end === null || offset < open.end;
+      if (gap === 0 || (reaches && (!this.#ranges || gap <= SKIP_BYTES))) {
+        await this.#skip(open, gap);
+        return open;
+      }
+    }
+    this.#drop();
+    return this.#open(offset, end);
+  }
+
+  async #skip(answer: OpenAnswer, bytes: number): Promise<void> {
+    for (let left = bytes; left > 0;) {
+      const piece = await this.#next(answer);
+      if (piece === null) {
+        if (answer.end === null || answer.position >= answer.end)
+          throw this.#tooShort(answer.position);
+        throw new Retryable("the connection was closed early");
+      }
+      const dropped = Math.min(left, piece.length);
+      answer.position += dropped;
+      answer.rest = dropped < piece.length ? piece.subarray(dropped) : null;
+      left -= dropped;
+    }
+  }
+
+  async #open(offset: number, end: number): Promise<OpenAnswer> {
+    const { signal } = this.#options;
+    const controller = new AbortController();
+    const onAbort = () => controller.abort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    controller.signal.addEventListener("abort", () => signal.removeEventListener("abort", onAbort));
+    const headers: Record<string, string> = { Range: `bytes=${offset}-${end - 1}` };
+    // Across origins this header would cost a preflight; there the answers' ETags are compared instead.
+    const sameOrigin = new URL(this.#url).origin === globalThis.location?.origin;
+    if (this.#etag?.startsWith('"') && sameOrigin) headers["If-Range"] = this.#etag;
+    const response = await this.#inTime(controller, () =>
+      // Kept by ourselves, chunk by chunk: the browser's own cache would be a second copy.
+      fetch(this.#url, { headers, signal: controller.signal, cache: "no-store" }),
+    );
+    if (!response.body) throw new Retryable("the answer has no body");
+    const reader = response.body.getReader() as OpenAnswer["reader"];
+    const answer: OpenAnswer = { reader, controller, position: 0, end: null, rest: null };
+    this.#answer = answer;
+    Object.assign(answer, this.#check(response, offset, end));
+    await this.#skip(answer, offset - answer.position);
+    return answer;
+  }
+
+  /** Throws for an answer that is none; returns which bytes of the file it holds. */
+  #check(response: Response, offset: number, end: number): Pick<OpenAnswer, "position" | "end"> {
+    const { status } = response;
+    if (status === 416) throw this.#tooShort(offset);
+    if (status !== 200 && status !== 206) {
+      const sentence = `${this.#url} answered ${status}`;
+      if (status >= 500 || status === 408 || status === 425 || status === 429)
+        throw new Retryable(sentence);
+      throw new TercetError("HTTP_STATUS", sentence, { where: status });
+    }
+    const etag = response.headers.get("ETag");
+    if (this.#etag !== null && etag !== null && etag !== this.#etag)
+      throw new SourceChanged(`${this.#url} changed while it was read`);
+    this.#etag ??= etag;
+    const length = response.headers.has("Content-Encoding")
+      ? null // the length is that of the compressed bytes
+      : response.headers.get("Content-Length");
+    if (status === 200) {
+      this.#ranges = false;
+      if (length === null) return { position: 0, end: null };
+      this.#fileBytes ??= Number(length);
+      return { position: 0, end: Number(length) };
+    }
+    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
+    if (range === null) {
+      // Across origins this header may be hidden; then the size of the file stays unknown.
+      return { position: offset, end: length === null ? end : offset + Number(length) };
+    }
+    if (Number(range[1]) !== offset)
+      throw new TercetError(
+        "HTTP_STATUS",
+        `${this.#url} answered another range than was asked for`,
+      );
+    if (range[3] !== "*") this.#fileBytes ??= Number(range[3]);
+    return { position: offset, end: Number(range[2]) + 1 };
+  }
+
+  /** The next piece of the answer, null at its end. */
+  async #next(answer: OpenAnswer): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (answer.rest) return answer.rest;
+    const { done, value } = await this.#inTime(answer.controller, () => answer.reader.read());
+    if (done) return null;
+    this.#options.onBytes(value.length);
+    answer.rest = value;
+    return value.length > 0 ? value : this.#next(answer);
+  }
+
+  /** Gives up on what stays silent too long. */
+  async #inTime<Value>(controller: AbortController, work: () => Promise<Value>): Promise<Value> {
+    const { stallTimeoutMs } = this.#options.network;
+    let stalled = false;
+    const timer = setTimeout(() => {
+      stalled = true;
+      controller.abort();
+    }, stallTimeoutMs);
+    try {
+      return await work();
+    } catch (thrown) {
+      if (stalled) throw new Retryable(`no byte for ${stallTimeoutMs / 1000} s`);
+      throw new Retryable(describe(thrown));
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #drop(): void {
+    const answer = this.#answer;
+    this.#answer = null;
+    if (!answer) return;
+    // An answer that was read to its end has nothing to abort; a broken one may reject, which is no news.
+    answer.reader.cancel().catch(() => {});
+    answer.controller.abort();
+  }
+}
+
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(abortedError(signal));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,176 @@
+// engine_worker.ts: the worker's end of the protocol: owns one module with one session, answers each request exactly once,
+// lets one text run at a time, and takes messages in between. The store is here too and not in a worker of its own: a
+// chunk then goes from the network to its hash, its record and its place in memory without ever crossing a thread, and
+// while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
+import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
+import { loadModel } from "./model_loader.js";
+import {
+  PROTOCOL_VERSION,
+  type EventOf,
+  type FromWorker,
+  type LoadedModel,
+  type LoadMessage,
+  type RequestMessage,
+  type ResultOf,
+  type SharedCancel,
+  type ToWorker,
+} from "./protocol.js";
+import { RunControl } from "./run_control.js";
+import { SessionRunner } from "./session_runner.js";
+import type { Store } from "./store.js";
+import { IndexedDbStore } from "./store_indexeddb.js";
+import type { StorageUsage } from "./types.js";
+
+const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
+
+const running = new Map<number, RunControl>();
+let runner: SessionRunner | null = null;
+let loading = false;
+let cancel: SharedCancel | null = null;
+/** The end of the last piece of work: the next one waits for it. */
+let turn: Promise<unknown> = Promise.resolve();
+
+scope.onmessage = (event: MessageEvent<ToWorker>) => {
+  const message = event.data;
+  if (message?.v !== PROTOCOL_VERSION) {
+    crash(new TercetError("PROTOCOL", `worker ${PROTOCOL_VERSION}, page ${String(message?.v)}`));
+    return;
+  }
+  if (message.op === "abort") running.get(message.target)?.abort();
+  else if (message.op === "demand") running.get(message.target)?.grant(message.pieces);
+  else void answer(message.id, message);
+};
+scope.addEventListener("unhandledrejection", (event) => {
+  crash(new TercetError("ENGINE_CRASHED", describe(event.reason)));
+});
+void start();
+
+async function start(): Promise<void> {
+  post({ v: PROTOCOL_VERSION, id: 0, kind: "ready", lifeLock: await holdLifeLock() });
+}
+
+/** A lock that ends with this worker, however it ends: the page learns of it. */
+function holdLifeLock(): Promise<string | null> {
+  // Not in insecure contexts; there a load is refused anyway.
+  if (typeof scope.navigator?.locks !== "object") return Promise.resolve(null);
+  const name = `tercet-engine-${crypto.randomUUID()}`;
+  return new Promise((resolve) => {
+    scope.navigator.locks
+      .request(name, () => {
+        resolve(name);
+        return new Promise(() => {});
+      })
+      .catch(() => resolve(null));
+  });
+}
+
+async function answer(id: number, message: RequestMessage): Promise<void> {
+  const demand = message.op === "generate" ? message.demand : null;
+  const control = new RunControl(id, demand, cancel?.request ?? null);
+  running.set(id, control);
+  try {
+    const value = await perform(message, control);
+    const transfer = ArrayBuffer.isView(value) ? [value.buffer as ArrayBuffer] : [];
+    post({ v: PROTOCOL_VERSION, id, kind: "result", value }, transfer);
+  } catch (thrown) {
+    // What nobody foresaw is an error of ours, and the state of the module is then unknown.
+    const error = toTercetError(thrown, "ENGINE_CRASHED");
+    if (error.code === "ENGINE_CRASHED") crash(error);
+    else post({ v: PROTOCOL_VERSION, id, kind: "error", error: toWireError(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+function perform(
+  message: RequestMessage,
+  control: RunControl,
+): Promise<ResultOf[RequestMessage["op"]]> {
+  switch (message.op) {
+    case "load":
+      return load(message, control);
+    case "generate":
+      return inTurn(() =>
+        loaded().generate(message, control, (text) => emit(control.id, { event: "piece", text })),
+      );
+    case "logits":
+      return inTurn(() => loaded().logits(message.tokens, control));
+    case "bench":
+      return inTurn(() => loaded().bench(message, control));
+    case "tokenize":
+      return asPromise(() => loaded().tokenize(message.text, message));
+    case "detokenize":
+      return asPromise(() => loaded().detokenize(message.tokens));
+    case "cacheList":
+      return withStore((store) => store.list());
+    case "cacheDelete":
+      return withStore((store) => store.deleteModel(message.modelId));
+    case "cacheUsage":
+      return withStore(usage);
+  }
+}
+
+async function load(message: LoadMessage, control: RunControl): Promise<LoadedModel> {
+  if (loading) throw new TercetError("BAD_ARGUMENT", "this worker has a model already");
+  loading = true;
+  const { open, info } = await loadModel(message, {
+    signal: control.signal,
+    report: (progress) => emit(control.id, { event: "progress", progress }),
+  });
+  runner = new SessionRunner(open);
+  if (open.shared) {
+    const flagAddress = open.module.cancelFlagAddress(open.session);
+    const request = new Int32Array(new SharedArrayBuffer(4));
+    cancel = { request, memory: open.module.memory, flagAddress };
+  }
+  return { info, cancel };
+}
+
+function loaded(): SessionRunner {
+  if (!runner) throw new TercetError("BAD_ARGUMENT", "no model is loaded in this worker");
+  return runner;
+}
+
+/** One after the other, in the order in which they came. */
+function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+  const mine = turn.then(work);
+  turn = mine.catch(() => {});
+  return mine;
+}
+
+async function asPromise<Value>(work: () => Value): Promise<Value> {
+  return work();
+}
+
+async function withStore<Value>(ask: (store: Store) => Promise<Value>): Promise<Value> {
+  const store = await IndexedDbStore.open();
+  try {
+    return await ask(store);
+  } finally {
+    store.close();
+  }
+}
+
+async function usage(store: Store): Promise<StorageUsage> {
+  const models = await store.list();
+  const { storage } = scope.navigator;
+  const estimate = await storage?.estimate?.();
+  return {
+    modelBytes: models.reduce((sum, model) => sum + model.storedBytes, 0),
+    usedBytes: estimate?.usage ?? null,
+    quotaBytes: estimate?.quota ?? null,
+    persisted: (await storage?.persisted?.()) ?? false,
+  };
+}
+
+function emit(id: number, event: EventOf): void {
+  post({ v: PROTOCOL_VERSION, id, kind: "event", ...event });
+}
+
+function crash(error: TercetError): void {
+  post({ v: PROTOCOL_VERSION, id: 0, kind: "crashed", error: toWireError(error) });
+}
+
+function post(message: FromWorker, transfer: Transferable[] = []): void {
+  scope.postMessage(message, transfer);
+}

@@ -1,0 +1,91 @@
+// progress.ts: turns what a load does into events for people: never backwards, not more than ten a second, with a speed
+// that is the last seconds' and not the whole download's. It must never decide anything.
+import type { LoadPhase, LoadProgress, ModelSource } from "./types.js";
+
+const INTERVAL_MS = 100;
+/** The speed is that of about so long. */
+const SPEED_WINDOW_MS = 3000;
+
+export class Progress {
+  readonly #report: (progress: LoadProgress) => void;
+  readonly #samples: { at: number; bytes: number }[] = [];
+  #phase: LoadPhase = "header";
+  #source: ModelSource = "network";
+  #lastReport = -Infinity;
+  #loaded = 0;
+  #total = 0;
+  /** Bytes of the chunk on its way. */
+  #partial = 0;
+  #highest = 0;
+
+  constructor(report: (progress: LoadProgress) => void) {
+    this.#report = report;
+  }
+
+  setTotal(bytes: number): void {
+    this.#total = bytes;
+  }
+
+  /** Reported at once when it is a new phase. */
+  setPhase(phase: LoadPhase, source: ModelSource): void {
+    if (phase === this.#phase && source === this.#source && this.#lastReport > 0) return;
+    // Another source has another speed.
+    if (source !== this.#source) this.#samples.length = 0;
+    this.#phase = phase;
+    this.#source = source;
+    this.#send();
+  }
+
+  /** Bytes came in, not yet checked. */
+  arrived(bytes: number): void {
+    this.#partial += bytes;
+    const at = performance.now();
+    this.#samples.push({ at, bytes });
+    while ((this.#samples[0]?.at ?? at) < at - SPEED_WINDOW_MS) this.#samples.shift();
+    this.#sendSometimes();
+  }
+
+  /** All bytes up to here are checked and in place. */
+  inPlace(bytes: number): void {
+    this.#partial = 0;
+    this.#loaded = Math.max(this.#loaded, bytes);
+    this.#sendSometimes();
+  }
+
+  ready(): void {
+    this.#loaded = this.#total;
+    this.#partial = 0;
+    this.#phase = "ready";
+    this.#send();
+  }
+
+  #sendSometimes(): void {
+    if (performance.now() - this.#lastReport >= INTERVAL_MS) this.#send();
+  }
+
+  #send(): void {
+    this.#lastReport = performance.now();
+    // What is on its way may have to come again; what was shown stays.
+    const shown = this.#total === 0 ? 0 : Math.min(this.#loaded + this.#partial, this.#total);
+    this.#highest = Math.max(this.#highest, shown);
+    const bytesPerSecond = this.#speed();
+    const left = this.#total - this.#highest;
+    this.#report({
+      phase: this.#phase,
+      loadedBytes: this.#highest,
+      totalBytes: this.#total,
+      bytesPerSecond,
+      secondsLeft: this.#total > 0 && bytesPerSecond > 0 ? left / bytesPerSecond : null,
+      source: this.#source,
+    });
+  }
+
+  #speed(): number {
+    const first = this.#samples[0];
+    if (!first) return 0;
+    const seconds = (performance.now() - first.at) / 1000;
+    // Less than that says more about buffers than about the connection.
+    if (seconds < 0.2) return 0;
+    return this.#samples.reduce((sum, sample) => sum + sample.bytes, 0) / seconds;
+  }
+}

@@ -1,0 +1,65 @@
+// run_control.ts: what the page may still say about a request that runs: stop, or how many more pieces it will take. The
+// worker's loops look here between two steps. It also holds the one way to let messages in without losing time.
+
+export class RunControl {
+  readonly id: number;
+  readonly #abort = new AbortController();
+  /** Shared with the page: the id of the request to stop, seen without a message. null when memory is not shared. */
+  readonly #sharedRequest: Int32Array | null;
+  #demand: number;
+  #wake: (() => void) | null = null;
+
+  constructor(id: number, demand: number | null, sharedRequest: Int32Array | null) {
+    this.id = id;
+    this.#demand = demand ?? Infinity;
+    this.#sharedRequest = sharedRequest;
+  }
+
+  /** For work that takes signals. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get aborted(): boolean {
+    if (this.#sharedRequest && Atomics.load(this.#sharedRequest, 0) === this.id) return true;
+    return this.#abort.signal.aborted;
+  }
+
+  abort(): void {
+    this.#abort.abort();
+    this.#wake?.();
+  }
+
+  grant(pieces: number | null): void {
+    this.#demand += pieces ?? Infinity;
+    this.#wake?.();
+  }
+
+  get wanted(): boolean {
+    return this.#demand > 0;
+  }
+
+  taken(): void {
+    this.#demand -= 1;
+  }
+
+  /** Until there is demand or an abort. */
+  async waitForDemand(): Promise<void> {
+    while (!this.wanted && !this.aborted) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = null;
+    }
+  }
+}
+
+const turn = new MessageChannel();
+const waiting: (() => void)[] = [];
+turn.port1.onmessage = () => waiting.shift()?.();
+
+/** Lets messages that have arrived be handled; some microseconds, where a timer would take milliseconds. */
+export function yieldToMessages(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    turn.port2.postMessage(null);
+  });
+}

@@ -1,0 +1,274 @@
+// session_runner.ts: the work with a loaded model: text to tokens, a prompt in slices, tokens one by one, logits, a bench.
+// Everything is a loop of short calls into the module with a look at RunControl in between. Runs in the worker, one
+// request at a time; it knows no messages.
+import { TercetError } from "./errors.js";
+import type { GenerateMessage } from "./protocol.js";
+import { yieldToMessages, type RunControl } from "./run_control.js";
+import { StopText } from "./stop_text.js";
+import type { BenchResult, FinishReason, GenerateResult, Sampling } from "./types.js";
+import type { Handle, ModelFacts, WasmModule } from "./wasm_module.js";
+
+/** Without shared memory a cancel is seen between slices only, so a slice shall not take longer. */
+const SLICE_SECONDS = 0.04;
+/** Until the speed is known. */
+const FIRST_SLICE_TOKENS = 4;
+/** What wasm/abi.c plans room for: more text than this a token of context may not fit. */
+const TEXT_BYTES_PER_TOKEN = 8;
+
+export interface OpenSession {
+  module: WasmModule;
+  model: Handle;
+  session: Handle;
+  facts: ModelFacts;
+  context: number;
+  slice: number;
+  threads: number;
+  kernels: string;
+  /** Whether the page can reach the session's cancel flag. */
+  shared: boolean;
+}
+
+export class SessionRunner {
+  readonly #open: OpenSession;
+  #secondsPerToken: number | null = null;
+
+  constructor(open: OpenSession) {
+    this.#open = open;
+  }
+
+  tokenize(text: string, options: { addBeginning: boolean; parseSpecial: boolean }): Uint32Array {
+    const lone = /\p{Surrogate}/u.exec(text);
+    if (lone)
+      throw new TercetError("INVALID_UTF8", `half a character at place ${lone.index} of the text`, {
+        where: lone.index,
+      });
+    return this.#open.module.tokenize(this.#open.model, text, options);
+  }
+
+  detokenize(tokens: Uint32Array): string {
+    return this.#open.module.detokenize(this.#open.model, tokens);
+  }
+
+  async generate(
+    message: GenerateMessage,
+    control: RunControl,
+    emit: (piece: string) => void,
+  ): Promise<GenerateResult> {
+    const { module, session, facts } = this.#open;
+    const started = performance.now();
+    const stop = new StopText(message.stop);
+    const tokens: number[] = [];
+    let text = "";
+    const give = (piece: string) => {
+      if (piece === "") return;
+      text += piece;
+      control.taken();
+      emit(piece);
+    };
+
+    module.resetSession(session);
+    const sampling: Sampling = { ...facts.sampling, ...message.sampling };
+    module.setSampling(session, sampling, message.seed);
+    const prompt =
+      typeof message.prompt === "string"
+        ? this.#promptTokens(message.prompt, message)
+        : message.prompt;
+    if (prompt.length === 0)
+      throw new TercetError(
+        "BAD_ARGUMENT",
+        "the prompt is empty, and this model has no token to begin with",
+      );
+
+    const promptSeconds = await this.#prefill(prompt, control);
+    const most = message.maxTokens ?? Infinity;
+    let finishReason: FinishReason = "length";
+    let decodeSeconds = 0;
+    let timeToFirstTokenSeconds = 0;
+    while (tokens.length < most) {
+      if (control.aborted) {
+        finishReason = "aborted";
+        break;
+      }
+      if (!control.wanted) {
+        await control.waitForDemand();
+        continue;
+      }
+      const begin = performance.now();
+      const { status, token } = module.step(session);
+      if (status === "end" || status === "full") {
+        finishReason = status === "end" ? "stop" : "context";
+        break;
+      }
+      if (status === "token") {
+        tokens.push(token);
+        give(stop.push(module.takeText(session, false)));
+        if (tokens.length === 1) timeToFirstTokenSeconds = secondsSince(started);
+      }
+      await yieldToMessages();
+      decodeSeconds += secondsSince(begin);
+      if (stop.found) break;
+    }
+    if (finishReason !== "aborted") give(stop.push(module.takeText(session, true)));
+    give(stop.end());
+    if (stop.found) finishReason = "stop-text";
+    return {
+      text,
+      tokens,
+      finishReason,
+      promptTokens: prompt.length,
+      timings: {
+        promptSeconds,
+        decodeSeconds,
+        timeToFirstTokenSeconds,
+        tokensPerSecond: decodeSeconds > 0 ? tokens.length / decodeSeconds : 0,
+      },
+      seed: message.seed,
+    };
+  }
+
+  /** Logits of every position. The tokens are computed in slices, as many rows at once as memory has room for. */
+  async logits(tokens: Uint32Array, control: RunControl): Promise<Float32Array> {
+    const { module, session, facts, slice } = this.#open;
+    const { vocabulary } = facts;
+    const result = new Float32Array(tokens.length * vocabulary);
+    if (tokens.length === 0) return result;
+    module.resetSession(session);
+    const source = module.createTokens(tokens);
+    const rows = this.#logitRows(Math.min(slice, tokens.length), vocabulary);
+    try {
+      for (let done = 0; done < tokens.length;) {
+        throwIfStopped(control);
+        const left = tokens.length - done;
+        const taken = module.prefill(session, source.address + done * 4, left, rows);
+        if (taken !== null) {
+          module.readFloats(rows.address, taken * vocabulary, result, done * vocabulary);
+          done += taken;
+        }
+        await yieldToMessages();
+      }
+      return result;
+    } finally {
+      module.destroy(rows.handle);
+      module.destroy(source.handle);
+    }
+  }
+
+  async bench(
+    wanted: { promptTokens: number; decodeTokens: number },
+    control: RunControl,
+  ): Promise<BenchResult> {
+    const { module, session, facts, context } = this.#open;
+    const decodeTokens = Math.min(wanted.decodeTokens, context - 1);
+    const promptTokens = Math.min(wanted.promptTokens, context - decodeTokens);
+    // Any tokens will do; these are spread over the vocabulary, so that no cache helps the embedding.
+    const prompt = Uint32Array.from(
+      { length: promptTokens },
+      (_, i) => (i * 7919 + 1) % facts.tokenCount,
+    );
+    module.resetSession(session);
+    module.setSampling(session, { ...facts.sampling, temperature: 0 }, 0n);
+    const promptSeconds = await this.#prefill(prompt, control);
+    throwIfStopped(control);
+    let decodeSeconds = 0;
+    for (let done = 0; done < decodeTokens;) {
+      throwIfStopped(control);
+      const begin = performance.now();
+      const { status, token } = module.step(session);
+      // The bench goes on after the end of a text: what counts is the work.
+      const computed = status === "end" ? this.#computeOne(token) : status === "token";
+      decodeSeconds += secondsSince(begin);
+      if (computed) done += 1;
+      await yieldToMessages();
+    }
+    const decodeTokensPerSecond = decodeTokens / decodeSeconds;
+    return {
+      promptTokens,
+      promptTokensPerSecond: promptTokens / promptSeconds,
+      decodeTokens,
+      decodeTokensPerSecond,
+      packedGigabytesPerSecond: (facts.dataBytes * decodeTokensPerSecond) / 1e9,
+      kernels: this.#open.kernels,
+      threads: this.#open.threads,
+      variant: module.variant,
+      memoryBytes: module.memory.buffer.byteLength,
+    };
+  }
+
+  #computeOne(token: number): boolean {
+    const { module, session } = this.#open;
+    const buffer = module.createTokens(Uint32Array.of(token));
+    try {
+      return module.prefill(session, buffer.address, 1) === 1;
+    } finally {
+      module.destroy(buffer.handle);
+    }
+  }
+
+  #promptTokens(text: string, options: GenerateMessage): Uint32Array {
+    try {
+      return this.tokenize(text, options);
+    } catch (thrown) {
+      const long = text.length > this.#open.context * TEXT_BYTES_PER_TOKEN;
+      if (!(thrown instanceof TercetError) || thrown.code !== "OUT_OF_MEMORY" || !long)
+        throw thrown;
+      throw new TercetError(
+        "PROMPT_TOO_LONG",
+        `${text.length} characters are more than the engine's memory holds for a context of ${this.#open.context} tokens`,
+        { cause: thrown },
+      );
+    }
+  }
+
+  /** Computes the prompt, as far as it is not stopped; returns the seconds that it took. */
+  async #prefill(prompt: Uint32Array, control: RunControl): Promise<number> {
+    const { module, session, context } = this.#open;
+    const source = module.createTokens(prompt);
+    let seconds = 0;
+    try {
+      for (let done = 0; done < prompt.length && !control.aborted;) {
+        const left = prompt.length - done;
+        // A prompt that does not fit is refused as a whole, before anything is computed.
+        const count = prompt.length > context ? left : Math.min(left, this.#sliceTokens());
+        const begin = performance.now();
+        const taken = module.prefill(session, source.address + done * 4, count);
+        const took = secondsSince(begin);
+        seconds += took;
+        if (taken !== null && taken > 0) {
+          done += taken;
+          this.#secondsPerToken = took / taken;
+        }
+        await yieldToMessages();
+      }
+    } finally {
+      module.destroy(source.handle);
+    }
+    return seconds;
+  }
+
+  #sliceTokens(): number {
+    const { slice, shared } = this.#open;
+    if (shared) return slice;
+    if (this.#secondsPerToken === null) return Math.min(slice, FIRST_SLICE_TOKENS);
+    return Math.max(1, Math.min(slice, Math.floor(SLICE_SECONDS / this.#secondsPerToken)));
+  }
+
+  /** The most rows of logits that fit into memory now. */
+  #logitRows(rows: number, vocabulary: number): { handle: Handle; address: number; rows: number } {
+    for (; ; rows = Math.ceil(rows / 2)) {
+      try {
+        return { ...this.#open.module.createBuffer(rows * vocabulary * 4), rows };
+      } catch (thrown) {
+        const full = thrown instanceof TercetError && thrown.code === "OUT_OF_MEMORY";
+        if (!full || rows === 1) throw thrown;
+      }
+    }
+  }
+}
+
+function throwIfStopped(control: RunControl): void {
+  if (control.aborted) throw new TercetError("ABORTED");
+}
+
+function secondsSince(begin: number): number {
+  return (performance.now() - begin) / 1000;
+}

@@ -1,0 +1,531 @@
+// wasm_module.ts: one WebAssembly module of the engine: compiles it, gives it a memory of the size that was planned, and
+// wraps the flat functions of wasm/abi.c. The only file that touches the heap: everybody else sees handles and copies.
+// After a trap an instance is never called again. It must never decide what to load.
+import { describe, TercetError } from "./errors.js";
+import { STATUS, type StatusName } from "./generated_constants.js";
+import type { Sampling, Variant } from "./types.js";
+
+/** Of wasm/abi.c; a module of another version is a module of another build. */
+const ABI_VERSION = 1;
+
+// The result block (struct abi_result).
+const RESULT_VALUES = 32;
+const RESULT_AT_BYTES = 256;
+const RESULT_AT_WHERE = 288;
+const RESULT_AT_DETAIL_BYTES = 296;
+const RESULT_AT_DETAIL = 304;
+
+export const PAGE_BYTES = 65536;
+/** Workers of the module's own threads load their script: a missing header or file makes that hang for ever. */
+const START_TIMEOUT_MS = 20_000;
+
+const TEXT_ADD_BEGINNING = 1;
+const TEXT_PARSE_SPECIAL = 2;
+
+/** Handles of wasm/abi.c: an index with a generation. */
+export type Handle = number & { readonly handle: unique symbol };
+
+export type WantKind = "prefix" | "header" | "chunk";
+const WANT_KINDS: readonly WantKind[] = ["prefix", "header", "chunk"];
+
+export interface Want {
+  kind: WantKind;
+  chunkIndex: number;
+  offset: number;
+  bytes: number;
+  destination: number;
+  /** A copy; null when the loader checks the bytes itself. */
+  sha256: Uint8Array | null;
+}
+
+export interface FileInfo {
+  fileBytes: number;
+  headerBytes: number;
+  dataBytes: number;
+  chunkBytes: number;
+  chunks: number;
+  modelId: string;
+}
+
+export interface EngineInfo {
+  threads: number;
+  kernels: string;
+  /** "" or why a better set was dropped. */
+  note: string;
+}
+
+export interface ModelFacts {
+  modelId: string;
+  name: string;
+  family: string;
+  licence: string;
+  layers: number;
+  hidden: number;
+  inner: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  vocabulary: number;
+  context: number;
+  tiedHead: boolean;
+  activationBits: number;
+  tensors: number;
+  tokenCount: number;
+  parameters: number;
+  ternaryParameters: number;
+  dataBytes: number;
+  fileBytes: number;
+  sampling: Sampling;
+}
+
+type AbiFunction = (...values: (number | bigint)[]) => number;
+type Instance = Record<string, AbiFunction | undefined>;
+type Factory = (options: Record<string, unknown>) => Promise<Instance>;
+
+const STATUS_NAMES = new Map<number, StatusName>(
+  Object.entries(STATUS).map(([name, value]) => [value, name as StatusName]),
+);
+
+export class WasmModule {
+  readonly variant: Variant;
+  readonly memory: WebAssembly.Memory;
+  readonly #instance: Instance;
+  readonly #result: number;
+  #trapped = false;
+
+  private constructor(variant: Variant, memory: WebAssembly.Memory, instance: Instance) {
+    this.variant = variant;
+    this.memory = memory;
+    this.#instance = instance;
+    if (this.#raw("version") !== ABI_VERSION)
+      throw new TercetError("PROTOCOL", `tercet-${variant}.wasm is of another build`);
+    this.#result = this.#raw("result") >>> 0;
+  }
+
+  /**
+   * Compiles and starts a module with this memory. `threads` counts the caller; a module without threads ignores it.
+   * ENGINE_CRASHED, NETWORK_FAILED, HTTP_STATUS or PROTOCOL say why it does not start.
+   */
+  static async create(
+    variant: Variant,
+    memory: WebAssembly.Memory,
+    options: { assetsUrl: string; threads: number },
+  ): Promise<WasmModule> {
+    const script = new URL(`tercet-${variant}.mjs`, options.assetsUrl).href;
+    const binary = new URL(`tercet-${variant}.wasm`, options.assetsUrl).href;
+    const [factory, compiled] = await Promise.all([importFactory(script), compile(binary)]);
+    const instance = await new Promise<Instance>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new TercetError("ENGINE_CRASHED", `tercet-${variant} did not start in time`));
+      }, START_TIMEOUT_MS);
+      factory({
+        wasmMemory: memory,
+        poolSize: options.threads - 1,
+        print: () => {},
+        printErr: () => {},
+        instantiateWasm: (
+          imports: WebAssembly.Imports,
+          receive: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
+        ) => {
+          // The glue waits for ever when this fails, so the failure goes past it.
+          WebAssembly.instantiate(compiled, imports).then(
+            (made) => receive(made, compiled),
+            (thrown: unknown) => reject(crashed(thrown)),
+          );
+          return {};
+        },
+      })
+        .then(resolve, (thrown: unknown) => reject(crashed(thrown)))
+        .finally(() => clearTimeout(timer));
+    });
+    return new WasmModule(variant, memory, instance);
+  }
+
+  // ---------------------------------------------------------------- engine
+
+  /** `kernels`: "" for the best set. `fewer`: not all threads could be started. */
+  createEngine(threads: number, kernels: string): { engine: Handle; fewer: boolean } {
+    // Before there is an engine there is no other place: the name rides in a buffer.
+    const name = new TextEncoder().encode(kernels);
+    const buffer = name.length > 0 ? this.createBuffer(name.length) : null;
+    try {
+      if (buffer) this.write(buffer.address, name);
+      const status = this.#call("engine_create", threads, buffer?.address ?? 0, name.length);
+      return { engine: this.#handle(), fewer: status === STATUS.FEWER_THREADS };
+    } finally {
+      if (buffer) this.destroy(buffer.handle);
+    }
+  }
+
+  engineInfo(engine: Handle): EngineInfo {
+    this.#call("engine_info", engine);
+    return { threads: this.#value(0), kernels: this.#string(1), note: this.#string(3) };
+  }
+
+  /** Frees what a create or finish function gave. */
+  destroy(handle: Handle): void {
+    this.#call("destroy", handle);
+  }
+
+  // ---------------------------------------------------------------- loader
+
+  createLoader(engine: Handle, fileBytes: number, planning: boolean): Handle {
+    this.#call("loader_create", engine, BigInt(fileBytes), planning ? 1 : 0);
+    return this.#handle();
+  }
+
+  /** null: everything is there. */
+  want(loader: Handle): Want | null {
+    if (this.#call("loader_want", loader) !== STATUS.NEED_BYTES) return null;
+    const sha256 = this.#value(5);
+    return {
+      kind: WANT_KINDS[this.#value(0)] ?? "chunk",
+      chunkIndex: this.#value(1),
+      offset: this.#value(2),
+      bytes: this.#value(3),
+      destination: this.#value(4),
+      sha256: sha256 === 0 ? null : this.read(sha256, 32),
+    };
+  }
+
+  /** The bytes of the want, checked against its sha256 by the caller, go to their final place. */
+  give(loader: Handle, want: Want, bytes: Uint8Array): void {
+    if (bytes.length !== want.bytes)
+      throw new TercetError("BAD_ARGUMENT", `${bytes.length} bytes given, ${want.bytes} wanted`);
+    this.write(want.destination, bytes);
+    this.#call("loader_give", loader);
+  }
+
+  fileInfo(loader: Handle): FileInfo {
+    this.#call("loader_info", loader);
+    return {
+      fileBytes: this.#value(0),
+      headerBytes: this.#value(1),
+      dataBytes: this.#value(2),
+      chunkBytes: this.#value(3),
+      chunks: this.#value(4),
+      modelId: this.#hex(),
+    };
+  }
+
+  finishLoader(loader: Handle): Handle {
+    this.#call("loader_finish", loader);
+    return this.#handle();
+  }
+
+  createPlan(loader: Handle): Handle {
+    this.#call("plan_create", loader);
+    return this.#handle();
+  }
+
+  /** Bytes of the memory that model and session need, and of the session alone. */
+  planBytes(
+    plan: Handle,
+    shape: { context: number; slice: number; threads: number },
+  ): { memoryBytes: number; sessionBytes: number } {
+    this.#call("plan_bytes", plan, shape.context, shape.slice, shape.threads);
+    return { memoryBytes: this.#value(0), sessionBytes: this.#value(1) };
+  }
+
+  // ---------------------------------------------------------------- model and text
+
+  modelFacts(model: Handle): ModelFacts {
+    this.#call("model_info", model);
+    return {
+      modelId: this.#hex(),
+      name: this.#string(0),
+      family: this.#string(2),
+      licence: this.#string(4),
+      layers: this.#value(8),
+      hidden: this.#value(9),
+      inner: this.#value(10),
+      heads: this.#value(11),
+      kvHeads: this.#value(12),
+      headDim: this.#value(13),
+      vocabulary: this.#value(14),
+      context: this.#value(15),
+      tiedHead: this.#value(16) === 1,
+      activationBits: this.#value(17),
+      tensors: this.#value(18),
+      tokenCount: this.#value(19),
+      parameters: this.#value(20),
+      ternaryParameters: this.#value(21),
+      dataBytes: this.#value(22),
+      fileBytes: this.#value(23),
+      sampling: {
+        temperature: this.#double(26),
+        topK: this.#value(24),
+        topP: this.#double(27),
+        minP: this.#double(28),
+        repetitionPenalty: this.#double(29),
+        repetitionWindow: this.#value(25),
+      },
+    };
+  }
+
+  tokenize(
+    model: Handle,
+    text: string,
+    options: { addBeginning: boolean; parseSpecial: boolean },
+  ): Uint32Array {
+    const utf8 = new TextEncoder().encode(text);
+    const flags =
+      (options.addBeginning ? TEXT_ADD_BEGINNING : 0) |
+      (options.parseSpecial ? TEXT_PARSE_SPECIAL : 0);
+    // A token has at least one byte; the beginning token and the space in front come on top.
+    const capacity = utf8.length + 2;
+    const buffer = this.createBuffer(capacity * 4 + utf8.length);
+    try {
+      const textAddress = buffer.address + capacity * 4;
+      this.write(textAddress, utf8);
+      const place = [buffer.address, capacity] as const;
+      this.#call("tokenize", model, textAddress, utf8.length, flags, ...place);
+      return this.readWords(buffer.address, this.#value(0));
+    } finally {
+      this.destroy(buffer.handle);
+    }
+  }
+
+  detokenize(model: Handle, tokens: Uint32Array): string {
+    if (tokens.length === 0) return "";
+    const source = this.createTokens(tokens);
+    try {
+      // The core says BAD_ARGUMENT and the size when the text does not fit: ask with no room first.
+      const args = [model, source.address, tokens.length] as const;
+      const status = this.#callAny("detokenize", ...args, 0, 0);
+      const bytes = this.#value(0);
+      if (bytes === 0) {
+        if (status >= STATUS.BAD_ARGUMENT) throw this.#error(status);
+        return "";
+      }
+      const target = this.createBuffer(bytes);
+      try {
+        this.#call("detokenize", ...args, target.address, bytes);
+        return this.#text(target.address, bytes);
+      } finally {
+        this.destroy(target.handle);
+      }
+    } finally {
+      this.destroy(source.handle);
+    }
+  }
+
+  // ---------------------------------------------------------------- session
+
+  createSession(model: Handle, context: number, slice: number): Handle {
+    this.#call("session_create", model, context, slice);
+    return this.#handle();
+  }
+
+  setSampling(session: Handle, sampling: Sampling, seed: bigint): void {
+    const { temperature, topK, topP, minP, repetitionPenalty, repetitionWindow } = sampling;
+    const args = [temperature, topK, topP, minP, repetitionPenalty, repetitionWindow] as const;
+    this.#call("session_sampling", session, ...args, seed);
+  }
+
+  /**
+   * Computes up to `count` tokens that lie at `address`; returns how many, or null when it was cancelled. With `logits`
+   * the logits of each are written there.
+   */
+  prefill(
+    session: Handle,
+    address: number,
+    count: number,
+    logits: { address: number; rows: number } = { address: 0, rows: 0 },
+  ): number | null {
+    const args = [address, count, logits.address, logits.rows] as const;
+    const status = this.#call("session_prefill", session, ...args);
+    return status === STATUS.CANCELLED ? null : this.#value(0);
+  }
+
+  step(session: Handle): { status: "token" | "end" | "full" | "cancelled"; token: number } {
+    const status = this.#call("session_step", session);
+    const token = this.#value(0);
+    if (status === STATUS.END_OF_TEXT) return { status: "end", token };
+    if (status === STATUS.CONTEXT_FULL) return { status: "full", token };
+    if (status === STATUS.CANCELLED) return { status: "cancelled", token };
+    return { status: "token", token };
+  }
+
+  /** What the last step completed; `flush` also gives a half character, as U+FFFD. */
+  takeText(session: Handle, flush: boolean): string {
+    this.#call("session_text", session, flush ? 1 : 0);
+    return this.#text(this.#value(0), this.#value(1));
+  }
+
+  resetSession(session: Handle): void {
+    this.#call("session_reset", session, 0);
+  }
+
+  sessionInfo(session: Handle): { context: number; slice: number; bytes: number } {
+    this.#call("session_info", session);
+    return { context: this.#value(1), slice: this.#value(2), bytes: this.#value(3) };
+  }
+
+  cancelFlagAddress(session: Handle): number {
+    this.#call("session_cancel_flag", session);
+    return this.#value(0);
+  }
+
+  // ---------------------------------------------------------------- memory
+
+  /** Room in the module's memory, aligned to 64; OUT_OF_MEMORY when there is none. */
+  createBuffer(bytes: number): { handle: Handle; address: number } {
+    this.#call("buffer_create", bytes);
+    return { handle: this.#handle(), address: this.#value(1) };
+  }
+
+  createTokens(tokens: Uint32Array): { handle: Handle; address: number } {
+    const buffer = this.createBuffer(tokens.length * 4);
+    this.write(buffer.address, new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
+    return buffer;
+  }
+
+  write(address: number, bytes: Uint8Array): void {
+    new Uint8Array(this.memory.buffer, address, bytes.length).set(bytes);
+  }
+
+  /** Copies: a view would be of shared memory, which most of the web refuses, or be lost when memory grows. */
+  read(address: number, bytes: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(new Uint8Array(this.memory.buffer, address, bytes));
+  }
+
+  readWords(address: number, words: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(new Uint32Array(this.memory.buffer, address, words));
+  }
+
+  readFloats(address: number, floats: number, into: Float32Array, at: number): void {
+    into.set(new Float32Array(this.memory.buffer, address, floats), at);
+  }
+
+  // ---------------------------------------------------------------- calls
+
+  #raw(name: string, ...values: (number | bigint)[]): number {
+    const run = this.#instance[`_tercet_abi_${name}`];
+    if (this.#trapped || !run)
+      throw new TercetError("ENGINE_CRASHED", this.#trapped ? "it trapped before" : `no ${name}`);
+    try {
+      return run(...values);
+    } catch (thrown) {
+      this.#trapped = true;
+      throw crashed(thrown);
+    }
+  }
+
+  #callAny(name: string, ...values: (number | bigint)[]): number {
+    return this.#raw(name, ...values);
+  }
+
+  /** Notes and suspensions are returned, errors thrown. */
+  #call(name: string, ...values: (number | bigint)[]): number {
+    const status = this.#raw(name, ...values);
+    if (status >= STATUS.BAD_ARGUMENT) throw this.#error(status);
+    return status;
+  }
+
+  #error(status: number): TercetError {
+    const view = new DataView(this.memory.buffer, this.#result);
+    const bytes = Math.min(view.getUint32(RESULT_AT_DETAIL_BYTES, true), 192);
+    const where = Number(view.getBigUint64(RESULT_AT_WHERE, true));
+    const detail = this.#text(this.#result + RESULT_AT_DETAIL, bytes);
+    return new TercetError(STATUS_NAMES.get(status) ?? "PROTOCOL", detail, { where });
+  }
+
+  /** Sizes and addresses: all below 2^53. */
+  #value(index: number): number {
+    return Number(new BigUint64Array(this.memory.buffer, this.#result, RESULT_VALUES)[index]);
+  }
+
+  #double(index: number): number {
+    return new Float64Array(this.memory.buffer, this.#result, RESULT_VALUES)[index] as number;
+  }
+
+  #handle(): Handle {
+    return this.#value(0) as Handle;
+  }
+
+  #hex(): string {
+    return hex(this.read(this.#result + RESULT_AT_BYTES, 32));
+  }
+
+  /** A string value: address and bytes. */
+  #string(index: number): string {
+    return this.#text(this.#value(index), this.#value(index + 1));
+  }
+
+  #text(address: number, bytes: number): string {
+    return bytes === 0 ? "" : new TextDecoder().decode(this.read(address, bytes));
+  }
+}
+
+/** Exactly this many bytes, rounded up to pages, and never more. OUT_OF_MEMORY when the browser has not got them. */
+export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / PAGE_BYTES);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (thrown) {
+    const megabytes = Math.ceil(bytes / 2 ** 20);
+    throw new TercetError(
+      "OUT_OF_MEMORY",
+      `the browser refused ${megabytes} MiB for model and context`,
+      {
+        where: bytes,
+        cause: thrown,
+      },
+    );
+  }
+}
+
+export function hex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
+}
+
+function crashed(thrown: unknown): TercetError {
+  if (thrown instanceof TercetError) return thrown as TercetError;
+  return new TercetError("ENGINE_CRASHED", describe(thrown), { cause: thrown });
+}
+
+async function importFactory(script: string): Promise<Factory> {
+  try {
+    const glue = (await import(/* @vite-ignore */ /* webpackIgnore: true */ script)) as {
+      default: Factory;
+    };
+    return glue.default;
+  } catch (thrown) {
+    throw new TercetError("NETWORK_FAILED", `${script}: ${describe(thrown)}`, { cause: thrown });
+  }
+}
+
+const compiledModules = new Map<string, Promise<WebAssembly.Module>>();
+
+/** Compiled once a worker: the planner and the engine may be of one kind. */
+function compile(binary: string): Promise<WebAssembly.Module> {
+  const known = compiledModules.get(binary);
+  if (known) return known;
+  const compiling = fetchAndCompile(binary);
+  compiledModules.set(binary, compiling);
+  compiling.catch(() => compiledModules.delete(binary));
+  return compiling;
+}
+
+async function fetchAndCompile(binary: string): Promise<WebAssembly.Module> {
+  let bytes: ArrayBuffer;
+  try {
+    const response = await fetch(binary, { credentials: "same-origin" });
+    if (!response.ok) throw new TercetError("HTTP_STATUS", `${binary} answered ${response.status}`);
+    bytes = await response.arrayBuffer();
+  } catch (thrown) {
+    if (thrown instanceof TercetError) throw thrown;
+    throw new TercetError("NETWORK_FAILED", `${binary}: ${describe(thrown)}`, { cause: thrown });
+  }
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (thrown) {
+    // An instruction that this engine lacks, or a content policy without 'wasm-unsafe-eval'.
+    throw new TercetError("UNSUPPORTED_BROWSER", `${binary}: ${describe(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
