@@ -1,7 +1,8 @@
 /*
- * thread_pool.c: see thread_pool.h. A worker spins for some microseconds after its last task, because a token is a few
- * hundred short tasks in a row, and then sleeps: a pure spin barrier collapses when the cores are shared with other
- * programs. Generation and sleeper counts are sequentially consistent, so that a sleeper is never missed.
+ * thread_pool.c: see thread_pool.h. Threads claim small ranges of the items one after another, the caller too, so a worker
+ * that the system has not scheduled delays nobody: the caller simply does its share. A worker spins for some microseconds
+ * after its last task, because a token is a few hundred short tasks in a row, and then sleeps: a pure spin barrier
+ * collapses when the cores are shared with other programs.
  */
 #include "thread_pool.h"
 #include "arena.h"
@@ -21,6 +22,13 @@
 
 #define SPIN_ROUNDS 2000
 
+/* Four rows of tiles at once is what the kernels like best; four claims a thread even out what the scheduler does. */
+#define RANGE_MIN 4u
+#define CLAIMS_PER_THREAD 4u
+
+/* The low half of a ticket while no item can be claimed. */
+#define CLOSED 0xFFFFFFFFu
+
 struct worker {
     struct thread_pool *pool;
     pthread_t handle;
@@ -31,14 +39,16 @@ struct thread_pool {
     tercet_allocator allocator;
     uint32_t threads; /* running ones, the caller included */
 
-    /* Written by the caller before `generation` moves on, read by workers after they saw it move. */
+    /* High half: generation, one a task. Low half: next unclaimed item. A claim is one compare-and-swap of the whole, so
+     * it fails when the generation has moved on; a successful claim keeps the fields below valid until it is finished. */
+    _Alignas(64) _Atomic(uint64_t) ticket;
     thread_pool_task task;
     void *context;
-    uint32_t count;
+    _Atomic(uint32_t) count; /* atomic: read before the claim that makes it valid */
+    _Atomic(uint32_t) range;
 
-    _Alignas(64) atomic_uint generation;
-    _Alignas(64) atomic_uint remaining; /* workers that have not finished this generation */
-    atomic_uint sleepers;
+    _Alignas(64) _Atomic(uint32_t) finished; /* items of this generation */
+    _Atomic(uint32_t) sleepers;
     atomic_bool caller_sleeps;
     atomic_bool stop;
     pthread_mutex_t mutex;
@@ -54,52 +64,71 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void run_share(const struct thread_pool *pool, uint32_t thread) {
-    uint32_t begin = (uint32_t)((uint64_t)pool->count * thread / pool->threads);
-    uint32_t end = (uint32_t)((uint64_t)pool->count * (thread + 1) / pool->threads);
-    if (begin < end)
-        pool->task(pool->context, begin, end, thread);
+static uint32_t generation_of(uint64_t ticket) {
+    return (uint32_t)(ticket >> 32);
 }
 
-static void wait_for_generation_after(struct thread_pool *pool, uint32_t seen) {
-    for (int round = 0; round < SPIN_ROUNDS; round++) {
-        if (atomic_load(&pool->generation) != seen)
-            return;
-        pause_briefly();
-    }
-    pthread_mutex_lock(&pool->mutex);
-    atomic_fetch_add(&pool->sleepers, 1);
-    while (atomic_load(&pool->generation) == seen)
-        pthread_cond_wait(&pool->work, &pool->mutex);
-    atomic_fetch_sub(&pool->sleepers, 1);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-static void *worker_main(void *opaque) {
-    struct worker *worker = opaque;
-    struct thread_pool *pool = worker->pool;
-    uint32_t seen = 0;
+/* Claims and runs ranges of this generation until none is left. */
+static void work_on(struct thread_pool *pool, uint32_t generation, uint32_t thread) {
+    uint64_t ticket = atomic_load(&pool->ticket);
     for (;;) {
-        wait_for_generation_after(pool, seen);
-        seen++;
-        if (atomic_load(&pool->stop))
-            return NULL;
-        run_share(pool, worker->index);
-        if (atomic_fetch_sub(&pool->remaining, 1) == 1 && atomic_load(&pool->caller_sleeps)) {
+        uint32_t begin = (uint32_t)ticket;
+        uint32_t count = atomic_load_explicit(&pool->count, memory_order_relaxed);
+        uint32_t range = atomic_load_explicit(&pool->range, memory_order_relaxed);
+        if (generation_of(ticket) != generation || begin >= count)
+            return;
+        uint32_t end = count - begin < range ? count : begin + range;
+        uint64_t claimed = (uint64_t)generation << 32 | end;
+        if (!atomic_compare_exchange_weak(&pool->ticket, &ticket, claimed))
+            continue;
+
+        pool->task(pool->context, begin, end, thread);
+        if (atomic_fetch_add(&pool->finished, end - begin) + (end - begin) == count &&
+            atomic_load(&pool->caller_sleeps)) {
             pthread_mutex_lock(&pool->mutex);
             pthread_cond_signal(&pool->done);
             pthread_mutex_unlock(&pool->mutex);
         }
+        ticket = atomic_load(&pool->ticket);
     }
 }
 
-static void start_generation(struct thread_pool *pool) {
-    atomic_fetch_add(&pool->generation, 1);
-    if (atomic_load(&pool->sleepers) != 0) {
-        pthread_mutex_lock(&pool->mutex);
-        pthread_cond_broadcast(&pool->work);
-        pthread_mutex_unlock(&pool->mutex);
+/* Returns a generation other than `seen`. Sleepers are counted under the lock and before the last look, and the ticket
+ * moves before the sleepers are counted: with sequentially consistent atomics none is missed. */
+static uint32_t wait_for_generation_after(struct thread_pool *pool, uint32_t seen) {
+    for (int round = 0; round < SPIN_ROUNDS; round++) {
+        uint32_t generation = generation_of(atomic_load(&pool->ticket));
+        if (generation != seen)
+            return generation;
+        pause_briefly();
     }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    uint32_t generation;
+    while ((generation = generation_of(atomic_load(&pool->ticket))) == seen)
+        pthread_cond_wait(&pool->work, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
+    return generation;
+}
+
+static void *worker_main(void *opaque) {
+    struct worker *worker = opaque;
+    uint32_t seen = 0;
+    for (;;) {
+        seen = wait_for_generation_after(worker->pool, seen);
+        if (atomic_load(&worker->pool->stop))
+            return NULL;
+        work_on(worker->pool, seen, worker->index);
+    }
+}
+
+static void wake_sleepers(struct thread_pool *pool) {
+    if (atomic_load(&pool->sleepers) == 0)
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 tercet_status thread_pool_create(const tercet_allocator *allocator, uint32_t threads,
@@ -112,9 +141,10 @@ tercet_status thread_pool_create(const tercet_allocator *allocator, uint32_t thr
     pool->allocator = *allocator;
     pool->task = NULL;
     pool->context = NULL;
-    pool->count = 0;
-    atomic_init(&pool->generation, 0);
-    atomic_init(&pool->remaining, 0);
+    atomic_init(&pool->count, 0);
+    atomic_init(&pool->ticket, CLOSED);
+    atomic_init(&pool->range, 1);
+    atomic_init(&pool->finished, 0);
     atomic_init(&pool->sleepers, 0);
     atomic_init(&pool->caller_sleeps, false);
     atomic_init(&pool->stop, false);
@@ -138,10 +168,18 @@ tercet_status thread_pool_create(const tercet_allocator *allocator, uint32_t thr
         worker->index = i;
         if (pthread_create(&worker->handle, NULL, worker_main, worker) != 0)
             break;
-        pool->threads = i + 1; /* workers read it only after a generation, which is later */
+        pool->threads = i + 1;
     }
     *out = pool;
     return pool->threads < threads ? TERCET_FEWER_THREADS : TERCET_OK;
+}
+
+static uint32_t range_of(const struct thread_pool *pool, uint32_t count) {
+    uint32_t claims = pool->threads * CLAIMS_PER_THREAD;
+    if (count < pool->threads * RANGE_MIN)
+        return (count + pool->threads - 1) / pool->threads;
+    uint32_t range = (uint32_t)(((uint64_t)count + claims - 1) / claims);
+    return (range + RANGE_MIN - 1) & ~(RANGE_MIN - 1);
 }
 
 void thread_pool_run(struct thread_pool *pool, thread_pool_task task, void *context,
@@ -151,20 +189,27 @@ void thread_pool_run(struct thread_pool *pool, thread_pool_task task, void *cont
             task(context, 0, count, 0);
         return;
     }
+    uint32_t generation = generation_of(atomic_load(&pool->ticket));
+    /* Closed first: a worker that still holds an old ticket must not claim with the new fields. */
+    atomic_store(&pool->ticket, (uint64_t)generation << 32 | CLOSED);
+    generation++;
     pool->task = task;
     pool->context = context;
-    pool->count = count;
-    atomic_store(&pool->remaining, pool->threads - 1);
-    start_generation(pool);
-    run_share(pool, 0);
+    atomic_store_explicit(&pool->count, count, memory_order_relaxed);
+    atomic_store_explicit(&pool->range, range_of(pool, count), memory_order_relaxed);
+    atomic_store(&pool->finished, 0);
+    atomic_store(&pool->ticket, (uint64_t)generation << 32);
+    wake_sleepers(pool);
+    work_on(pool, generation, 0);
+
     for (int round = 0; round < SPIN_ROUNDS; round++) {
-        if (atomic_load(&pool->remaining) == 0)
+        if (atomic_load(&pool->finished) == count)
             return;
         pause_briefly();
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_sleeps, true);
-    while (atomic_load(&pool->remaining) != 0)
+    while (atomic_load(&pool->finished) != count)
         pthread_cond_wait(&pool->done, &pool->mutex);
     atomic_store(&pool->caller_sleeps, false);
     pthread_mutex_unlock(&pool->mutex);
@@ -174,7 +219,9 @@ void thread_pool_destroy(struct thread_pool *pool) {
     if (pool == NULL)
         return;
     atomic_store(&pool->stop, true);
-    start_generation(pool);
+    uint32_t generation = generation_of(atomic_load(&pool->ticket)) + 1;
+    atomic_store(&pool->ticket, (uint64_t)generation << 32 | CLOSED);
+    wake_sleepers(pool);
     for (uint32_t i = 1; i < pool->threads; i++)
         pthread_join(pool->workers[i].handle, NULL);
     pthread_cond_destroy(&pool->work);

@@ -1,5 +1,5 @@
 /*
- * thread_pool.h: fixed workers and one operation: run a function over [0, count) split in equal contiguous ranges. The
+ * thread_pool.h: fixed workers and one operation: run a function over [0, count) in contiguous ranges. The
  * caller works too. Workers spin briefly, then sleep. Fewer threads than asked for is a note, not an error; without
  * thread support (single-threaded WebAssembly) everything runs in the caller.
  */
