@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 30, NEAR_WORD_BYTES = 24 };
+enum { HELP_COLUMN = 30, HELP_WIDTH = 80, NEAR_WORD_BYTES = 24 };
 
 bool parse_integer(const char *text, uint64_t most, uint64_t *value) {
     uint64_t sum = 0;
@@ -104,13 +104,27 @@ int arguments_error(const char *command, const char *format, ...) {
 
 /* ---------------------------------------------------------------- help */
 
-/* `text` may have several lines; all but the first are indented to the help column. */
-static void print_help_text(const char *text) {
-    for (const char *p = text; *p != '\0'; p++) {
-        putchar(*p);
-        if (*p == '\n') {
-            printf("%*s", HELP_COLUMN, "");
+/* Prints `text` as paragraphs whose lines begin at column `indent`, where the cursor stands: filled
+ * with words up to the width, whatever line ends the source has; an empty line parts paragraphs. */
+static void print_filled(const char *text, int indent) {
+    int column = indent;
+    while (*text != '\0') {
+        int word = (int)strcspn(text, " \n");
+        if (column > indent && column + 1 + word > HELP_WIDTH) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            putchar(' ');
+            column++;
         }
+        (void)fwrite(text, 1, (size_t)word, stdout);
+        column += word;
+        text += word;
+        if (text[0] == '\n' && text[1] == '\n') {
+            printf("\n\n%*s", indent, "");
+            column = indent;
+        }
+        text += strspn(text, " \n");
     }
     putchar('\n');
 }
@@ -123,12 +137,13 @@ static void print_help_row(const char *left, const char *help) {
     } else {
         printf("%*s", HELP_COLUMN - width - 2, "");
     }
-    print_help_text(help);
+    print_filled(help, HELP_COLUMN);
 }
 
 static void print_help(const struct command_line *line) {
-    printf("%stercet %s%s%s%s\n\n%s\n", style_strong(stdout), line->command, style_end(stdout),
-           line->usage[0] != '\0' ? " " : "", line->usage, line->summary);
+    printf("%stercet %s%s%s%s\n\n", style_strong(stdout), line->command, style_end(stdout),
+           line->usage[0] != '\0' ? " " : "", line->usage);
+    print_filled(line->summary, 0);
     if (line->positional_count > 0) {
         printf("\n");
     }
@@ -150,7 +165,8 @@ static void print_help(const struct command_line *line) {
     }
     print_help_row("--help", "Print this page.");
     if (line->details != NULL) {
-        printf("\n%s\n", line->details);
+        putchar('\n');
+        print_filled(line->details, 0);
     }
     printf("\n%sExample%s\n%s\n", style_strong(stdout), style_end(stdout), line->examples);
 }

@@ -31,7 +31,7 @@ struct argument {
     void *target;       /* as the kind says; keeps its value when the option is not given */
     double least, most; /* for numbers, both included */
     const char *value;  /* what the help calls the value: "N", "FILE"; NULL for a flag */
-    const char *help;   /* one or more lines, '\n' between them */
+    const char *help;   /* filled into lines by the help page */
     bool *given;        /* set when the option was given; may be NULL */
 };
 
@@ -105,7 +105,7 @@ struct positional {
 struct command_line {
     const char *command;  /* "run" */
     const char *usage;    /* what stands behind "tercet run " in the help */
-    const char *summary;  /* first paragraph of the help */
+    const char *summary;  /* first paragraph of the help, filled into lines */
     const char *details;  /* further paragraphs, behind the options; may be NULL */
     const char *examples; /* indented lines */
     const struct argument *arguments;

@@ -412,7 +412,7 @@ int command_bench(int argc, char **argv) {
         argument_text("threads", 0, &options.threads_list, "LIST",
                       "Thread counts such as 1,2 (default: the physical cores)."),
         argument_text("kernels", 0, &options.kernels_list, "LIST",
-                      "Kernel sets such as portable,x86_avx2, or all (default:\n"
+                      "Kernel sets such as portable,x86_avx2, or all (default: "
                       "the best that works here)."),
         argument_noting(argument_count("prompt", 0, &options.prompt, 1, 1 << 20,
                                        "Tokens of prompt (default 128)."),
@@ -431,11 +431,11 @@ int command_bench(int argc, char **argv) {
         .command = "bench",
         .usage = "MODEL [OPTIONS]",
         .summary =
-            "Measures prompt and decode speed, memory, and the share of the machine's read\n"
-            "bandwidth that the packed weights take: the limit for a model that does not fit\n"
+            "Measures prompt and decode speed, memory, and the share of the machine's read "
+            "bandwidth that the packed weights take: the limit for a model that does not fit "
             "into a cache.",
         .details =
-            "Every thread count is measured with every kernel set. The bandwidth is measured\n"
+            "Every thread count is measured with every kernel set. The bandwidth is measured "
             "with the same number of threads, each reading four streams at once.",
         .examples = "  tercet bench story.tercet --threads 1,2 --kernels all",
         .arguments = arguments,

@@ -65,7 +65,7 @@ int command_constants(int argc, char **argv) {
     const struct command_line line = {
         .command = "constants",
         .usage = "",
-        .summary = "Prints the status codes and the constants of the .tercet format as JSON, for\n"
+        .summary = "Prints the status codes and the constants of the .tercet format as JSON, for "
                    "programs in other languages.",
         .examples = "  tercet constants > constants.json",
     };

@@ -312,7 +312,7 @@ int command_inspect(int argc, char **argv) {
     const struct argument arguments[] = {
         argument_flag("tensors", &with_tensors, "Add the table of tensors."),
         argument_count("context", 0, &context, 1, 1 << 20,
-                       "Tell the memory of a session with N tokens\n"
+                       "Tell the memory of a session with N tokens "
                        "(default: what the model was made for)."),
         open_argument_verify(&open),
         argument_flag("json", &as_json, "Print everything as JSON."),
@@ -321,7 +321,7 @@ int command_inspect(int argc, char **argv) {
         .command = "inspect",
         .usage = "MODEL [OPTIONS]",
         .summary =
-            "Shows what is in a model: its network, how its weights are packed, where it came\n"
+            "Shows what is in a model: its network, how its weights are packed, where it came "
             "from, and the memory it needs.",
         .examples = "  tercet inspect story.tercet --tensors",
         .arguments = arguments,

@@ -123,14 +123,14 @@ int command_logits(int argc, char **argv) {
         {"MODEL", "A .tercet file.", &options.open.path, true}};
     const struct argument arguments[] = {
         argument_noting(argument_text("text", 't', &options.text, "TEXT",
-                                      "The text; the beginning-of-text token is put in front if\n"
+                                      "The text; the beginning-of-text token is put in front if "
                                       "the model uses one."),
                         &options.text_given),
         argument_noting(argument_text("tokens", 0, &options.ids, "IDS",
                                       "Token ids instead, such as 1,372,623; nothing is added."),
                         &options.ids_given),
         argument_text("output", 'o', &options.output, "FILE",
-                      "Where to write; - is standard output. A file is written\n"
+                      "Where to write; - is standard output. A file is written "
                       "under a temporary name and renamed when it is whole."),
         open_argument_threads(&options.open),
         open_argument_kernels(&options.open),
@@ -139,8 +139,8 @@ int command_logits(int argc, char **argv) {
     const struct command_line line = {
         .command = "logits",
         .usage = "MODEL (--text TEXT | --tokens IDS) -o FILE [OPTIONS]",
-        .summary = "Writes the logits of every position: 32-bit little-endian floats, one row of\n"
-                   "the whole vocabulary after another. Row i is what the model expects after\n"
+        .summary = "Writes the logits of every position: 32-bit little-endian floats, one row of "
+                   "the whole vocabulary after another. Row i is what the model expects after "
                    "token i.",
         .examples = "  tercet logits story.tercet --text \"Once upon a time\" -o logits.f32",
         .arguments = arguments,

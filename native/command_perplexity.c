@@ -201,7 +201,7 @@ int command_perplexity(int argc, char **argv) {
     };
     const struct argument arguments[] = {
         argument_noting(argument_text("tokens", 0, &options.ids_file, "FILE",
-                                      "Take token ids from a file instead, separated by blanks\n"
+                                      "Take token ids from a file instead, separated by blanks "
                                       "or commas; nothing is added."),
                         &options.ids_given),
         argument_count("context", 0, &options.context, 1, 1 << 20,
@@ -215,12 +215,11 @@ int command_perplexity(int argc, char **argv) {
     const struct command_line line = {
         .command = "perplexity",
         .usage = "MODEL (FILE | --tokens FILE) [OPTIONS]",
-        .summary = "Measures how well a model predicts a text: the mean of -log(probability) over\n"
-                   "its tokens, in nats per token and in bits per byte of text (lower is better;\n"
+        .summary = "Measures how well a model predicts a text: the mean of -log(probability) over "
+                   "its tokens, in nats per token and in bits per byte of text (lower is better; "
                    "bits per byte compare between tokenizers).",
-        .details =
-            "The text is one stream of tokens, cut into windows of the context. Every token\n"
-            "but the first is predicted once, from the tokens before it in its window.",
+        .details = "The text is one stream of tokens, cut into windows of the context. Every token "
+                   "but the first is predicted once, from the tokens before it in its window.",
         .examples = "  tercet perplexity story.tercet book.txt --limit 4096",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,

@@ -59,17 +59,17 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
                                       "Read it from a file; one final newline is dropped."),
                         &options->prompt_file_given),
         argument_count("tokens", 'n', &options->tokens, 0, TOKENS_MAX,
-                       "Most tokens to write (default 128).\n"
+                       "Most tokens to write (default 128). "
                        "The model's context is a limit, too."),
         argument_noting(argument_number("temperature", &options->temperature, 0, 100,
-                                        "0: always the likeliest token; higher: more surprise\n"
+                                        "0: always the likeliest token; higher: more surprise "
                                         "(defaults for sampling come with the model)."),
                         &options->temperature_given),
         argument_noting(argument_count("top-k", 0, &options->top_k, 0, TOKENS_MAX,
                                        "Choose among the N likeliest tokens only; 0: all."),
                         &options->top_k_given),
         argument_noting(argument_number("top-p", &options->top_p, 0.000001, 1,
-                                        "Choose among the likeliest tokens that together have\n"
+                                        "Choose among the likeliest tokens that together have "
                                         "this probability; 1: all."),
                         &options->top_p_given),
         argument_noting(argument_number("min-p", &options->min_p, 0, 1,
@@ -80,13 +80,13 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
         argument_count("repetition-window", 0, &options->repetition_window, 0, 4096,
                        "How many tokens count as recent (default 64)."),
         argument_noting(argument_integer("seed", &options->seed, SEED_MAX,
-                                         "Same seed, same text, here and in the browser\n"
+                                         "Same seed, same text, here and in the browser "
                                          "(default: a new one, printed at the end)."),
                         &options->seed_given),
         argument_texts("stop", &options->stops, "TEXT",
                        "End before this text; may be given several times."),
         argument_count("context", 0, &options->context, 1, TOKENS_MAX,
-                       "Tokens of prompt and text together (default: as many as\n"
+                       "Tokens of prompt and text together (default: as many as "
                        "this run needs, at most what the model was made for)."),
         open_argument_threads(&options->open),
         open_argument_kernels(&options->open),
@@ -95,17 +95,16 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
                       "Print only what the model wrote."),
         argument_flag("json", &options->json, "Print one JSON object when done, nothing before."),
         argument_flag("hash-logits", &options->hash_logits,
-                      "With --json: SHA-256 over the f32 logits of every position,\n"
+                      "With --json: SHA-256 over the f32 logits of every position, "
                       "prompt included, to compare builds bit for bit."),
     };
     const struct command_line line = {
         .command = "run",
         .usage = "MODEL [-p TEXT | --prompt-file FILE | -] [OPTIONS]",
-        .summary = "Writes text that continues a prompt, token by token on standard output, then\n"
+        .summary = "Writes text that continues a prompt, token by token on standard output, then "
                    "figures on standard error. Ctrl-C stops cleanly; a second one at once.",
-        .details =
-            "Without a prompt the model begins a text of its own. Tokens such as <|im_end|>\n"
-            "written in the prompt are understood as such.",
+        .details = "Without a prompt the model begins a text of its own. Tokens such as <|im_end|> "
+                   "written in the prompt are understood as such.",
         .examples = "  tercet run story.tercet -p \"One morning Tom went to the store\" -n 200\n"
                     "  tercet run story.tercet --prompt-file start.txt --temperature 0 --json",
         .arguments = arguments,
@@ -245,24 +244,26 @@ static bool show_text(void *context, const char *text, size_t bytes) {
 static void print_statistics(const struct run_options *options, const struct run_state *state) {
     const struct generation *done = &state->generation;
     tercet_session_info session;
-    char model[24], taken[24], peak[24];
+    char a[24], b[24], c[24];
     tercet_session_get_info(state->session, &session);
     bool repeatable = options->seed_given || state->session_options.sampling.temperature <= 0;
-    fprintf(stderr, "\n%sprompt     %zu tokens in %.3f s: %.1f tokens/s\n", style_faint(stderr),
-            state->prompt_tokens.count, done->prompt_seconds,
+    fprintf(stderr, "\n%sprompt     %zu tokens in %s: %.1f tokens/s\n", style_faint(stderr),
+            state->prompt_tokens.count, format_seconds(done->prompt_seconds, a, sizeof a),
             clock_rate((double)state->prompt_tokens.count, done->prompt_seconds));
-    fprintf(stderr, "generated  %u tokens in %.3f s: %.1f tokens/s; first after %.3f s; end: %s\n",
-            done->count, done->decode_seconds, clock_rate(done->count, done->decode_seconds),
-            done->first_token_seconds, generation_finish_name(done->finish));
+    fprintf(stderr, "generated  %u tokens in %s: %.1f tokens/s; first after %s; end: %s\n",
+            done->count, format_seconds(done->decode_seconds, a, sizeof a),
+            clock_rate(done->count, done->decode_seconds),
+            format_seconds(done->first_token_seconds, b, sizeof b),
+            generation_finish_name(done->finish));
     fprintf(stderr, "ran with   %s kernels, %u %s, context %u, seed %" PRIu64 "%s\n",
             state->opened.engine_info.kernels, state->opened.engine_info.threads,
             state->opened.engine_info.threads == 1 ? "thread" : "threads", session.context,
             state->session_options.sampling.seed,
             repeatable ? "" : " (give it with --seed for the same text)");
     fprintf(stderr, "memory     model %s, session %s, peak %s%s\n",
-            format_bytes(state->opened.info.file_bytes, model, sizeof model),
-            format_bytes(session.bytes, taken, sizeof taken),
-            format_bytes(machine_peak_memory(), peak, sizeof peak), style_end(stderr));
+            format_bytes(state->opened.info.file_bytes, a, sizeof a),
+            format_bytes(session.bytes, b, sizeof b),
+            format_bytes(machine_peak_memory(), c, sizeof c), style_end(stderr));
 }
 
 static void write_tokens(struct json_writer *json, const char *key, const uint32_t *tokens,
@@ -333,10 +334,10 @@ static int generate(const struct run_options *options, struct run_state *state) 
         .vocabulary = state->opened.info.vocabulary,
         .show = options->json ? NULL : show_text,
     };
+    watch_interrupt(state->session);
     if (!options->json && !options->no_prompt_echo) {
         (void)show_text(NULL, state->prompt.bytes, state->prompt.count);
     }
-    watch_interrupt(state->session);
     tercet_status status = generation_run(state->session, &state->prompt_tokens, &generation,
                                           &state->generation, &error);
     if (!options->json) {

@@ -32,7 +32,7 @@ static enum arguments_outcome read_arguments(struct tokenize_options *options, i
         argument_flag("no-special", &options->no_special,
                       "Tokens such as <|im_end|> written in the text are plain text."),
         argument_noting(argument_text("decode", 0, &options->ids, "IDS",
-                                      "The other way: ids such as 1,372,623 into text;\n"
+                                      "The other way: ids such as 1,372,623 into text; "
                                       "- reads them from standard input."),
                         &options->decode),
         argument_flag("json", &options->json, "Print ids and the text of each as JSON."),

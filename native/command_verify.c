@@ -156,10 +156,9 @@ int command_verify(int argc, char **argv) {
     const struct command_line line = {
         .command = "verify",
         .usage = "MODEL [--json]",
-        .summary =
-            "Checks header and every chunk of a model against their SHA-256, and that all\n"
-            "parts fit together. Names each damaged chunk and the bytes it covers; the exit\n"
-            "code is then 1.",
+        .summary = "Checks header and every chunk of a model against their SHA-256, and that all "
+                   "parts fit together. Names each damaged chunk and the bytes it covers; the exit "
+                   "code is then 1.",
         .examples = "  tercet verify story.tercet",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,

@@ -1,7 +1,7 @@
 /*
  * main.c: finds the command and runs it. Must never know what a command does.
  */
-#define _GNU_SOURCE 1 /* SIGXFSZ */
+#define _GNU_SOURCE 1 /* SIGXFSZ, write */
 #include "arguments.h"
 #include "commands.h"
 #include "terminal.h"
@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -99,19 +100,27 @@ static int dispatch(int argc, char **argv) {
     return run_command(argc - 1, argv + 1);
 }
 
+/* A result that did not reach its reader is a failure, also when only the last flush says so. */
+static int check_standard_output(void) {
+    tercet_error error = {0};
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return EXIT_CODE_OK;
+    }
+    /* The stream remembers that a write failed, not why; another one, to what is spoilt anyway,
+     * fails for the same reason. */
+    if (errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1) {
+        errno = EIO;
+    }
+    (void)set_error_from_errno(&error, errno, TERCET_FILE_WRITE_FAILED);
+    return report_error("standard output", &error);
+}
+
 int main(int argc, char **argv) {
     /* A reader that went away (`| head`) ends the program quietly, whatever the parent set. A file
      * size limit is reported as a failed write instead of a signal. */
     (void)signal(SIGPIPE, SIG_DFL);
     (void)signal(SIGXFSZ, SIG_IGN);
     int code = dispatch(argc, argv);
-    /* A result that did not reach its reader is a failure, also when only the last flush says so. */
-    errno = 0;
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_CODE_OK) {
-        tercet_error error = {0};
-        int number = errno != 0 ? errno : EIO; /* the stream only remembers that it failed */
-        (void)set_error_from_errno(&error, number, TERCET_FILE_WRITE_FAILED);
-        code = report_error("standard output", &error);
-    }
-    return code;
+    return code == EXIT_CODE_OK ? check_standard_output() : code;
 }

@@ -18,13 +18,13 @@ struct argument open_argument_threads(struct open_options *options) {
 
 struct argument open_argument_kernels(struct open_options *options) {
     return argument_text("kernels", 0, &options->kernels, "NAME",
-                         "Force a kernel set; `tercet --version` lists them\n"
+                         "Force a kernel set; `tercet --version` lists them "
                          "(default: the best that works here).");
 }
 
 struct argument open_argument_verify(struct open_options *options) {
     return argument_flag("verify", &options->verify,
-                         "Check the hash of every chunk first. Files up to 64 MiB\n"
+                         "Check the hash of every chunk first. Files up to 64 MiB "
                          "are always checked; larger ones only by their header.");
 }
 

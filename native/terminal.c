@@ -180,3 +180,12 @@ const char *format_quantity(uint64_t value, char *buffer, size_t capacity) {
     static const char *const units[] = {"", " k", " M", " G"};
     return format_scaled((double)value, units, 4, buffer, capacity);
 }
+
+const char *format_seconds(double seconds, char *buffer, size_t capacity) {
+    if (seconds < 1) {
+        (void)snprintf(buffer, capacity, "%.3g ms", seconds * 1000);
+    } else {
+        (void)snprintf(buffer, capacity, "%.2f s", seconds);
+    }
+    return buffer;
+}

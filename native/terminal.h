@@ -45,4 +45,7 @@ const char *format_bytes(uint64_t bytes, char *buffer, size_t capacity);
 /* "6.17 M", "260 k", "2.41 G". */
 const char *format_quantity(uint64_t value, char *buffer, size_t capacity);
 
+/* "12.3 ms", "4.56 s". */
+const char *format_seconds(double seconds, char *buffer, size_t capacity);
+
 #endif

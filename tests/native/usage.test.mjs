@@ -40,7 +40,7 @@ test("help fits into 80 columns and holds no escape sequences when it is no term
     const page = succeed([...command, "--help"]);
     assert.doesNotMatch(page, /\x1b/);
     for (const line of page.split("\n")) {
-      assert.ok(line.length <= 88, `${command}: ${line.length} columns: ${line}`);
+      assert.ok(line.length <= 80, `${command}: ${line.length} columns: ${line}`);
     }
   }
 });
