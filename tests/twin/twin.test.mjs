@@ -1,0 +1,135 @@
+// twin.test.mjs - the promise that no other engine makes: the native build and every WebAssembly module, any kernel set, any
+// number of threads, give the same tokens and the same logits, bit for bit. 20 prompts x 64 tokens each, sampled with a
+// seed; the logits of every position, prompt included, go into one SHA-256 a prompt.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { chromium } from "playwright-core";
+import { createServer, listen } from "../../scripts/serve.mjs";
+
+const root = resolve(import.meta.dirname, "../..");
+const tercet = process.env.TERCET_BIN ?? join(root, "build/native/tercet");
+const model = join(root, "models/gutenberg-kids-6m-b158.tercet");
+const prompts = JSON.parse(readFileSync(join(root, "tests/golden/prompts.json"), "utf8"));
+const TOKENS = 64;
+
+/** Enough of every sampling step that a difference in any would show. */
+const sampling = { temperature: 0.8, topK: 200, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1 };
+
+function runNatively(prompt, seed, kernels, threads) {
+  const flags = Object.entries({
+    "--prompt": prompt,
+    "--tokens": TOKENS,
+    "--temperature": sampling.temperature,
+    "--top-k": sampling.topK,
+    "--top-p": sampling.topP,
+    "--min-p": sampling.minP,
+    "--repetition-penalty": sampling.repetitionPenalty,
+    "--seed": seed,
+    "--kernels": kernels,
+    "--threads": threads,
+  }).flatMap(([name, value]) => [name, String(value)]);
+  const out = execFileSync(tercet, ["run", model, ...flags, "--json", "--hash-logits"], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { tokens, logits_sha256 } = JSON.parse(out);
+  return { tokens, logits: logits_sha256 };
+}
+
+/** The definition: portable kernels, one thread. */
+const expected = prompts.map((prompt, i) => runNatively(prompt, i, "portable", 1));
+
+test("the definition says something: whole texts, all different", () => {
+  assert.equal(prompts.length, 20);
+  for (const { tokens, logits } of expected) {
+    assert.ok(tokens.length > 0 && tokens.length <= TOKENS);
+    assert.match(logits, /^[0-9a-f]{64}$/);
+  }
+  assert.ok(expected.filter(({ tokens }) => tokens.length === TOKENS).length >= 15);
+  assert.equal(new Set(expected.map(({ logits }) => logits)).size, prompts.length);
+});
+
+describe("native", () => {
+  const usable = execFileSync(tercet, ["--version"], { encoding: "utf8" });
+  for (const kernels of ["portable", "x86_avx2"]) {
+    for (const threads of [1, 2, 3]) {
+      const missing = !usable.includes(kernels) && `this machine cannot run ${kernels}`;
+      test(`${kernels}, ${threads} threads`, { skip: missing }, () => {
+        prompts.forEach((prompt, i) => {
+          assert.deepEqual(runNatively(prompt, i, kernels, threads), expected[i], `prompt ${i}`);
+        });
+      });
+    }
+  }
+});
+
+describe("WebAssembly in Chromium", () => {
+  let folder, server, browser, page;
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tercet-twin-"));
+    cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
+    mkdirSync(join(folder, "models"));
+    cpSync(model, join(folder, "models/model.tercet"));
+    writeFileSync(join(folder, "index.html"), "<!doctype html><title>twin</title>");
+    server = createServer({ root: folder });
+    const port = await listen(server, { port: 0 });
+    browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: [
+        ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+        ...["--disable-component-update", "--disable-sync"],
+      ],
+    });
+    page = await browser.newPage();
+    page.setDefaultTimeout(120_000);
+    await page.goto(`http://127.0.0.1:${port}/`);
+  });
+  after(async () => {
+    await browser?.close();
+    server?.close();
+    server?.closeAllConnections();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  for (const [variant, threads, kernels] of [
+    ["simd128", 1, "wasm_simd128"],
+    ["simd128", 1, "portable"],
+    ["simd128-threads", 1, "wasm_simd128"],
+    ["simd128-threads", 2, "wasm_simd128"],
+    ["relaxed", 1, "wasm_relaxed"],
+    ["relaxed-threads", 1, "wasm_relaxed"],
+    ["relaxed-threads", 2, "wasm_relaxed"],
+  ]) {
+    test(`${variant}, ${kernels}, ${threads} threads`, { timeout: 120_000 }, async () => {
+      const results = await page.evaluate(
+        async ({ variant, threads, kernels, prompts, sampling, TOKENS }) => {
+          const { load } = await import("/dist/index.js");
+          const options = { variant, threads, kernels, cache: "memory" };
+          const model = await load("/models/model.tercet", options);
+          const { info } = model;
+          const all = [];
+          for (const [seed, prompt] of prompts.entries()) {
+            const run = model.generate(prompt, { ...sampling, maxTokens: TOKENS, seed });
+            const { tokens } = await run.result;
+            const begun = await model.tokenize(prompt, { addBeginning: true });
+            const logits = await model.logits([...begun, ...tokens]);
+            const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", logits));
+            const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+            all.push({ tokens, logits: hex });
+          }
+          await model.dispose();
+          return { all, info: { ...info } };
+        },
+        { variant, threads, kernels, prompts, sampling, TOKENS },
+      );
+      assert.equal(results.info.variant, variant);
+      assert.equal(results.info.threads, threads);
+      assert.equal(results.info.kernels, kernels);
+      results.all.forEach((result, i) => assert.deepEqual(result, expected[i], `prompt ${i}`));
+    });
+  }
+});
