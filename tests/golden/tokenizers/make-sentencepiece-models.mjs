@@ -18,7 +18,7 @@ const BYTE = 6;
 /** llama2.c: u32 longest piece, then for each piece f32 score, u32 bytes, text ("▁" as a space). */
 function readLlama2c(bytes) {
   const pieces = [];
-  for (let at = 4; at < bytes.length; ) {
+  for (let at = 4; at < bytes.length;) {
     const score = bytes.readFloatLE(at);
     const length = bytes.readUInt32LE(at + 4);
     const text = bytes.toString("utf8", at + 8, at + 8 + length);
@@ -79,7 +79,7 @@ function readGguf(bytes) {
 
 function varint(value) {
   const out = [];
-  for (let left = BigInt.asUintN(64, BigInt(value)); ; ) {
+  for (let left = BigInt.asUintN(64, BigInt(value)); ;) {
     const low = Number(left & 0x7fn);
     left >>= 7n;
     out.push(left > 0n ? low | 0x80 : low);
@@ -107,7 +107,11 @@ function modelProto(pieces) {
     ...pieces.map(({ text, score, type }) =>
       bytesOf(
         1,
-        Buffer.concat([bytesOf(1, text), float(2, score), ...(type === NORMAL ? [] : [number(3, type)])]),
+        Buffer.concat([
+          bytesOf(1, text),
+          float(2, score),
+          ...(type === NORMAL ? [] : [number(3, type)]),
+        ]),
       ),
     ),
     bytesOf(2, Buffer.concat(trainer)),
