@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { TestSite, Visit, launchBrowser, removeTemporaryFolders } from "./site_under_test.mjs";
+import { TestSite, Visit, launchBrowser, cleanUp } from "./site_under_test.mjs";
 
 const limit = { timeout: 60_000 };
 let browser, site;
@@ -13,8 +13,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  await site?.stop();
-  removeTemporaryFolders();
+  await cleanUp();
 });
 
 async function withPage(options, work) {

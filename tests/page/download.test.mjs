@@ -10,7 +10,7 @@ import {
   launchBrowser,
   modelBytes,
   nativeStory,
-  removeTemporaryFolders,
+  cleanUp,
 } from "./site_under_test.mjs";
 
 const limit = { timeout: 60_000 };
@@ -21,7 +21,7 @@ let browser;
 before(async () => (browser = await launchBrowser()));
 after(async () => {
   await browser?.close();
-  removeTemporaryFolders();
+  await cleanUp();
 });
 
 async function open(site) {

@@ -7,12 +7,13 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { buildSite } from "../../web/page/build.mjs";
 import {
+  STEP_TIMEOUT_MS,
   TestSite,
   Visit,
   launchBrowser,
   makeTemporaryFolder,
   modelPath,
-  removeTemporaryFolders,
+  cleanUp,
   siteFolder,
 } from "./site_under_test.mjs";
 
@@ -34,7 +35,7 @@ before(async () => {
 });
 after(async () => {
   await browser?.close();
-  removeTemporaryFolders();
+  await cleanUp();
 });
 
 async function firstVisit() {
@@ -52,10 +53,16 @@ const isNewVersion = (visit) =>
     async (mark) => (await (await fetch("tercet/index.js")).text()).includes(mark),
     MARK,
   );
+/** Asks in the page until it holds; a predicate that is a promise is more than waitForFunction takes. */
+async function until(visit, predicate) {
+  for (const end = Date.now() + STEP_TIMEOUT_MS; Date.now() < end; ) {
+    if (await visit.page.evaluate(predicate)) return;
+    await visit.page.waitForTimeout(50);
+  }
+  assert.fail(`not within ${STEP_TIMEOUT_MS} ms: ${predicate}`);
+}
 const untilWaiting = (visit) =>
-  visit.page.waitForFunction(async () =>
-    Boolean((await navigator.serviceWorker.getRegistration()).waiting),
-  );
+  until(visit, async () => Boolean((await navigator.serviceWorker.getRegistration()).waiting));
 
 test("every file is kept with its headers, no model is", limit, async () => {
   const { site, context, visit } = await firstVisit();
@@ -128,7 +135,7 @@ test("a new version takes over on the next load and removes the old one", limit,
 
   await visit.page.reload();
   await visit.ready();
-  await visit.page.waitForFunction(async () => (await caches.keys()).length === 1);
+  await until(visit, async () => (await caches.keys()).length === 1);
   assert.equal(await isNewVersion(visit), true);
   const names = await cacheNames(visit);
   assert.equal(names.length, 1);

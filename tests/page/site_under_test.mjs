@@ -34,6 +34,7 @@ export async function launchBrowser() {
 }
 
 const temporaryFolders = [];
+const openSites = new Set();
 
 export function makeTemporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "tercet-page-"));
@@ -41,7 +42,9 @@ export function makeTemporaryFolder() {
   return folder;
 }
 
-export function removeTemporaryFolders() {
+/** After a file's tests, also failed ones: an open server would keep the process alive. */
+export async function cleanUp() {
+  for (const site of openSites) await site.stop();
   for (const folder of temporaryFolders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
@@ -110,9 +113,11 @@ export class TestSite {
   async listen() {
     this.#server = createHttpServer((request, response) => this.#receive(request, response));
     this.#port = await listen(this.#server, { port: this.#port });
+    openSites.add(this);
   }
 
   async stop() {
+    openSites.delete(this);
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

@@ -12,7 +12,7 @@ import {
   modelAddress,
   modelBytes,
   nativeStory,
-  removeTemporaryFolders,
+  cleanUp,
 } from "./site_under_test.mjs";
 
 const limit = { timeout: 60_000 };
@@ -20,7 +20,7 @@ let browser;
 before(async () => (browser = await launchBrowser()));
 after(async () => {
   await browser?.close();
-  removeTemporaryFolders();
+  await cleanUp();
 });
 
 test("first visit, second visit without the model's server, third without any", limit, async () => {

@@ -13,6 +13,8 @@ export async function keepOffline(report: (text: string) => void): Promise<void>
     const installing = registration.installing;
     if (registration.active) {
       report("Ready");
+      // Browsers look for a newer version by themselves, but some of them much later. Without a network there is none.
+      registration.update().catch(() => {});
       return;
     }
     // The first installation may fail, for example when the site changes under it; "ready" would then never settle.

@@ -80,17 +80,21 @@ async function answer(request: Request, path: string): Promise<Response> {
   const response = await cache.match(new URL(path, self.registration.scope));
   // Browsers may empty a cache; then the network is all there is.
   if (!response) return fetch(request);
-  if (request.mode === "navigate" && (await handOver())) return reloadAtOnce(response);
+  if (request.mode === "navigate" && (await handOver(request))) return reloadAtOnce(response);
   return response;
 }
 
 /**
  * A newer worker waits until no page of this version is open. A reload alone never gets there, as the old page lives
- * until the new one answers. So: if this load is the only page, the newer worker takes over, and the load is repeated.
+ * until the new one has an answer. So: if no other page is open, the newer worker takes over, and the load is repeated.
+ * Where the browser does not tell a reload from a new tab, one page that is open is taken for another one.
  */
-async function handOver(): Promise<boolean> {
+async function handOver(request: Request): Promise<boolean> {
   const { waiting } = self.registration;
-  if (!waiting || (await self.clients.matchAll()).length > 1) return false;
+  if (!waiting) return false;
+  const { isReloadNavigation = false } = request as Request & { isReloadNavigation?: boolean };
+  const open = await self.clients.matchAll();
+  if (open.length > (isReloadNavigation ? 1 : 0)) return false;
   waiting.postMessage(TAKE_OVER);
   return true;
 }
