@@ -225,10 +225,10 @@ export function sealHeader(file, headerBytes) {
 }
 
 /**
- * A model as plain data -> { file, sections: name -> { at, bytes }, headerBytes }. Extra sections
- * are { id, flags, bytes }.
+ * A model as plain data -> { file, sections: name -> { at, bytes, entry }, headerBytes }. Extra
+ * sections are { id, flags, bytes }; `shortened` (name -> bytes) cuts sections, for damaged files.
  */
-export function buildContainer(model, extraSections = []) {
+export function buildContainer(model, extraSections = [], shortened = {}) {
   const data = Buffer.concat(model.tensors.map((tensor, i) => tensorData(tensor, i + 1)));
   const hashes = [];
   for (let at = 0; at < data.length; at += CHUNK_BYTES)
@@ -243,13 +243,19 @@ export function buildContainer(model, extraSections = []) {
     ...extraSections,
   ].sort((a, b) => a.id - b.id);
 
+  const length = (section) => {
+    const name = Object.keys(SECTION).find((key) => SECTION[key] === section.id);
+    return shortened[name] ?? section.bytes.length;
+  };
   let end = 64 + 24 * list.length;
   for (const section of list) {
+    section.bytes = section.bytes.subarray(0, length(section));
     section.at = padTo(end, 64);
     end = section.at + section.bytes.length;
   }
   const headerBytes = padTo(end, 64);
-  list.find(({ id }) => id === SECTION.tensors).bytes = tensorsSection(model.tensors, headerBytes);
+  const tensors = list.find(({ id }) => id === SECTION.tensors);
+  tensors.bytes = tensorsSection(model.tensors, headerBytes).subarray(0, length(tensors));
 
   const file = Buffer.concat([Buffer.alloc(headerBytes), data]);
   new Fields()

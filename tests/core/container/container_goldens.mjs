@@ -27,8 +27,9 @@ function golden(name, { reader, open = reader, where = 0, file }) {
 }
 
 /** One damaged file: `change` gets a built file and returns where the reader must point. */
-function fault(name, reader, change, { model = smallModel(), extraSections = [], open } = {}) {
-  const built = buildContainer(model, extraSections);
+function fault(name, reader, change, options = {}) {
+  const { model = smallModel(), extraSections, shortened, open } = options;
+  const built = buildContainer(model, extraSections, shortened);
   const where = change(built) ?? 0;
   if (!built.keepId) sealHeader(built.file, built.headerBytes);
   golden(name, { reader, open: open ?? reader, where, file: built.file });
@@ -222,6 +223,23 @@ fault(
   { extraSections: [{ id: 200, flags: 0, bytes: Buffer.alloc(64) }] },
 );
 
+// Sections that end inside their first fields.
+for (const [section, bytes, where] of [
+  ["rope", 3, 3],
+  ["tensors", 0, 0],
+  ["tokenizer", 3, 3],
+  ["tokenizer", 10, 10],
+  ["tokenizer", 34, 34],
+  ["tokenizer", 60, 60],
+  ["about", 8, 8],
+])
+  fault(
+    `${section}_of_${bytes}_bytes`,
+    "BAD_HEADER",
+    (built) => built.sections[section].at + where,
+    { shortened: { [section]: bytes } },
+  );
+
 // ---------------------------------------------------------------- CONFIG
 
 fault("config_size", "BAD_HEADER", (built) => {
@@ -280,6 +298,12 @@ fault("tensor_role", "UNSUPPORTED", u32In("tensors", entry(1, 4), 20));
 fault("tensor_misplaced", "BAD_HEADER", u32In("tensors", entry(1, 4), ROLE.head));
 fault("tensors_fall", "BAD_HEADER", (built) => u32In("tensors", entry(2, 0), 1)(built), {
   ...changed((model) => model.tensors.splice(1, 2, model.tensors[2], model.tensors[1])),
+});
+fault("tensor_stages_fall", "BAD_HEADER", (built) => built.sections.tensors.at + entry(2, 0), {
+  ...changed((model) => {
+    model.config.layers = 2;
+    [1, 2, 3].forEach((tensor, i) => (model.tensors[tensor].stage = [2, 1, 3][i]));
+  }),
 });
 fault("tensor_twice", "BAD_HEADER", (built) => built.sections.tensors.at + entry(2, 0), {
   ...changed((model) => (model.tensors[2].role = ROLE.q)),
@@ -419,6 +443,17 @@ fault(
   (built) => built.sections.tokenizer.at + table.specials + 4,
   {
     ...inTokenizer((tokenizer) => tokenizer.specials.reverse()),
+  },
+);
+fault(
+  "specials_of_one_length_fall",
+  "BAD_HEADER",
+  (built) => built.sections.tokenizer.at + table.specials + 8,
+  {
+    ...inTokenizer((tokenizer) => {
+      tokenizer.tokens[0].text = "<u>";
+      tokenizer.specials.push(0); // behind "<s>", which is token 1
+    }),
   },
 );
 fault("special_twice", "BAD_HEADER", u32In("tokenizer", table.specials + 4, 2));

@@ -62,11 +62,11 @@ function sentencePiece() {
   };
 }
 
-/** Byte-level BPE: all bytes, two merges, one special. */
+/** Byte-level BPE: all bytes, two merges, two specials of one length. */
 function byteLevel() {
   const tokens = Array.from({ length: 256 }, (_, byte) => ({ text: [byte], kind: KIND.normal }));
   tokens.push({ text: "th", kind: KIND.normal }, { text: "the", kind: KIND.normal });
-  tokens.push({ text: "<|end|>", kind: KIND.control });
+  tokens.push({ text: "<|end|>", kind: KIND.control }, { text: "<|pad|>", kind: KIND.control });
   const ids = Array.from({ length: 258 }, (_, id) => id);
   return {
     kind: 1,
@@ -79,7 +79,7 @@ function byteLevel() {
       [0x74, 0x68, 0, 256],
       [256, 0x65, 1, 257],
     ],
-    specials: [258],
+    specials: [258, 259],
     beginning: NO_TOKEN,
     unknown: NO_TOKEN,
   };
@@ -154,7 +154,7 @@ export function denseModel() {
       heads: 2,
       kvHeads: 1,
       headDim: 4,
-      vocabulary: 264, // larger than the tokenizer's 259, as models are padded
+      vocabulary: 264, // larger than the tokenizer's 260, as models are padded
       context: 32,
       activation: 1,
       activationBits: 32,
