@@ -18,6 +18,9 @@
 /* The sentence for a failed call: why first, since a long path may be cut. */
 static tercet_status write_failed(int number, uint64_t where, const char *path,
                                   tercet_error *error) {
+    if (number == ENOMEM)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, where,
+                           "the system has no memory to write %s", path);
     if (number == ENOSPC || number == EDQUOT)
         return tercet_fail(error, TERCET_DISK_FULL, where,
                            "the disk became full after %llu bytes of %s", (unsigned long long)where,
@@ -29,6 +32,7 @@ static tercet_status write_failed(int number, uint64_t where, const char *path,
 static void forget(struct partial_file *file) {
     free(file->path);
     free(file->destination);
+    free(file->folder);
     *file = (struct partial_file){.descriptor = -1};
 }
 
@@ -80,30 +84,43 @@ static int open_exclusively(const char *path) {
     return descriptor;
 }
 
+/* The names that writing needs, so that nothing is allocated once bytes are written. False without memory. */
+static bool make_names(struct partial_file *file) {
+    size_t room = strlen(file->destination) + sizeof ".partial-18446744073709551615";
+    const char *slash = strrchr(file->destination, '/');
+    if (slash == NULL)
+        file->folder = strdup(".");
+    else /* the folder of "/file" is "/" */
+        file->folder =
+            strndup(file->destination,
+                    slash == file->destination ? 1 : (size_t)(slash - file->destination));
+    file->path = malloc(room);
+    if (file->folder == NULL || file->path == NULL)
+        return false;
+    (void)snprintf(file->path, room, "%s.partial-%" PRIuMAX, file->destination,
+                   (uintmax_t)getpid());
+    return true;
+}
+
+static tercet_status open_partial(struct partial_file *file, uint64_t bytes, tercet_error *error) {
+    if (file->destination == NULL)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a path");
+    TERCET_TRY(check_destination(file, error));
+    if (!make_names(file))
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a path");
+    file->descriptor = open_exclusively(file->path);
+    if (file->descriptor < 0)
+        return write_failed(errno, 0, file->path, error);
+    return check_free_space(file, bytes, error);
+}
+
 tercet_status partial_file_open(const char *destination, uint64_t bytes, struct partial_file *file,
                                 tercet_error *error) {
     *file = (struct partial_file){.descriptor = -1};
     if (destination[0] == '\0')
         return tercet_fail(error, TERCET_FILE_WRITE_FAILED, 0, "the path to write to is empty");
     file->destination = strdup(destination);
-    if (file->destination == NULL)
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a path");
-    tercet_status status = check_destination(file, error);
-    if (status == TERCET_OK) {
-        size_t room = strlen(file->destination) + sizeof ".partial-18446744073709551615";
-        file->path = malloc(room);
-        if (file->path == NULL) {
-            status = tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a path");
-        } else {
-            (void)snprintf(file->path, room, "%s.partial-%" PRIuMAX, file->destination,
-                           (uintmax_t)getpid());
-            file->descriptor = open_exclusively(file->path);
-            if (file->descriptor < 0)
-                status = write_failed(errno, 0, file->path, error);
-        }
-    }
-    if (status == TERCET_OK)
-        status = check_free_space(file, bytes, error);
+    tercet_status status = open_partial(file, bytes, error);
     if (status != TERCET_OK)
         partial_file_discard(file);
     return status;
@@ -146,23 +163,15 @@ tercet_status partial_file_read(const struct partial_file *file, uint64_t offset
 
 /* The rename is on the disk only when its folder is. Some file systems cannot sync a folder and say so: nothing more can
  * be done there. */
-static tercet_status sync_folder(const char *destination, tercet_error *error) {
-    const char *slash = strrchr(destination, '/');
-    char *folder =
-        slash == NULL
-            ? strdup(".")
-            : strndup(destination, slash == destination ? 1 : (size_t)(slash - destination));
-    if (folder == NULL)
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a path");
-    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
+static tercet_status sync_folder(const struct partial_file *file, tercet_error *error) {
+    int descriptor = open(file->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return TERCET_OK; /* a folder that may be written but not read: likewise */
     int number = fsync(descriptor) == 0 ? 0 : errno;
     (void)close(descriptor);
     if (number == 0 || number == EINVAL || number == ENOTSUP)
         return TERCET_OK;
-    return write_failed(number, 0, destination, error);
+    return write_failed(number, 0, file->destination, error);
 }
 
 tercet_status partial_file_commit(struct partial_file *file, tercet_error *error) {
@@ -181,7 +190,7 @@ tercet_status partial_file_commit(struct partial_file *file, tercet_error *error
         }
     }
     if (status == TERCET_OK) {
-        status = sync_folder(file->destination, error);
+        status = sync_folder(file, error);
         forget(file);
     } else {
         partial_file_discard(file);

@@ -14,6 +14,7 @@ struct partial_file {
     int descriptor; /* -1: nothing is open */
     char *path;     /* of the partial file; malloc'ed */
     char *destination;
+    char *folder; /* of the destination */
 };
 
 /* `bytes` is the size that the file will have: DISK_FULL at once when the file system has less free. A destination that is

@@ -113,6 +113,43 @@ int fstatvfs(int descriptor, struct statvfs *system) {
     return result;
 }
 
+/* Memory that ends at the n-th allocation, libcrypto's and libc's included. A sanitizer has its own allocator, which
+ * cannot be stood in for. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_CAN_FAIL 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMORY_CAN_FAIL 0
+#endif
+#endif
+#ifndef MEMORY_CAN_FAIL
+#define MEMORY_CAN_FAIL 1
+#endif
+
+#if MEMORY_CAN_FAIL
+static unsigned allocations, fail_allocation;
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+
+static bool memory_ends(void) {
+    return fail_allocation != 0 && ++allocations == fail_allocation;
+}
+
+void *malloc(size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_calloc(count, bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_memalign(alignment, bytes);
+}
+#endif
+
 /* ---------------------------------------------------------------- a folder to write into */
 
 static char folder[] = "/tmp/tercet-writer-XXXXXX";
@@ -391,6 +428,43 @@ static void check_failing_calls(void) {
     fixture_close(&fixture);
 }
 
+/* Every allocation of a whole write fails in turn. */
+static void check_no_memory(const struct plan_fixture *fixture) {
+#if MEMORY_CAN_FAIL
+    static uint8_t data[1u << 16]; /* no allocation of the test's own in between */
+    uint64_t data_bytes = fixture_data_bytes(fixture), file_bytes;
+    uint8_t id[32];
+    tercet_status status = TERCET_OUT_OF_MEMORY;
+    REQUIRE(data_bytes <= sizeof data);
+    unsigned failures = 0;
+    for (unsigned at = 1; status != TERCET_OK && at < 100; at++) {
+        struct container_writer *writer = NULL;
+        tercet_error error = {0};
+        allocations = 0;
+        fail_allocation = at;
+        status = container_writer_open(destination, &fixture->plan, &writer, &error);
+        if (status == TERCET_OK)
+            status = container_writer_append(writer, data, (size_t)data_bytes, &error);
+        if (status == TERCET_OK)
+            status = container_writer_commit(writer, id, &file_bytes, &error);
+        else
+            container_writer_abort(writer);
+        fail_allocation = 0;
+        if (status == TERCET_OK)
+            break;
+        failures++;
+        if (!CHECK_STATUS(status, TERCET_OUT_OF_MEMORY))
+            fprintf(stderr, "    allocation %u: %s\n", at, error.detail);
+        check_untouched();
+    }
+    CHECK_STATUS(status, TERCET_OK);
+    CHECK(failures >= 7); /* writer, chunk, header, three paths, libcrypto's context */
+    put_old_file();
+#else
+    (void)fixture;
+#endif
+}
+
 static void check_free_space(const struct plan_fixture *fixture) {
     uint8_t id[32];
     tercet_error error = {0};
@@ -503,6 +577,7 @@ int main(void) {
     check_wrong_amounts(&fixture);
     check_bad_plans();
     check_failing_calls();
+    check_no_memory(&fixture);
     check_free_space(&fixture);
     check_file_size_limit();
     check_bad_paths(&fixture);
