@@ -1,0 +1,495 @@
+/*
+ * check_kernels.c: every slot of every kernel set against portable, bit by bit, and portable against
+ * plain mathematics. Walks the list of compiled sets: a new set is tested without touching this
+ * file. Sizes reach every tail, inputs every extreme, and buffers end where the next byte faults.
+ * With `--bench` it prints the speed of each set instead. Also runs as WebAssembly under Node.
+ */
+#define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "base/cpu_features.h"
+#include "kernel_bench.h"
+#include "kernel_inputs.h"
+#include "kernel_reference.h"
+
+/* Bits, except that a NaN may be any NaN: IEEE 754 and WebAssembly leave its payload open. */
+static bool same_floats(const float *a, const float *b, size_t n) {
+    if (memcmp(a, b, n * sizeof *a) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool nans = a[i] != a[i] && b[i] != b[i];
+        if (!nans && math_float_bits(a[i]) != math_float_bits(b[i])) {
+            fprintf(stderr, "    value %zu of %zu: portable %a, got %a\n", i, n, (double)a[i],
+                    (double)b[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A failed comparison is reported with what was compared. */
+#define CHECK_CASE(condition, ...)                                                                 \
+    do {                                                                                           \
+        if (!CHECK(condition)) {                                                                   \
+            fprintf(stderr, "    " __VA_ARGS__);                                                   \
+            fputc('\n', stderr);                                                                   \
+        }                                                                                          \
+    } while (0)
+
+static const uint32_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33};
+enum { COUNTS = sizeof counts / sizeof counts[0] };
+
+static const uint32_t real_sizes[] = {128, 240, 256, 257, 320, 768, 1600, 2560, 6912};
+enum { REAL_SIZES = sizeof real_sizes / sizeof real_sizes[0], SMALL_SIZES = 70 };
+
+/* 1 to 70, then the real ones. */
+static uint32_t size_at(uint32_t index) {
+    return index < SMALL_SIZES ? index + 1 : real_sizes[index - SMALL_SIZES];
+}
+enum { SIZES = SMALL_SIZES + REAL_SIZES };
+
+/* ---- integer matrices -------------------------------------------------------------------- */
+
+static void check_ternary_case(const struct tercet_kernels *set, const struct ternary_matrix *w,
+                               const struct activations *x, uint32_t begin, uint32_t end) {
+    size_t stride = tile_pad(w->rows), n = stride * x->count;
+    float *want = guarded(SLOT_WANT, n * sizeof *want);
+    float *got = guarded(SLOT_Y, n * sizeof *got);
+    set->ternary_matmul(w, x, begin, end, got, stride);
+    if (set->ternary_matmul != kernels_portable.ternary_matmul) {
+        kernels_portable.ternary_matmul(w, x, begin, end, want, stride);
+    } else {
+        for (uint32_t t = 0; t < x->count; t++) {
+            for (uint32_t row = begin * 16; row < end * 16; row++) {
+                want[t * stride + row] = reference_ternary(w, x, t, row);
+            }
+        }
+    }
+    CHECK_CASE(same_floats(want, got, n), "%s: scale %d, %u rows, %u columns, %u tokens, %u to %u",
+               set->name, (int)w->scale, w->rows, w->columns, x->count, begin, end);
+}
+
+static void check_ternary(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        for (int scale = KERNEL_SCALE_TENSOR; scale <= KERNEL_SCALE_GROUP128; scale++) {
+            uint32_t strips = 1 + (i + (uint32_t)scale) % 9;
+            if (size_at(i) > 1600) {
+                strips = 5;
+            }
+            struct ternary_matrix w = random_ternary(strips * 16 - i % 16, size_at(i),
+                                                     (enum kernel_scale)scale, CODES_RANDOM);
+            for (uint32_t c = 0; c < COUNTS; c++) {
+                struct activations x = random_activations(counts[c], size_at(i), X_RANDOM);
+                uint32_t begin = c % 3 == 1 ? strips / 2 : 0;
+                uint32_t end = c % 3 == 2 ? strips - strips / 3 : strips;
+                check_ternary_case(set, &w, &x, begin, end);
+            }
+        }
+    }
+}
+
+static void check_ternary_extremes(const struct tercet_kernels *set) {
+    static const uint32_t columns[] = {64, 128, 1040, 6912};
+    for (uint32_t i = 0; i < 4; i++) {
+        for (int codes = CODES_ALL_0; codes < CODE_KINDS; codes++) {
+            for (int kind = X_ALL_127; kind < ACTIVATION_KINDS; kind++) {
+                for (uint32_t count = 1; count <= 4; count += 3) {
+                    for (int scale = KERNEL_SCALE_ROW; scale <= KERNEL_SCALE_GROUP128; scale++) {
+                        struct ternary_matrix w = random_ternary(
+                            16, columns[i], (enum kernel_scale)scale, (enum code_kind)codes);
+                        struct activations x =
+                            random_activations(count, columns[i], (enum activation_kind)kind);
+                        check_ternary_case(set, &w, &x, 0, 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void check_int8_case(const struct tercet_kernels *set, const struct int8_matrix *w,
+                            const struct activations *x, uint32_t begin, uint32_t end) {
+    size_t stride = tile_pad(w->rows), n = stride * x->count;
+    float *want = guarded(SLOT_WANT, n * sizeof *want);
+    float *got = guarded(SLOT_Y, n * sizeof *got);
+    set->int8_matmul(w, x, begin, end, got, stride);
+    if (set->int8_matmul != kernels_portable.int8_matmul) {
+        kernels_portable.int8_matmul(w, x, begin, end, want, stride);
+    } else {
+        for (uint32_t t = 0; t < x->count; t++) {
+            for (uint32_t row = begin * 16; row < end * 16; row++) {
+                want[t * stride + row] = reference_int8(w, x, t, row);
+            }
+        }
+    }
+    CHECK_CASE(same_floats(want, got, n), "%s: %u rows, %u columns, %u tokens, %u to %u", set->name,
+               w->rows, w->columns, x->count, begin, end);
+}
+
+static void check_int8(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        uint32_t strips = size_at(i) > 1600 ? 5 : 1 + i % 9;
+        struct int8_matrix w = random_int8(strips * 16 - i % 16, size_at(i), CODES_RANDOM);
+        for (uint32_t c = 0; c < COUNTS; c++) {
+            struct activations x = random_activations(counts[c], size_at(i), X_RANDOM);
+            check_int8_case(set, &w, &x, c % 3 == 1 ? strips / 2 : 0,
+                            c % 3 == 2 ? strips - strips / 3 : strips);
+        }
+    }
+    for (int codes = CODES_ALL_0; codes < CODE_KINDS; codes++) {
+        for (int kind = X_ALL_127; kind < ACTIVATION_KINDS; kind++) {
+            for (uint32_t count = 1; count <= 4; count += 3) {
+                struct int8_matrix w = random_int8(16, 6912, (enum code_kind)codes);
+                struct activations x = random_activations(count, 6912, (enum activation_kind)kind);
+                check_int8_case(set, &w, &x, 0, 1);
+            }
+        }
+    }
+}
+
+/* ---- quantise ---------------------------------------------------------------------------- */
+
+enum float_kind {
+    FLOATS_RANDOM,
+    FLOATS_ZERO,
+    FLOATS_TIES,
+    FLOATS_TINY,
+    FLOATS_SPECIAL,
+    FLOAT_KINDS
+};
+
+static void fill_kind(float *x, uint32_t n, enum float_kind kind) {
+    static const float special[] = {HUGE_VALF, -HUGE_VALF, NAN,   -NAN,     3.4e38f,
+                                    -3.4e38f,  0x1p-149f,  -0.0f, 0x1p127f, -1e-5f};
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t r = random_u32();
+        switch (kind) {
+        case FLOATS_ZERO:
+            x[i] = r & 1 ? 0.0f : -0.0f;
+            break;
+        case FLOATS_TIES: /* with 127 among them the scale is 1: halves are ties */
+            x[i] = i == n / 2 ? 127.0f : (float)(int32_t)(r % 253) - 126.5f;
+            break;
+        case FLOATS_TINY:
+            x[i] = random_float() * 0x1p-20f;
+            break;
+        case FLOATS_SPECIAL:
+            x[i] = r % 3 == 0 ? special[r / 3 % 10] : random_float();
+            break;
+        default:
+            x[i] = random_float();
+        }
+    }
+}
+
+static void check_quantise(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        for (int kind = 0; kind < FLOAT_KINDS; kind++) {
+            uint32_t columns = size_at(i), count = counts[(i + (uint32_t)kind) % COUNTS];
+            struct activations want = random_activations(count, columns, X_RANDOM);
+            struct activations got = want;
+            size_t code_bytes = (size_t)count * want.stride;
+            size_t sum_bytes = code_bytes / 64 * sizeof(int32_t);
+            got.codes = guarded(SLOT_OTHER_CODES, code_bytes);
+            got.step = guarded(SLOT_OTHER_STEP, count * sizeof(float));
+            got.group_sums = guarded(SLOT_OTHER_SUMS, sum_bytes);
+            size_t x_stride = columns + i % 5, n = x_stride * (count - 1) + columns;
+            float *x = guarded(SLOT_X, n * sizeof *x);
+            fill_kind(x, (uint32_t)n, (enum float_kind)kind);
+
+            set->quantise(x, x_stride, &got);
+            if (set->quantise == kernels_portable.quantise) {
+                for (uint32_t t = 0; t < count; t++) {
+                    check_quantised(x + t * x_stride, &got, t);
+                }
+                continue;
+            }
+            kernels_portable.quantise(x, x_stride, &want);
+            CHECK_CASE(memcmp(want.codes, got.codes, code_bytes) == 0, "%s: kind %d, %u columns",
+                       set->name, kind, columns);
+            CHECK_MEM(want.group_sums, got.group_sums, sum_bytes);
+            CHECK_MEM(want.step, got.step, count * sizeof(float));
+        }
+    }
+}
+
+/* ---- float slots ------------------------------------------------------------------------- */
+
+static void check_float_matmul(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        for (uint32_t half = 0; half < 2; half++) {
+            uint32_t rows = 1 + i % 11, columns = size_at(i), count = counts[(i + half) % COUNTS];
+            size_t n = (size_t)rows * columns, x_stride = columns + i % 3;
+            size_t x_count = x_stride * (count - 1) + columns;
+            float *values = guarded(SLOT_VALUES, n * sizeof *values);
+            uint16_t *halves = guarded(SLOT_CODES, n * sizeof *halves);
+            float *x = guarded(SLOT_X, x_count * sizeof *x);
+            fill_floats(values, n);
+            fill_floats(x, x_count);
+            for (size_t j = 0; half && j < n;
+                 j++) { /* some subnormal; as floats for the reference */
+                halves[j] = math_float_to_half(values[j] * 0x1p-8f);
+                values[j] = math_half_to_float(halves[j]);
+            }
+            struct float_matrix w = {.values = half ? (const void *)halves : values,
+                                     .half = half != 0,
+                                     .rows = rows,
+                                     .columns = columns};
+            float *want = guarded(SLOT_WANT, count * rows * sizeof *want);
+            float *got = guarded(SLOT_Y, count * rows * sizeof *got);
+            uint32_t begin = i % 4 == 3 ? rows / 2 : 0, end = i % 4 == 2 ? rows - rows / 3 : rows;
+            set->float_matmul(&w, x, x_stride, count, begin, end, got, rows);
+            if (set->float_matmul == kernels_portable.float_matmul) {
+                for (uint32_t t = 0; t < count; t++) {
+                    for (uint32_t row = begin; row < end; row++) {
+                        check_dot(got[t * rows + row], x + t * x_stride,
+                                  values + (size_t)row * columns, columns);
+                    }
+                }
+                continue;
+            }
+            kernels_portable.float_matmul(&w, x, x_stride, count, begin, end, want, rows);
+            CHECK_CASE(same_floats(want, got, count * rows), "%s: half %u, %ux%u, %u tokens",
+                       set->name, half, rows, columns, count);
+        }
+    }
+}
+
+/* All 65536 halves as the first of 16 weights, which one-hot activations bring out. */
+static void check_all_halves(const struct tercet_kernels *set) {
+    const uint32_t rows = 65536, columns = 16;
+    uint16_t *halves = guarded(SLOT_CODES, (size_t)rows * columns * sizeof *halves);
+    float *got = guarded(SLOT_Y, rows * sizeof *got);
+    const float x[16] = {1.0f};
+    memset(halves, 0, (size_t)rows * columns * sizeof *halves);
+    for (uint32_t row = 0; row < rows; row++) {
+        halves[(size_t)row * columns] = (uint16_t)row;
+    }
+    struct float_matrix w = {.values = halves, .half = true, .rows = rows, .columns = columns};
+    set->float_matmul(&w, x, columns, 1, 0, rows, got, rows);
+    bool equal = true;
+    for (uint32_t row = 0; row < rows && equal; row++) {
+        float want = 0.0f + math_half_to_float((uint16_t)row); /* a lane starts from +0 */
+        equal = same_floats(&want, &got[row], 1);
+    }
+    CHECK_CASE(equal, "%s", set->name);
+}
+
+static void check_rms_norm(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        uint32_t n = size_at(i);
+        float *x = guarded(SLOT_X, n * sizeof *x), *weight = guarded(SLOT_SCALES, n * sizeof *x);
+        float *want = guarded(SLOT_WANT, n * sizeof *x), *got = guarded(SLOT_Y, n * sizeof *x);
+        fill_floats(x, n);
+        fill_floats(weight, n);
+        set->rms_norm(x, weight, n, 1e-5f, got);
+        if (set->rms_norm == kernels_portable.rms_norm) {
+            check_normed(x, weight, n, 1e-5f, got);
+        } else {
+            kernels_portable.rms_norm(x, weight, n, 1e-5f, want);
+            CHECK_CASE(same_floats(want, got, n), "%s: %u values", set->name, n);
+        }
+        set->rms_norm(x, weight, n, 1e-5f, x); /* in place */
+        CHECK_CASE(same_floats(got, x, n), "%s: %u values in place", set->name, n);
+    }
+}
+
+static void check_rope(const struct tercet_kernels *set) {
+    for (uint32_t pairs = 1; pairs <= 70; pairs++) {
+        for (uint32_t interleaved = 0; interleaved < 2; interleaved++) {
+            float *want = guarded(SLOT_WANT, 2 * pairs * sizeof *want);
+            float *got = guarded(SLOT_Y, 2 * pairs * sizeof *got);
+            float *turns = guarded(SLOT_X, 2 * pairs * sizeof *turns);
+            fill_floats(want, 2 * pairs);
+            memcpy(got, want, 2 * pairs * sizeof *got);
+            for (uint32_t p = 0; p < pairs; p++) {
+                double sine, cosine;
+                math_sincos(random_float() * 1000.0, &sine, &cosine);
+                turns[2 * p] = (float)cosine;
+                turns[2 * p + 1] = (float)sine;
+            }
+            set->rope(got, turns, pairs, interleaved != 0);
+            if (set->rope != kernels_portable.rope) {
+                kernels_portable.rope(want, turns, pairs, interleaved != 0);
+                CHECK_CASE(same_floats(want, got, 2 * pairs), "%s: %u pairs", set->name, pairs);
+                continue;
+            }
+            for (uint32_t p = 0; p < pairs; p++) { /* turning back gives the vector again */
+                uint32_t a = interleaved ? 2 * p : p, b = interleaved ? 2 * p + 1 : p + pairs;
+                double c = (double)turns[2 * p], s = (double)turns[2 * p + 1];
+                double size = hypot((double)want[a], (double)want[b]);
+                CHECK_NEAR((double)got[a] * c + (double)got[b] * s, want[a], size * 1e-6);
+                CHECK_NEAR((double)got[b] * c - (double)got[a] * s, want[b], size * 1e-6);
+            }
+        }
+    }
+}
+
+static void check_attend(const struct tercet_kernels *set) {
+    static const uint32_t dims[] = {1, 2, 7, 8, 15, 16, 17, 33, 48, 64, 80, 96, 100, 128, 256};
+    for (uint32_t positions = 1; positions <= 100; positions += positions < 40 ? 1 : 19) {
+        for (uint32_t d = 0; d < sizeof dims / sizeof dims[0]; d++) {
+            uint32_t dim = dims[d];
+            size_t stride = dim + positions % 3, n = stride * (positions - 1) + dim;
+            float *q = guarded(SLOT_X, dim * sizeof *q);
+            float *k = guarded(SLOT_KEYS, n * sizeof *k), *v = guarded(SLOT_VALUES, n * sizeof *v);
+            float *scores = guarded(SLOT_SCORES, positions * sizeof *scores);
+            float *want = guarded(SLOT_WANT, dim * sizeof *want);
+            float *got = guarded(SLOT_Y, dim * sizeof *got);
+            fill_floats(q, dim);
+            fill_floats(k, n);
+            fill_floats(v, n);
+            /* Every other time far apart, so that most weights are exactly 0. */
+            float scale = positions % 2 ? 0.125f : 10.0f;
+            set->attend(q, k, v, stride, positions, dim, scale, scores, got);
+            if (set->attend == kernels_portable.attend) {
+                if (positions % 2) {
+                    check_attended(q, k, v, stride, positions, dim, scale, got);
+                }
+                continue;
+            }
+            scores = guarded(SLOT_OTHER_SCORES, positions * sizeof *scores);
+            kernels_portable.attend(q, k, v, stride, positions, dim, scale, scores, want);
+            CHECK_CASE(same_floats(want, got, dim), "%s: %u positions, %u wide", set->name,
+                       positions, dim);
+        }
+    }
+}
+
+typedef void (*elementwise)(float *, const float *, size_t);
+
+static void check_elementwise(const struct tercet_kernels *set, elementwise slot,
+                              elementwise portable, double (*meaning)(double, double)) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        for (int kind = FLOATS_RANDOM; kind < FLOAT_KINDS; kind++) {
+            uint32_t n = size_at(i);
+            float *x = guarded(SLOT_X, n * sizeof *x), *y = guarded(SLOT_VALUES, n * sizeof *y);
+            float *want = guarded(SLOT_WANT, n * sizeof *x), *got = guarded(SLOT_Y, n * sizeof *x);
+            fill_kind(x, n, (enum float_kind)kind);
+            fill_kind(y, n, kind == FLOATS_SPECIAL && i % 2 ? FLOATS_SPECIAL : FLOATS_RANDOM);
+            memcpy(want, x, n * sizeof *x);
+            memcpy(got, x, n * sizeof *x);
+            slot(got, y, n);
+            portable(want, y, n);
+            CHECK_CASE(same_floats(want, got, n), "%s: kind %d, %u values", set->name, kind, n);
+            for (uint32_t j = 0; kind != FLOATS_SPECIAL && j < n; j++) {
+                double right = meaning((double)x[j], (double)y[j]);
+                CHECK_NEAR(got[j], right, fabs(right) * 1e-5 + 1e-35);
+            }
+        }
+    }
+}
+
+static double silu_of(double g, double u) {
+    return g / (1 + exp(-g)) * u;
+}
+static double relu2_of(double g, double u) {
+    return g > 0 ? g * g * u : 0;
+}
+static double sum_of(double a, double b) {
+    return (double)((float)a + (float)b);
+}
+
+/* exp in every lane: silu over a sweep of all float bit patterns, NaNs and infinities included. */
+static void check_exp_lanes(const struct tercet_kernels *set) {
+    enum { BLOCK = 4096 };
+    float x[BLOCK], got[BLOCK], ones[BLOCK];
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        ones[i] = 1.0f;
+    }
+    bool equal = true;
+    uint64_t bits = 0;
+    while (bits < UINT32_MAX && equal) {
+        for (uint32_t i = 0; i < BLOCK; i++, bits += 4099) {
+            x[i] = math_float_from_bits((uint32_t)bits);
+        }
+        memcpy(got, x, sizeof got);
+        set->silu_mul(got, ones, BLOCK);
+        for (uint32_t i = 0; i < BLOCK; i++) {
+            x[i] = (x[i] / (1.0f + math_exp(-x[i]))) * 1.0f;
+        }
+        equal = same_floats(x, got, BLOCK);
+    }
+    CHECK_CASE(equal, "%s", set->name);
+}
+
+/* ---- rows of embeddings ------------------------------------------------------------------ */
+
+static void check_rows(void) {
+    for (uint32_t columns = 1; columns <= 300; columns += 13) {
+        float *got = guarded(SLOT_Y, columns * sizeof *got);
+        for (int scale = KERNEL_SCALE_TENSOR; scale <= KERNEL_SCALE_GROUP128; scale++) {
+            struct ternary_matrix w =
+                random_ternary(37, columns, (enum kernel_scale)scale, CODES_RANDOM);
+            ternary_row(&w, 35, got);
+            for (uint32_t c = 0; c < columns; c++) { /* the column that a one-hot vector selects */
+                struct activations x = random_activations(1, columns, X_RANDOM);
+                memset(x.codes, 0, x.stride);
+                memset(x.group_sums, 0, x.stride / 64 * sizeof *x.group_sums);
+                x.codes[c] = 1;
+                x.group_sums[c / 64] = 1;
+                x.step[0] = 1.0f;
+                CHECK(got[c] == reference_ternary(&w, &x, 0, 35));
+            }
+        }
+        struct int8_matrix w = random_int8(37, columns, CODES_RANDOM);
+        int8_row(&w, 18, got);
+        for (uint32_t c = 0; c < columns; c++) {
+            CHECK(got[c] == (float)w.codes[int8_byte(18, c, columns)] * w.scales[18]);
+        }
+        float *values = guarded(SLOT_VALUES, 3 * columns * sizeof *values);
+        uint16_t *halves = guarded(SLOT_CODES, 3 * columns * sizeof *halves);
+        fill_floats(values, 3 * columns);
+        struct float_matrix f = {.values = values, .rows = 3, .columns = columns};
+        float_row(&f, 2, got);
+        CHECK_MEM(got, values + 2 * columns, columns * sizeof *got);
+        for (uint32_t i = 0; i < 3 * columns; i++) {
+            halves[i] = math_float_to_half(values[i]);
+        }
+        f = (struct float_matrix){.values = halves, .half = true, .rows = 3, .columns = columns};
+        float_row(&f, 1, got);
+        for (uint32_t c = 0; c < columns; c++) {
+            CHECK(got[c] == math_half_to_float(halves[columns + c]));
+        }
+    }
+}
+
+static void check_set(const struct tercet_kernels *set) {
+    CHECK(kernels_check(set));
+    check_quantise(set);
+    check_ternary(set);
+    check_ternary_extremes(set);
+    check_int8(set);
+    check_float_matmul(set);
+    check_all_halves(set);
+    check_rms_norm(set);
+    check_rope(set);
+    check_attend(set);
+    check_elementwise(set, set->silu_mul, kernels_portable.silu_mul, silu_of);
+    check_elementwise(set, set->relu2_mul, kernels_portable.relu2_mul, relu2_of);
+    check_elementwise(set, set->add, kernels_portable.add, sum_of);
+    check_exp_lanes(set);
+}
+
+int main(int argc, char **argv) {
+    bool bench = argc > 1 && strcmp(argv[1], "--bench") == 0;
+    check_rows();
+    for (uint32_t i = 0; kernels_at(i) != NULL; i++) {
+        struct tercet_kernels set;
+        char note[192];
+        if ((kernels_at(i)->needs & ~cpu_features()) != 0) {
+            printf("%s: not on this machine\n", kernels_at(i)->name);
+            continue;
+        }
+        if (!CHECK(kernels_select(kernels_at(i)->name, &set, note))) {
+            fprintf(stderr, "    %s\n", note);
+            continue;
+        }
+        if (bench) {
+            bench_set(&set);
+        } else {
+            check_set(&set);
+            printf("%s: checked\n", set.name);
+        }
+    }
+    return check_done();
+}
