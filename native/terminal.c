@@ -140,6 +140,8 @@ tercet_status set_error_from_errno(tercet_error *error, int number, tercet_statu
     }
     if (number == ENOSPC || number == EDQUOT) {
         status = TERCET_DISK_FULL;
+    } else if (number == ENOMEM) {
+        status = TERCET_OUT_OF_MEMORY;
     }
     return set_error(error, status, (uint64_t)number, "%s", strerror(number));
 }
