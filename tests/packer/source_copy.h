@@ -37,16 +37,19 @@ struct source_copy {
 
 static inline void folder_make(char folder[COPY_PATH_BYTES]) {
     const char *place = getenv("TMPDIR");
-    (void)snprintf(folder, COPY_PATH_BYTES, "%s/tercet-test-XXXXXX", place != NULL ? place : "/tmp");
+    (void)snprintf(folder, COPY_PATH_BYTES, "%s/tercet-test-XXXXXX",
+                   place != NULL ? place : "/tmp");
     REQUIRE(mkdtemp(folder) != NULL);
 }
 
-static inline const char *folder_path(const char *folder, const char *name, char path[COPY_PATH_BYTES]) {
+static inline const char *folder_path(const char *folder, const char *name,
+                                      char path[COPY_PATH_BYTES]) {
     REQUIRE((size_t)snprintf(path, COPY_PATH_BYTES, "%s/%s", folder, name) < COPY_PATH_BYTES);
     return path;
 }
 
-static inline void folder_write(const char *folder, const char *name, const void *bytes, size_t count) {
+static inline void folder_write(const char *folder, const char *name, const void *bytes,
+                                size_t count) {
     char path[COPY_PATH_BYTES];
     FILE *file = fopen(folder_path(folder, name, path), "wb");
     REQUIRE(file != NULL);
@@ -107,8 +110,9 @@ static inline struct copy_tensor *copy_find(struct source_copy *copy, const char
     return NULL;
 }
 
-static inline struct copy_tensor *copy_add(struct source_copy *copy, const char *name, const char *dtype,
-                                           uint32_t rank, const uint64_t *shape, size_t count) {
+static inline struct copy_tensor *copy_add(struct source_copy *copy, const char *name,
+                                           const char *dtype, uint32_t rank, const uint64_t *shape,
+                                           size_t count) {
     REQUIRE(copy->tensor_count < COPY_TENSORS_MAX && rank <= 4);
     struct copy_tensor *tensor = &copy->tensors[copy->tensor_count++];
     memset(tensor, 0, sizeof *tensor);
@@ -151,20 +155,22 @@ static inline void copy_config(struct source_copy *copy, const char *from, const
 /* ---------------------------------------------------------------- writing */
 
 /* Tensors [first, end) as one file. */
-static inline void copy_write_shard(const struct source_copy *copy, const char *name, uint32_t first, uint32_t end) {
+static inline void copy_write_shard(const struct source_copy *copy, const char *name,
+                                    uint32_t first, uint32_t end) {
     char path[COPY_PATH_BYTES], header[65536];
     size_t used = 0, offset = 0;
     header[used++] = '{';
     for (uint32_t i = first; i < end; i++) {
         const struct copy_tensor *tensor = &copy->tensors[i];
-        used += (size_t)snprintf(header + used, sizeof header - used, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
-                                 i == first ? "" : ",", tensor->name, tensor->dtype);
+        used += (size_t)snprintf(header + used, sizeof header - used,
+                                 "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", i == first ? "" : ",",
+                                 tensor->name, tensor->dtype);
         for (uint32_t d = 0; d < tensor->rank; d++) {
-            used += (size_t)snprintf(header + used, sizeof header - used, "%s%llu", d == 0 ? "" : ",",
-                                     (unsigned long long)tensor->shape[d]);
+            used += (size_t)snprintf(header + used, sizeof header - used, "%s%llu",
+                                     d == 0 ? "" : ",", (unsigned long long)tensor->shape[d]);
         }
-        used += (size_t)snprintf(header + used, sizeof header - used, "],\"data_offsets\":[%zu,%zu]}", offset,
-                                 offset + tensor->count);
+        used += (size_t)snprintf(header + used, sizeof header - used,
+                                 "],\"data_offsets\":[%zu,%zu]}", offset, offset + tensor->count);
         offset += tensor->count;
         REQUIRE(used + 256 < sizeof header);
     }
@@ -176,7 +182,8 @@ static inline void copy_write_shard(const struct source_copy *copy, const char *
     }
     REQUIRE(fwrite(header, 1, used, file) == used);
     for (uint32_t i = first; i < end; i++) {
-        REQUIRE(fwrite(copy->tensors[i].bytes, 1, copy->tensors[i].count, file) == copy->tensors[i].count);
+        REQUIRE(fwrite(copy->tensors[i].bytes, 1, copy->tensors[i].count, file) ==
+                copy->tensors[i].count);
     }
     REQUIRE(fclose(file) == 0);
 }
@@ -188,7 +195,8 @@ static inline void copy_write(const struct source_copy *copy) {
 
 /* Two shards, cut in the middle, and their index. */
 static inline void copy_write_sharded(const struct source_copy *copy) {
-    static const char *const names[] = {"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"};
+    static const char *const names[] = {"model-00001-of-00002.safetensors",
+                                        "model-00002-of-00002.safetensors"};
     char path[COPY_PATH_BYTES];
     uint32_t half = copy->tensor_count / 2;
     folder_write_text(copy->folder, "config.json", copy->config);
@@ -198,7 +206,8 @@ static inline void copy_write_sharded(const struct source_copy *copy) {
     REQUIRE(file != NULL);
     fprintf(file, "{\"metadata\":{\"total_size\":1},\"weight_map\":{");
     for (uint32_t i = 0; i < copy->tensor_count; i++) {
-        fprintf(file, "%s\"%s\":\"%s\"", i == 0 ? "" : ",", copy->tensors[i].name, names[i >= half]);
+        fprintf(file, "%s\"%s\":\"%s\"", i == 0 ? "" : ",", copy->tensors[i].name,
+                names[i >= half]);
     }
     fprintf(file, "}}");
     REQUIRE(fclose(file) == 0);
@@ -208,8 +217,8 @@ static inline void copy_write_sharded(const struct source_copy *copy) {
 
 /* Everything of golden/models/<name>; nothing of the model is written yet, but its tokenizer is. */
 static inline void source_copy_open(struct source_copy *copy, const char *name) {
-    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "tokenizer.model",
-                                        "generation_config.json"};
+    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json",
+                                        "tokenizer.model", "generation_config.json"};
     char golden[COPY_PATH_BYTES];
     uint8_t *bytes;
     size_t count;
@@ -226,8 +235,8 @@ static inline void source_copy_open(struct source_copy *copy, const char *name) 
     REQUIRE(safetensors_open(golden, &source, &error) == TERCET_OK);
     for (uint32_t i = 0; i < source.tensor_count; i++) {
         const struct safetensors_tensor *from = source.tensors[i];
-        struct copy_tensor *to = copy_add(copy, from->name, from->dtype_name, from->rank, from->shape,
-                                          (size_t)from->bytes);
+        struct copy_tensor *to = copy_add(copy, from->name, from->dtype_name, from->rank,
+                                          from->shape, (size_t)from->bytes);
         REQUIRE(safetensors_read(&source, from, 0, to->bytes, to->count, &error) == TERCET_OK);
     }
     safetensors_close(&source);

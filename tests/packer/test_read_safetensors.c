@@ -17,7 +17,8 @@ static void expect(const char *folder, tercet_status want, const char *named, co
     struct safetensors source;
     tercet_error error = {0};
     tercet_status status = safetensors_open(folder, &source, &error);
-    if (!CHECK_EQ(status, want) || !CHECK(want == TERCET_OK || strstr(error.detail, named) != NULL)) {
+    if (!CHECK_EQ(status, want) ||
+        !CHECK(want == TERCET_OK || strstr(error.detail, named) != NULL)) {
         fprintf(stderr, "    case: %s (%s)\n", what, error.detail);
     }
     if (status == TERCET_OK) {
@@ -51,7 +52,8 @@ static void test_single(void) {
         const struct safetensors_tensor *tensor = source.tensors[index];
         CHECK_EQ(tensor->bytes, copy.tensors[i].count);
         uint8_t *all = malloc((size_t)tensor->bytes);
-        CHECK_STATUS(safetensors_read(&source, tensor, 0, all, (size_t)tensor->bytes, &error), TERCET_OK);
+        CHECK_STATUS(safetensors_read(&source, tensor, 0, all, (size_t)tensor->bytes, &error),
+                     TERCET_OK);
         CHECK_MEM(all, copy.tensors[i].bytes, copy.tensors[i].count);
         free(all);
     }
@@ -63,9 +65,12 @@ static void test_single(void) {
     const struct safetensors_tensor *embedding = source.tensors[index];
     CHECK_STATUS(safetensors_read(&source, embedding, 7, bytes, 50, &error), TERCET_OK);
     CHECK_MEM(bytes, copy_find(&copy, EMBEDDING)->bytes + 7, 50);
-    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 0, &error), TERCET_OK);
-    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 1, &error), TERCET_BAD_ARGUMENT);
-    CHECK_STATUS(safetensors_read(&source, embedding, UINT64_MAX, bytes, 2, &error), TERCET_BAD_ARGUMENT);
+    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 0, &error),
+                 TERCET_OK);
+    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 1, &error),
+                 TERCET_BAD_ARGUMENT);
+    CHECK_STATUS(safetensors_read(&source, embedding, UINT64_MAX, bytes, 2, &error),
+                 TERCET_BAD_ARGUMENT);
 
     CHECK(safetensors_is_shard(&source, folder_path(copy.folder, "model.safetensors", path)));
     REQUIRE(link(path, folder_path(copy.folder, "same", other)) == 0);
@@ -85,7 +90,8 @@ static void test_single_faults(void) {
     struct source_copy copy;
     char path[COPY_PATH_BYTES];
     expect("golden/no-such-folder", TERCET_FILE_NOT_FOUND, "golden/no-such-folder", "no folder");
-    expect("golden/models/" GOLDEN "/config.json", TERCET_UNSUPPORTED_SOURCE, "config.json", "a file");
+    expect("golden/models/" GOLDEN "/config.json", TERCET_UNSUPPORTED_SOURCE, "config.json",
+           "a file");
     source_copy_open(&copy, GOLDEN);
     expect(copy.folder, TERCET_FILE_NOT_FOUND, "model.safetensors", "no weights");
     folder_write_text(copy.folder, "pytorch_model.bin", "x");
@@ -101,7 +107,8 @@ static void test_single_faults(void) {
     expect(copy.folder, TERCET_BAD_SOURCE, "model.safetensors", "an empty file");
     folder_write(copy.folder, "model.safetensors", "\x03\0\0\0\0\0\0\0{}", 10);
     expect(copy.folder, TERCET_BAD_SOURCE, "model.safetensors", "a header longer than the file");
-    folder_write_text(copy.folder, "model.safetensors", "PK\x03\x04 a zip file, as torch writes it, not safetensors");
+    folder_write_text(copy.folder, "model.safetensors",
+                      "PK\x03\x04 a zip file, as torch writes it, not safetensors");
     expect(copy.folder, TERCET_BAD_SOURCE, "model.safetensors", "a zip file");
     REQUIRE(unlink(folder_path(copy.folder, "model.safetensors", path)) == 0);
     REQUIRE(mkfifo(path, 0600) == 0);
@@ -128,7 +135,8 @@ static void test_sharded(void) {
     for (uint32_t i = 0; i < copy.tensor_count; i++) {
         uint8_t first = 0;
         REQUIRE(safetensors_find(&source, copy.tensors[i].name, &index));
-        CHECK_STATUS(safetensors_read(&source, source.tensors[index], 0, &first, 1, NULL), TERCET_OK);
+        CHECK_STATUS(safetensors_read(&source, source.tensors[index], 0, &first, 1, NULL),
+                     TERCET_OK);
         CHECK_EQ(first, copy.tensors[i].bytes[0]);
     }
     safetensors_close(&source);
@@ -140,9 +148,11 @@ static void test_sharded(void) {
     expect(copy.folder, TERCET_BAD_SOURCE, FIRST, "a missing shard");
     copy_write_sharded(&copy);
     copy_write_shard(&copy, FIRST, 1, copy.tensor_count / 2);
-    expect(copy.folder, TERCET_BAD_SOURCE, copy.tensors[0].name, "a tensor of the index is in no shard");
+    expect(copy.folder, TERCET_BAD_SOURCE, copy.tensors[0].name,
+           "a tensor of the index is in no shard");
     copy_write_shard(&copy, FIRST, 0, copy.tensor_count / 2 + 1);
-    expect(copy.folder, TERCET_BAD_SOURCE, copy.tensors[copy.tensor_count / 2].name, "a tensor is in two shards");
+    expect(copy.folder, TERCET_BAD_SOURCE, copy.tensors[copy.tensor_count / 2].name,
+           "a tensor is in two shards");
     source_copy_close(&copy);
 }
 

@@ -7,8 +7,10 @@
 static tercet_status read(const char *text, uint32_t head_dim, double context, double *frequencies,
                           double *scale, tercet_error *error) {
     struct json_document document;
-    REQUIRE(json_parse("config.json", (const uint8_t *)text, strlen(text), &document, NULL) == TERCET_OK);
-    tercet_status status = rope_frequencies_read(&document, head_dim, context, frequencies, scale, error);
+    REQUIRE(json_parse("config.json", (const uint8_t *)text, strlen(text), &document, NULL) ==
+            TERCET_OK);
+    tercet_status status =
+        rope_frequencies_read(&document, head_dim, context, frequencies, scale, error);
     json_free(&document);
     return status;
 }
@@ -37,14 +39,9 @@ static void test_rules(void) {
                                     3.4281021959525912e-05,
                                     6.6478698711812354e-06,
                                     1.2891731721515572e-06};
-    static const double yarn[] = {1,
-                                  0.17782794100389229,
-                                  0.031622776601683791,
-                                  0.004217559938927618,
-                                  0.0005,
-                                  4.4456985250973074e-05,
-                                  7.9056941504209488e-06,
-                                  1.4058533129758728e-06};
+    static const double yarn[] = {
+        1,      0.17782794100389229,    0.031622776601683791,   0.004217559938927618,
+        0.0005, 4.4456985250973074e-05, 7.9056941504209488e-06, 1.4058533129758728e-06};
     static const double theta[] = {1, 0.01};
     expect("{}", 8, plain, 1);
     expect("{\"rope_scaling\":null,\"rope_theta\":10000}", 8, plain, 1);
@@ -53,7 +50,8 @@ static void test_rules(void) {
     expect("{\"rope_theta\":5,\"rope_parameters\":{\"rope_theta\":10000.0}}", 4, theta, 1);
     expect("{\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}}", 8, linear, 1);
     expect("{\"rope_theta\":500000.0,\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8.0,"
-           "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}}",
+           "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":"
+           "8192}}",
            16, llama3, 1);
     expect("{\"rope_theta\":1000000.0,\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4.0,"
            "\"original_max_position_embeddings\":32768}}",
@@ -76,7 +74,8 @@ static void test_refusals(void) {
         const char *text, *named;
         tercet_status want;
     } cases[] = {
-        {"{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}", "dynamic", TERCET_UNSUPPORTED_SOURCE},
+        {"{\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}", "dynamic",
+         TERCET_UNSUPPORTED_SOURCE},
         {"{\"rope_scaling\":{\"rope_type\":\"longrope\"}}", "longrope", TERCET_UNSUPPORTED_SOURCE},
         {"{\"partial_rotary_factor\":0.5}", "partial_rotary_factor", TERCET_UNSUPPORTED_SOURCE},
         {"{\"rope_parameters\":{\"partial_rotary_factor\":0.25}}", "partial_rotary_factor",
@@ -91,9 +90,10 @@ static void test_refusals(void) {
         {"{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
          "\"high_freq_factor\":1,\"original_max_position_embeddings\":8192}}",
          "high_freq_factor", TERCET_BAD_SOURCE},
-        {"{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}}", "low_freq_factor", TERCET_BAD_SOURCE},
-        {"{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"attention_factor\":-1}}", "attention_factor",
+        {"{\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}}", "low_freq_factor",
          TERCET_BAD_SOURCE},
+        {"{\"rope_scaling\":{\"rope_type\":\"yarn\",\"factor\":4,\"attention_factor\":-1}}",
+         "attention_factor", TERCET_BAD_SOURCE},
         {"{\"rope_scaling\":7}", "rope_scaling", TERCET_BAD_SOURCE},
         {"{\"rope_theta\":0}", "rope_theta", TERCET_BAD_SOURCE},
         {"{\"rope_theta\":1e300}", "rope_theta", TERCET_BAD_SOURCE},

@@ -13,7 +13,8 @@ static tercet_status parse(const char *text, size_t bytes, uint64_t buffer,
     /* A block of the exact size: the sanitizer sees one byte too many. */
     uint8_t *copy = malloc(bytes > 0 ? bytes : 1);
     memcpy(copy, text, bytes);
-    tercet_status status = safetensors_parse_header("x.safetensors", copy, bytes, buffer, header, error);
+    tercet_status status =
+        safetensors_parse_header("x.safetensors", copy, bytes, buffer, header, error);
     free(copy);
     return status;
 }
@@ -29,11 +30,13 @@ static const struct fault {
     {"metadata", "{\"__metadata__\":{\"format\":\"pt\"}," A "," B "}", BUFFER, TERCET_OK},
     {"no tensors, no bytes", "{}", 0, TERCET_OK},
     {"scalar", "{\"s\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]}}", 4, TERCET_OK},
-    {"empty tensor", "{" A ",\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[16,16]}," B "}",
-     BUFFER, TERCET_OK},
-    {"unknown key in an entry", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}",
-     1, TERCET_OK},
-    {"mask of booleans", "{\"m\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, TERCET_OK},
+    {"empty tensor",
+     "{" A ",\"e\":{\"dtype\":\"F32\",\"shape\":[0,5],\"data_offsets\":[16,16]}," B "}", BUFFER,
+     TERCET_OK},
+    {"unknown key in an entry",
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1],\"x\":1}}", 1, TERCET_OK},
+    {"mask of booleans", "{\"m\":{\"dtype\":\"BOOL\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
+     TERCET_OK},
 
     {"empty text", "", BUFFER, TERCET_BAD_SOURCE},
     {"one space", " ", BUFFER, TERCET_BAD_SOURCE},
@@ -51,8 +54,10 @@ static const struct fault {
     {"lone surrogate", "{\"\\ud800\":{}}", 0, TERCET_BAD_SOURCE},
     {"no UTF-8", "{\"\xff\":{}}", 0, TERCET_BAD_SOURCE},
     {"metadata that is a number", "{\"__metadata__\":7," A "," B "}", BUFFER, TERCET_BAD_SOURCE},
-    {"metadata with a list", "{\"__metadata__\":{\"k\":[]}," A "," B "}", BUFFER, TERCET_BAD_SOURCE},
-    {"metadata twice", "{\"__metadata__\":{},\"__metadata__\":{}," A "," B "}", BUFFER, TERCET_BAD_SOURCE},
+    {"metadata with a list", "{\"__metadata__\":{\"k\":[]}," A "," B "}", BUFFER,
+     TERCET_BAD_SOURCE},
+    {"metadata twice", "{\"__metadata__\":{},\"__metadata__\":{}," A "," B "}", BUFFER,
+     TERCET_BAD_SOURCE},
 
     {"name twice", "{" A "," B "," A "}", BUFFER, TERCET_BAD_SOURCE},
     {"name twice, spelt with an escape",
@@ -62,71 +67,87 @@ static const struct fault {
      "{\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
      "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
      0, TERCET_BAD_SOURCE},
-    {"empty name", "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
-    {"name with an escape sequence", "{\"\\u001b[2J\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
-     1, TERCET_BAD_SOURCE},
-    {"dtype twice", "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+    {"empty name", "{\"\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+     TERCET_BAD_SOURCE},
+    {"name with an escape sequence",
+     "{\"\\u001b[2J\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+     TERCET_BAD_SOURCE},
+    {"dtype twice",
+     "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
      TERCET_BAD_SOURCE},
     {"entry that is a number", "{\"a\":7}", 0, TERCET_BAD_SOURCE},
     {"entry that is null", "{\"a\":null}", 0, TERCET_BAD_SOURCE},
     {"no dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
     {"no shape", "{\"a\":{\"dtype\":\"U8\",\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
     {"no offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1]}}", 1, TERCET_BAD_SOURCE},
-    {"dtype that is a number", "{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
+    {"dtype that is a number", "{\"a\":{\"dtype\":8,\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
+     TERCET_BAD_SOURCE},
     {"unknown dtype", "{\"a\":{\"dtype\":\"F4\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1,
      TERCET_UNSUPPORTED_SOURCE},
-    {"dtype in small letters", "{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
-     TERCET_UNSUPPORTED_SOURCE},
-    {"wider dtype", "{\"a\":{\"dtype\":\"F64\",\"shape\":[2,2],\"data_offsets\":[0,16]}}", 16, TERCET_BAD_SOURCE},
-
-    {"shape that is a string", "{\"a\":{\"dtype\":\"U8\",\"shape\":\"1\",\"data_offsets\":[0,1]}}", 1,
+    {"dtype in small letters", "{\"a\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+     4, TERCET_UNSUPPORTED_SOURCE},
+    {"wider dtype", "{\"a\":{\"dtype\":\"F64\",\"shape\":[2,2],\"data_offsets\":[0,16]}}", 16,
      TERCET_BAD_SOURCE},
-    {"negative size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
+
+    {"shape that is a string", "{\"a\":{\"dtype\":\"U8\",\"shape\":\"1\",\"data_offsets\":[0,1]}}",
+     1, TERCET_BAD_SOURCE},
+    {"negative size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[-1],\"data_offsets\":[0,1]}}", 1,
+     TERCET_BAD_SOURCE},
     {"fractional size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1.5],\"data_offsets\":[0,1]}}", 1,
      TERCET_BAD_SOURCE},
     {"infinite size", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1e999],\"data_offsets\":[0,1]}}", 1,
      TERCET_BAD_SOURCE},
-    {"size above 2^53", "{\"a\":{\"dtype\":\"U8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,1]}}", 1,
+    {"size above 2^53",
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,1]}}", 1,
      TERCET_BAD_SOURCE},
     {"size that is true", "{\"a\":{\"dtype\":\"U8\",\"shape\":[true],\"data_offsets\":[0,1]}}", 1,
      TERCET_BAD_SOURCE},
     {"product that wraps to 0",
-     "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, TERCET_BAD_SOURCE},
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0,
+     TERCET_BAD_SOURCE},
     {"product that wraps before a 0",
      "{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296,0],\"data_offsets\":[0,0]}}", 0,
      TERCET_BAD_SOURCE},
     {"bytes that wrap",
-     "{\"a\":{\"dtype\":\"F64\",\"shape\":[2147483648,1073741824],\"data_offsets\":[0,0]}}", 0, TERCET_BAD_SOURCE},
+     "{\"a\":{\"dtype\":\"F64\",\"shape\":[2147483648,1073741824],\"data_offsets\":[0,0]}}", 0,
+     TERCET_BAD_SOURCE},
     {"nine dimensions",
-     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, TERCET_BAD_SOURCE},
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1,
+     TERCET_BAD_SOURCE},
     {"one row too many", "{\"a\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,16]}}", 16,
      TERCET_BAD_SOURCE},
 
-    {"one offset", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1, TERCET_BAD_SOURCE},
-    {"three offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,1]}}", 1, TERCET_BAD_SOURCE},
-    {"swapped offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1, TERCET_BAD_SOURCE},
+    {"one offset", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0]}}", 1,
+     TERCET_BAD_SOURCE},
+    {"three offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1,1]}}", 1,
+     TERCET_BAD_SOURCE},
+    {"swapped offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,0]}}", 1,
+     TERCET_BAD_SOURCE},
     {"negative offset", "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]}}", 1,
      TERCET_BAD_SOURCE},
     {"wrapping offset",
-     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[18446744073709551615,0]}}", 1, TERCET_BAD_SOURCE},
+     "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[18446744073709551615,0]}}", 1,
+     TERCET_BAD_SOURCE},
     {"end behind the buffer", "{" A "," B "}", BUFFER - 1, TERCET_BAD_SOURCE},
     {"bytes behind the last tensor", "{" A "," B "}", BUFFER + 1, TERCET_BAD_SOURCE},
     {"no tensors, but bytes", "{}", 1, TERCET_BAD_SOURCE},
     {"gap in front", "{" B "}", BUFFER, TERCET_BAD_SOURCE},
-    {"gap between", "{" A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[18,22]}}", BUFFER,
-     TERCET_BAD_SOURCE},
+    {"gap between", "{" A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[18,22]}}",
+     BUFFER, TERCET_BAD_SOURCE},
     {"overlap", "{" A ",\"b\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[14,22]}}", BUFFER,
      TERCET_BAD_SOURCE},
-    {"two tensors on one place", "{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}," B "}",
-     BUFFER, TERCET_BAD_SOURCE},
+    {"two tensors on one place",
+     "{" A ",\"c\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}," B "}", BUFFER,
+     TERCET_BAD_SOURCE},
 };
 
 static void test_faults(void) {
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         struct safetensors_header header;
         tercet_error error = {0};
-        if (!CHECK_EQ(parse(faults[i].text, strlen(faults[i].text), faults[i].buffer, &header, &error),
-                      faults[i].want)) {
+        if (!CHECK_EQ(
+                parse(faults[i].text, strlen(faults[i].text), faults[i].buffer, &header, &error),
+                faults[i].want)) {
             fprintf(stderr, "    fault: %s (%s)\n", faults[i].name, error.detail);
         }
         if (faults[i].want == TERCET_OK) {
@@ -176,10 +197,12 @@ static void test_made_texts(void) {
     char name[SAFETENSORS_NAME_BYTES_MAX + 80];
     memset(name, 'n', sizeof name);
     memcpy(name, "{\"", 2);
-    strcpy(name + 2 + SAFETENSORS_NAME_BYTES_MAX, "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
+    strcpy(name + 2 + SAFETENSORS_NAME_BYTES_MAX,
+           "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
     CHECK_STATUS(parse(name, strlen(name), 1, &header, &error), TERCET_OK);
     safetensors_header_free(&header);
-    strcpy(name + 3 + SAFETENSORS_NAME_BYTES_MAX, "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
+    strcpy(name + 3 + SAFETENSORS_NAME_BYTES_MAX,
+           "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
     name[2 + SAFETENSORS_NAME_BYTES_MAX] = 'n';
     CHECK_STATUS(parse(name, strlen(name), 1, &header, &error), TERCET_BAD_SOURCE);
 }

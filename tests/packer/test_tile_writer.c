@@ -92,7 +92,8 @@ static void test_quantise_row(void) {
     const float zeros[5] = {0, -0.0f, 0, 0, 0};
     CHECK(tile_quantise_row(zeros, 5, codes) == 0.0f);
     CHECK(codes[0] == 0 && codes[1] == 0);
-    const float tiny[2] = {1e-45f, -3e-45f}; /* the scale is no longer a full float: still in range */
+    const float tiny[2] = {1e-45f,
+                           -3e-45f}; /* the scale is no longer a full float: still in range */
     (void)tile_quantise_row(tiny, 2, codes);
     CHECK(codes[0] >= -127 && codes[1] >= -127);
     uint32_t state = 3;

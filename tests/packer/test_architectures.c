@@ -1,0 +1,180 @@
+/*
+ * test_architectures.c: config.json of each family, and one refusal for every feature that the forward pass does not have.
+ */
+#define _GNU_SOURCE 1
+#include "architectures.h"
+#include "source_copy.h"
+
+static tercet_status read_architecture(const char *folder, struct architecture *architecture,
+                                       tercet_error *error) {
+    struct safetensors source;
+    REQUIRE(safetensors_open(folder, &source, NULL) == TERCET_OK);
+    tercet_status status = architecture_read(folder, &source, architecture, error);
+    /* The tensors point into the source, which this test does not use further. */
+    safetensors_close(&source);
+    return status;
+}
+
+static void test_llama(void) {
+    struct architecture a;
+    REQUIRE(read_architecture("golden/models/llama-packed-bitlinear", &a, NULL) == TERCET_OK);
+    const struct container_config *c = &a.config;
+    CHECK_EQ(c->family, FAMILY_LLAMA);
+    CHECK_EQ(c->flags, 0);
+    CHECK(c->layers == 2 && c->hidden == 48 && c->inner == 116 && c->heads == 4 &&
+          c->kv_heads == 2);
+    CHECK(c->head_dim == 16 && c->vocabulary == 301 && c->context == 128);
+    CHECK_EQ(c->activation, ACTIVATION_SILU);
+    CHECK(c->norm_epsilon == 1e-5f);
+    CHECK(c->stop_count == 1 && c->stop_tokens[0] == 297);
+    CHECK_EQ(a.beginning_token, 296);
+    CHECK_EQ(a.quantization, SOURCE_DIVIDE);
+    CHECK_EQ(a.tensor_count, 2 * 9 + 3);
+    CHECK(a.rope_scale == 1 && a.rope_frequencies[0] == 1);
+    CHECK_STR(a.class_name, "LlamaForCausalLM");
+    architecture_free(&a);
+    REQUIRE(read_architecture("golden/models/llama-packed-oldstyle", &a, NULL) == TERCET_OK);
+    CHECK_EQ(a.quantization, SOURCE_DIVIDE); /* no linear_class: still divide */
+    CHECK_EQ(a.config.flags, CONFIG_FLAG_TIED_HEAD);
+    architecture_free(&a);
+    REQUIRE(read_architecture("golden/models/llama-grid-bf16-sharded", &a, NULL) == TERCET_OK);
+    CHECK_EQ(a.quantization, SOURCE_PLAIN);
+    CHECK_NEAR(a.rope_scale, 1.1386294361119891, 1e-15);
+    architecture_free(&a);
+}
+
+static void test_bitnet(void) {
+    struct architecture a;
+    REQUIRE(read_architecture("golden/models/bitnet-packed-autobitlinear", &a, NULL) == TERCET_OK);
+    CHECK_EQ(a.config.family, FAMILY_BITNET);
+    CHECK_EQ(a.config.flags, CONFIG_FLAG_TIED_HEAD | CONFIG_FLAG_SUB_NORMS);
+    CHECK_EQ(a.config.activation, ACTIVATION_RELU2);
+    CHECK_EQ(a.quantization, SOURCE_MULTIPLY);
+    CHECK_EQ(a.tensor_count, 2 * 11 + 2);
+    architecture_free(&a);
+    REQUIRE(read_architecture("golden/models/bitnet-online-bf16", &a, NULL) == TERCET_OK);
+    CHECK_EQ(a.quantization, SOURCE_ONLINE);
+    architecture_free(&a);
+}
+
+/* Replaces `from` by `to` in the configuration of a golden model and expects `want`, with `named` in the sentence. */
+static void edit(const char *golden, const char *from, const char *to, tercet_status want,
+                 const char *named) {
+    struct source_copy copy;
+    struct architecture a;
+    tercet_error error = {0};
+    source_copy_open(&copy, golden);
+    copy_config(&copy, from, to);
+    copy_write(&copy);
+    tercet_status status = read_architecture(copy.folder, &a, &error);
+    if (!CHECK_EQ(status, want) || !CHECK(strstr(error.detail, named) != NULL)) {
+        fprintf(stderr, "    %s -> %s: %s\n", from, to, error.detail);
+    }
+    if (status == TERCET_OK) {
+        architecture_free(&a);
+    } else {
+        CHECK(a.tensors == NULL && a.rope_frequencies == NULL);
+    }
+    source_copy_close(&copy);
+}
+
+#define LLAMA "llama-packed-bitlinear"
+#define BITNET "bitnet-packed-autobitlinear"
+
+static void test_classes(void) {
+    edit(LLAMA, "LlamaForCausalLM", "MistralForCausalLM", TERCET_OK, "");
+    edit(LLAMA, "\"LlamaForCausalLM\"", "", TERCET_OK, ""); /* model_type decides */
+    edit(LLAMA, "\"model_type\": \"llama\",", "", TERCET_OK, "");
+    edit(BITNET, "BitNetForCausalLM", "BitnetForCausalLM", TERCET_OK, ""); /* 1bitLLM's spelling */
+    edit(LLAMA, "LlamaForCausalLM", "GPT2LMHeadModel", TERCET_UNSUPPORTED_SOURCE,
+         "GPT2LMHeadModel");
+    edit(LLAMA, "\"model_type\": \"llama\"", "\"model_type\": \"qwen3\"", TERCET_UNSUPPORTED_SOURCE,
+         "qwen3");
+    edit(LLAMA, "\"model_type\": \"llama\"", "\"model_type\": 3", TERCET_BAD_SOURCE, "model_type");
+    /* A mistral that looks back only so far is another model. */
+    edit(LLAMA, "\"attention_bias\"", "\"sliding_window\": 64, \"attention_bias\"",
+         TERCET_UNSUPPORTED_SOURCE, "sliding_window");
+    edit(LLAMA, "\"attention_bias\"", "\"sliding_window\": 4096, \"attention_bias\"", TERCET_OK,
+         "");
+    edit(LLAMA, "\"attention_bias\"", "\"sliding_window\": null, \"attention_bias\"", TERCET_OK,
+         "");
+}
+
+static void test_features(void) {
+    edit(LLAMA, "\"attention_bias\": false", "\"attention_bias\": true", TERCET_UNSUPPORTED_SOURCE,
+         "attention_bias");
+    edit(LLAMA, "\"mlp_bias\": false", "\"mlp_bias\": true", TERCET_UNSUPPORTED_SOURCE, "mlp_bias");
+    edit(LLAMA, "\"silu\"", "\"gelu\"", TERCET_UNSUPPORTED_SOURCE, "gelu");
+    edit(LLAMA, "\"silu\"", "\"relu2\"", TERCET_OK, "");
+    edit(BITNET, "\"relu2\"", "\"silu\"", TERCET_OK, "");
+    edit(LLAMA, "\"rope_type\": \"llama3\"", "\"rope_type\": \"longrope\"",
+         TERCET_UNSUPPORTED_SOURCE, "longrope");
+    edit(LLAMA, "\"quant_method\": \"bitnet\"", "\"quant_method\": \"gptq\"",
+         TERCET_UNSUPPORTED_SOURCE, "gptq");
+    edit(LLAMA, "\"use_rms_norm\": false", "\"use_rms_norm\": true", TERCET_UNSUPPORTED_SOURCE,
+         "use_rms_norm");
+    edit(LLAMA, "\"linear_class\": \"bitlinear\"", "\"linear_class\": \"trilinear\"",
+         TERCET_UNSUPPORTED_SOURCE, "trilinear");
+    edit(BITNET, "\"quantization_mode\": \"offline\"", "\"quantization_mode\": \"sometimes\"",
+         TERCET_UNSUPPORTED_SOURCE, "sometimes");
+    edit(BITNET, "\"quantization_mode\": \"offline\"", "\"quantization_mode\": \"online\"",
+         TERCET_BAD_SOURCE, "packed");
+}
+
+static void test_sizes(void) {
+    edit(LLAMA, "\"hidden_size\": 48", "\"hidden_size\": 0", TERCET_BAD_SOURCE, "hidden_size");
+    edit(LLAMA, "\"hidden_size\": 48", "\"hidden_size\": 4.5", TERCET_BAD_SOURCE, "hidden_size");
+    edit(LLAMA, "\"hidden_size\": 48", "\"hidden_size\": -1", TERCET_BAD_SOURCE, "hidden_size");
+    edit(LLAMA, "\"hidden_size\": 48,", "", TERCET_BAD_SOURCE, "hidden_size");
+    edit(LLAMA, "\"hidden_size\": 48", "\"hidden_size\": 70000", TERCET_LIMIT_EXCEEDED,
+         "hidden_size");
+    edit(LLAMA, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 257", TERCET_LIMIT_EXCEEDED,
+         "num_hidden_layers");
+    edit(LLAMA, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", TERCET_BAD_SOURCE,
+         "model.layers.2.");
+    edit(LLAMA, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", TERCET_UNSUPPORTED_SOURCE,
+         "model.layers.1.");
+    edit(LLAMA, "\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", TERCET_BAD_SOURCE,
+         "divide");
+    edit(LLAMA, "\"head_dim\": 16", "\"head_dim\": 15", TERCET_UNSUPPORTED_SOURCE, "head_dim");
+    edit(LLAMA, "\"head_dim\": 16", "\"head_dim\": 2048", TERCET_LIMIT_EXCEEDED, "head_dim");
+    edit(LLAMA, "\"head_dim\": 16,", "", TERCET_BAD_SOURCE,
+         "self_attn"); /* 48 / 4 = 12: other shapes */
+    edit(LLAMA, "\"num_attention_heads\": 4", "\"num_attention_heads\": 1024", TERCET_BAD_SOURCE,
+         "self_attn");
+    edit(LLAMA, "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 0", TERCET_BAD_SOURCE,
+         "rms_norm_eps");
+    edit(LLAMA, "\"vocab_size\": 301", "\"vocab_size\": 9", TERCET_OK,
+         ""); /* the embedding's rows count */
+    edit(LLAMA, "\"bos_token_id\": 296", "\"bos_token_id\": 301", TERCET_BAD_SOURCE,
+         "bos_token_id");
+    edit(LLAMA, "\"bos_token_id\": 296", "\"bos_token_id\": null", TERCET_OK, "");
+    edit(LLAMA, "\"eos_token_id\": 297", "\"eos_token_id\": 301", TERCET_BAD_SOURCE,
+         "eos_token_id");
+    edit(LLAMA, "{", "[", TERCET_BAD_SOURCE, "config.json");
+    edit(LLAMA, "\"max_position_embeddings\": 128", "\"max_position_embeddings\": 10485760",
+         TERCET_OK, "");
+}
+
+static void test_missing_config(void) {
+    struct source_copy copy;
+    struct architecture a;
+    tercet_error error;
+    char path[COPY_PATH_BYTES];
+    source_copy_open(&copy, LLAMA);
+    copy_write(&copy);
+    REQUIRE(unlink(folder_path(copy.folder, "config.json", path)) == 0);
+    CHECK_STATUS(read_architecture(copy.folder, &a, &error), TERCET_FILE_NOT_FOUND);
+    CHECK(strstr(error.detail, "config.json") != NULL);
+    source_copy_close(&copy);
+}
+
+int main(void) {
+    test_llama();
+    test_bitnet();
+    test_classes();
+    test_features();
+    test_sizes();
+    test_missing_config();
+    return check_done();
+}

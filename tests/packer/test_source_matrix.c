@@ -1,0 +1,169 @@
+/*
+ * test_source_matrix.c: rows of every stored type, the four-rows-a-byte form with both directions of its scale, and the
+ * faults that only the numbers show.
+ */
+#define _GNU_SOURCE 1
+#include "source_copy.h"
+#include "source_matrix.h"
+
+#include <math.h>
+
+struct opened {
+    struct source_copy copy;
+    struct safetensors source;
+    struct planned_tensor planned;
+    struct source_matrix matrix;
+};
+
+/* The tensor "w" (and "w_scale" if there is one) of the copy, as a matrix. */
+static tercet_status open_matrix(struct opened *opened, uint32_t rows, uint32_t columns,
+                                 enum source_quantization quantization, tercet_error *error) {
+    uint32_t index;
+    copy_write_shard(&opened->copy, "model.safetensors", 0, opened->copy.tensor_count);
+    REQUIRE(safetensors_open(opened->copy.folder, &opened->source, NULL) == TERCET_OK);
+    memset(&opened->planned, 0, sizeof opened->planned);
+    opened->planned.rows = rows;
+    opened->planned.columns = columns;
+    REQUIRE(safetensors_find(&opened->source, "w", &index));
+    opened->planned.weight = opened->source.tensors[index];
+    if (safetensors_find(&opened->source, "w_scale", &index)) {
+        opened->planned.weight_scale = opened->source.tensors[index];
+    }
+    return source_matrix_open(&opened->source, quantization, &opened->planned, &opened->matrix,
+                              error);
+}
+
+static void start(struct opened *opened) {
+    memset(opened, 0, sizeof *opened);
+    folder_make(opened->copy.folder);
+}
+
+static void finish(struct opened *opened) {
+    source_matrix_close(&opened->matrix);
+    safetensors_close(&opened->source);
+    source_copy_close(&opened->copy);
+}
+
+static void test_floats(void) {
+    static const struct {
+        const char *dtype;
+        uint8_t bytes[12]; /* 1.0, -2.5, smallest number above zero */
+        size_t size;
+        float smallest;
+    } cases[] = {
+        {"F32", {0, 0, 0x80, 0x3F, 0, 0, 0x20, 0xC0, 1, 0, 0, 0}, 4, 0x1p-149f},
+        {"BF16", {0x80, 0x3F, 0x20, 0xC0, 1, 0}, 2, 0x1p-133f},
+        {"F16", {0x00, 0x3C, 0x00, 0xC1, 1, 0}, 2, 0x1p-24f},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct opened opened;
+        const uint64_t shape[2] = {1, 3};
+        float values[3];
+        start(&opened);
+        struct copy_tensor *tensor =
+            copy_add(&opened.copy, "w", cases[i].dtype, 2, shape, cases[i].size * 3);
+        memcpy(tensor->bytes, cases[i].bytes, cases[i].size * 3);
+        REQUIRE(open_matrix(&opened, 1, 3, SOURCE_PLAIN, NULL) == TERCET_OK);
+        CHECK(!opened.matrix.packed);
+        CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 1, values, NULL), TERCET_OK);
+        CHECK(values[0] == 1.0f && values[1] == -2.5f && values[2] == cases[i].smallest);
+        enum safetensors_dtype dtype = opened.planned.weight->dtype;
+        CHECK_EQ(source_ordinal(dtype, values[2]), 1);
+        CHECK_EQ(source_ordinal(dtype, -values[2]), 1);
+        CHECK_EQ(source_ordinal(dtype, 0.0f), 0);
+        CHECK(source_ordinal_value(dtype, source_ordinal(dtype, 1.0f)) == 1.0f);
+        CHECK(source_ordinal_value(dtype, source_ordinal(dtype, -2.5f) + 1) > 2.5f);
+        finish(&opened);
+    }
+}
+
+/* F 4.1's own example: rows 0..3 of one column are -1, 0, +1, +1: byte 0xA4. */
+static void test_packed_bytes(void) {
+    struct opened opened;
+    const uint64_t shape[2] = {1, 1}, one = 1;
+    int8_t trits[4];
+    float values[4];
+    start(&opened);
+    copy_add(&opened.copy, "w", "U8", 2, shape, 1)->bytes[0] = 0xA4;
+    copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 4.0f);
+    REQUIRE(open_matrix(&opened, 4, 1, SOURCE_DIVIDE, NULL) == TERCET_OK);
+    CHECK(opened.matrix.packed && opened.matrix.scale == 0.25f);
+    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 4, trits, NULL), TERCET_OK);
+    CHECK(trits[0] == -1 && trits[1] == 0 && trits[2] == 1 && trits[3] == 1);
+    CHECK_STATUS(source_matrix_read_values(&opened.matrix, 1, 3, values, NULL), TERCET_OK);
+    CHECK(values[0] == 0.0f && values[1] == 0.25f && values[2] == 0.25f);
+    source_matrix_close(&opened.matrix);
+    REQUIRE(source_matrix_open(&opened.source, SOURCE_MULTIPLY, &opened.planned, &opened.matrix,
+                               NULL) == TERCET_OK);
+    CHECK(opened.matrix.scale == 4.0f);
+    finish(&opened);
+}
+
+/* Six rows: quarters of two, the last one empty. */
+static void test_packed_tail(void) {
+    struct opened opened;
+    const uint64_t shape[2] = {2, 3}, one = 1;
+    int8_t trits[18], want[18];
+    start(&opened);
+    struct copy_tensor *tensor = copy_add(&opened.copy, "w", "U8", 2, shape, 6);
+    for (uint32_t row = 0; row < 6; row++) {
+        for (uint32_t c = 0; c < 3; c++) {
+            want[row * 3 + c] = (int8_t)((int)((row * 7 + c * 2) % 3) - 1);
+            tensor->bytes[row % 2 * 3 + c] |= (uint8_t)((want[row * 3 + c] + 1) << (2 * (row / 2)));
+        }
+    }
+    for (int i = 0; i < 6; i++) {
+        tensor->bytes[i] |= 0xC0; /* rubbish where there are no rows */
+    }
+    copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 1.0f);
+    REQUIRE(open_matrix(&opened, 6, 3, SOURCE_DIVIDE, NULL) == TERCET_OK);
+    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 6, trits, NULL), TERCET_OK);
+    CHECK_MEM(trits, want, 18);
+    finish(&opened);
+}
+
+static void test_faults(void) {
+    static const float bad_scales[] = {0.0f, -1.0f, INFINITY, NAN, 0x1p-149f};
+    const uint64_t shape[2] = {1, 2}, one = 1;
+    struct opened opened;
+    tercet_error error;
+    float values[8];
+    int8_t trits[8];
+    for (size_t i = 0; i < sizeof bad_scales / sizeof bad_scales[0]; i++) {
+        start(&opened);
+        (void)copy_add(&opened.copy, "w", "U8", 2, shape, 2);
+        copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, bad_scales[i]);
+        CHECK_STATUS(open_matrix(&opened, 4, 2, SOURCE_DIVIDE, &error), TERCET_BAD_SOURCE);
+        CHECK(strstr(error.detail, "w_scale") != NULL);
+        finish(&opened);
+    }
+    start(&opened);
+    copy_add(&opened.copy, "w", "U8", 2, shape, 2)->bytes[1] = 0x30; /* code 3 in row 2 */
+    copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 1.0f);
+    REQUIRE(open_matrix(&opened, 4, 2, SOURCE_MULTIPLY, NULL) == TERCET_OK);
+    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 4, trits, &error), TERCET_BAD_SOURCE);
+    CHECK(strstr(error.detail, "tensor w") != NULL &&
+          strstr(error.detail, "row 2, column 1") != NULL);
+    CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 4, values, &error),
+                 TERCET_BAD_SOURCE);
+    CHECK(strstr(error.detail, "row 2, column 1") != NULL);
+    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 2, trits, NULL), TERCET_OK);
+    finish(&opened);
+
+    start(&opened);
+    struct copy_tensor *halves = copy_add(&opened.copy, "w", "F16", 2, shape, 4);
+    halves->bytes[3] = 0x7E; /* a NaN */
+    REQUIRE(open_matrix(&opened, 1, 2, SOURCE_PLAIN, NULL) == TERCET_OK);
+    CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 1, values, &error),
+                 TERCET_BAD_SOURCE);
+    CHECK(strstr(error.detail, "row 0, column 1") != NULL);
+    finish(&opened);
+}
+
+int main(void) {
+    test_floats();
+    test_packed_bytes();
+    test_packed_tail();
+    test_faults();
+    return check_done();
+}
