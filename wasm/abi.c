@@ -390,6 +390,8 @@ extern unsigned char __heap_base; /* the linker's: end of static data and of the
 /* Texts: per token of context 8 bytes of text, each of which takes itself, a token (4 bytes) and about 40 bytes of
  * tokenizer scratch. */
 #define TEXT_BYTES_PER_TOKEN (8u * 48u)
+/* Of the linker's options, too: a module refuses to start in less. */
+#define MEMORY_BYTES_LEAST (1024u * 1024u)
 /* malloc's own tables, static data that differs between modules, small texts. */
 #define MARGIN_BYTES (512u * 1024u)
 
@@ -420,7 +422,7 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
     uint64_t bytes = (uintptr_t)&__heap_base + taken_bytes + info.data_bytes + session_bytes +
                      3 * BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +
                      tokens * TEXT_BYTES_PER_TOKEN + MARGIN_BYTES;
-    put(0, bytes);
+    put(0, bytes < MEMORY_BYTES_LEAST ? MEMORY_BYTES_LEAST : bytes);
     put(1, session_bytes);
     if (bytes > ((uint64_t)65535 << 16)) {
         error = (tercet_error){.status = TERCET_OUT_OF_MEMORY, .where = bytes};

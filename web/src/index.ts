@@ -46,9 +46,8 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
       },
     });
     const loaded = await result;
-    client.shareCancel(loaded.cancel);
     for (const notice of loaded.info.notices) console.info(`tercet: ${notice}`);
-    return new Model(client, loaded);
+    return Model.open(client, loaded);
   } catch (thrown) {
     const error = signal?.aborted ? abortedError(signal) : thrown;
     client.terminate(new TercetError("DISPOSED"));
@@ -71,10 +70,15 @@ export class Model {
   readonly #client: EngineClient;
   #disposed = false;
 
-  /** Use load(). */
-  constructor(client: EngineClient, loaded: LoadedModel) {
+  private constructor(client: EngineClient, info: ModelInfo) {
     this.#client = client;
-    this.info = loaded.info;
+    this.info = info;
+  }
+
+  /** @internal Users call load(). */
+  static open(client: EngineClient, loaded: LoadedModel): Model {
+    client.shareCancel(loaded.cancel);
+    return new Model(client, loaded.info);
   }
 
   /**

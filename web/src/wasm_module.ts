@@ -253,11 +253,11 @@ export class WasmModule {
       dataBytes: this.#value(22),
       fileBytes: this.#value(23),
       sampling: {
-        temperature: this.#double(26),
+        temperature: shortest(this.#double(26)),
         topK: this.#value(24),
-        topP: this.#double(27),
-        minP: this.#double(28),
-        repetitionPenalty: this.#double(29),
+        topP: shortest(this.#double(27)),
+        minP: shortest(this.#double(28)),
+        repetitionPenalty: shortest(this.#double(29)),
         repetitionWindow: this.#value(25),
       },
     };
@@ -474,6 +474,12 @@ export function createMemory(bytes: number, shared: boolean): WebAssembly.Memory
       },
     );
   }
+}
+
+/** 0.7 for the f32 that is called 0.699999988079071: both are the same f32. */
+function shortest(value: number): number {
+  const short = Number(value.toPrecision(7));
+  return Math.fround(short) === value ? short : value;
 }
 
 export function hex(bytes: Uint8Array): string {
