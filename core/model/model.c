@@ -87,7 +87,8 @@ static uint64_t count_zeros(const uint8_t *codes, uint32_t rows, uint32_t column
     for (uint32_t row = 0; row < rows; row++)
         for (uint32_t column = 0; column < columns; column++)
             zeros +=
-                ((codes[ternary_byte(row, column, columns)] >> ternary_shift(column)) & 3u) == 1u;
+                (((uint32_t)codes[ternary_byte(row, column, columns)] >> ternary_shift(column)) &
+                 3u) == 1u;
     return zeros;
 }
 
