@@ -106,7 +106,7 @@ static inline struct copy_tensor *copy_find(struct source_copy *copy, const char
         }
     }
     fprintf(stderr, "the test looks for a tensor that is not there: %s\n", name);
-    REQUIRE(!"tensor found");
+    REQUIRE(false);
     return NULL;
 }
 
