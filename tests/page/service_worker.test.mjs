@@ -55,7 +55,7 @@ const isNewVersion = (visit) =>
   );
 /** Asks in the page until it holds; a predicate that is a promise is more than waitForFunction takes. */
 async function until(visit, predicate) {
-  for (const end = Date.now() + STEP_TIMEOUT_MS; Date.now() < end; ) {
+  for (const end = Date.now() + STEP_TIMEOUT_MS; Date.now() < end;) {
     if (await visit.page.evaluate(predicate)) return;
     await visit.page.waitForTimeout(50);
   }

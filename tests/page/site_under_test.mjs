@@ -48,11 +48,16 @@ export async function cleanUp() {
   for (const folder of temporaryFolders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
+function rangeOf(header) {
+  const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(header ?? "") ?? [];
+  return [Number(first), last === "" ? modelBytes.length - 1 : Number(last)];
+}
+
 /** The site on a port of its own. Faults concern the model file only; page files always come whole. */
 export class TestSite {
-  /** Bytes of model files that were sent, and the requests that asked for them. */
+  /** Bytes of model files that were sent; the ranges that were asked for, as [first, last] byte. */
   modelBytesSent = 0;
-  modelRequests = [];
+  modelRanges = [];
   /** Paths of all requests, in order. */
   paths = [];
   #isolation;
@@ -106,7 +111,7 @@ export class TestSite {
 
   resetCounts() {
     this.modelBytesSent = 0;
-    this.modelRequests = [];
+    this.modelRanges = [];
     this.paths = [];
   }
 
@@ -132,25 +137,31 @@ export class TestSite {
       this.#answer(request, response);
       return;
     }
-    this.modelRequests.push(request.headers.range ?? "whole file");
+    this.modelRanges.push(rangeOf(request.headers.range));
     if (this.#bytesUntilCut <= 0) {
       response.destroy();
       return;
     }
+    // The body goes out piece by piece at the wanted speed, until the cut; its end waits for it.
     const write = response.write.bind(response);
+    const end = response.end.bind(response);
+    let sending = Promise.resolve();
     response.write = (chunk) => {
-      const sent = chunk.subarray(0, Math.max(0, Math.min(chunk.length, this.#bytesUntilCut)));
-      this.#bytesUntilCut -= sent.length;
-      this.modelBytesSent += sent.length;
-      write(sent, () => {
+      sending = sending.then(async () => {
+        const sent = chunk.subarray(0, Math.max(0, Math.min(chunk.length, this.#bytesUntilCut)));
+        this.#bytesUntilCut -= sent.length;
+        this.modelBytesSent += sent.length;
+        await new Promise((resolve) =>
+          setTimeout(resolve, (sent.length / this.#bytesPerSecond) * 1000),
+        );
+        if (response.destroyed) return;
+        await new Promise((resolve) => write(sent, resolve));
         if (this.#bytesUntilCut <= 0) response.destroy();
+        else response.emit("drain");
       });
-      const delay = Number.isFinite(this.#bytesPerSecond)
-        ? (sent.length / this.#bytesPerSecond) * 1000
-        : 0;
-      setTimeout(() => response.emit("drain"), delay);
       return false;
     };
+    response.end = (chunk) => void sending.then(() => end(chunk));
     this.#answerModel(request, response);
   }
 }

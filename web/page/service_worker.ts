@@ -99,11 +99,11 @@ async function handOver(request: Request): Promise<boolean> {
   return true;
 }
 
-/** An empty page with the same protections that loads again. */
+/** A page with the same protections that only loads again. The icon is named, or the browser asks for another. */
 function reloadAtOnce(page: Response): Response {
   const headers = new Headers(page.headers);
   headers.delete("Content-Length");
   headers.delete("Content-Encoding");
   headers.set("Refresh", "0");
-  return new Response("", { headers });
+  return new Response('<!doctype html><link rel="icon" href="icon.svg">', { headers });
 }
