@@ -2,6 +2,7 @@
  * command_logits.c: `tercet logits`: the logits of every position of a text, raw, for comparison
  * with other programs. Computes in slices, as a prompt is computed; keeps one slice in memory.
  */
+#define _GNU_SOURCE 1 /* isatty */
 #include "commands.h"
 #include "input_text.h"
 #include "open_model.h"
@@ -9,6 +10,8 @@
 #include "terminal.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "logits files are little-endian: this host needs a conversion"
@@ -157,6 +160,9 @@ int command_logits(int argc, char **argv) {
     }
     if (options.output == NULL) {
         return arguments_error("logits", "-o FILE is missing");
+    }
+    if (strcmp(options.output, "-") == 0 && isatty(STDOUT_FILENO)) {
+        return arguments_error("logits", "-o - would write binary data to the terminal");
     }
     return logits(&options);
 }

@@ -114,26 +114,34 @@ static void print_text(const struct tokenize_options *options, const char *text,
     }
 }
 
+/* The text of checked ids in a block of its own size: asked for first, then filled. */
+static tercet_status detokenize(const struct open_model *opened, const struct token_list *list,
+                                char **text, size_t *bytes, tercet_error *error) {
+    tercet_status status =
+        tercet_detokenize(opened->model, list->tokens, list->count, NULL, 0, bytes, error);
+    if (status != TERCET_OK && (status != TERCET_BAD_ARGUMENT || *bytes == 0)) {
+        return status;
+    }
+    *text = malloc(*bytes + 1);
+    if (*text == NULL) {
+        return set_error(error, TERCET_OUT_OF_MEMORY, *bytes, "the text of the tokens");
+    }
+    return tercet_detokenize(opened->model, list->tokens, list->count, *text, *bytes, bytes, error);
+}
+
 static int decode(const struct tokenize_options *options, const struct open_model *opened,
                   const struct input_text *ids) {
     struct token_list list;
     tercet_error error = {0};
     size_t bytes = 0;
     char *text = NULL;
-    tercet_status status = token_list_parse(&list, ids, &error);
-    if (status != TERCET_OK) {
-        return arguments_error("tokenize", "%s", error.detail);
+    if (token_list_parse(&list, ids, &error) != TERCET_OK) {
+        return error.status == TERCET_BAD_ARGUMENT ? arguments_error("tokenize", "%s", error.detail)
+                                                   : report_error("--decode", &error);
     }
-    status = token_list_check(&list, opened->info.vocabulary, &error);
-    if (status == TERCET_OK) { /* first the size, then the text */
-        status = tercet_detokenize(opened->model, list.tokens, list.count, NULL, 0, &bytes, &error);
-        text = malloc(bytes + 1);
-    }
-    if ((status == TERCET_BAD_ARGUMENT || status == TERCET_OK) && text != NULL) {
-        status =
-            tercet_detokenize(opened->model, list.tokens, list.count, text, bytes, &bytes, &error);
-    } else if (text == NULL && status != TERCET_BAD_TOKEN) {
-        status = set_error(&error, TERCET_OUT_OF_MEMORY, bytes, "the text of the tokens");
+    tercet_status status = token_list_check(&list, opened->info.vocabulary, &error);
+    if (status == TERCET_OK) {
+        status = detokenize(opened, &list, &text, &bytes, &error);
     }
     if (status == TERCET_OK) {
         print_text(options, text, bytes);

@@ -264,3 +264,28 @@ test("a full disk under standard output is an error", () => {
     assert.match(result.stderr, /tercet: error: standard output: .*\[DISK_FULL\]\n$/);
   }
 });
+
+test("threads that cannot be started are a note, and the text is the same", () => {
+  const args = ["run", stories260K(), "-p", "Once", "-n", "8", "--temperature", "0"];
+  const wanted = succeedJson([...args, "--threads", "1", "--hash-logits"]);
+  // Each thread's stack takes address space; 64 of them do not fit into this much.
+  const limited = spawnSync(
+    "bash",
+    [
+      "-c",
+      'ulimit -v 80000; exec "$0" "$@"',
+      program,
+      ...args,
+      "--threads",
+      "64",
+      "--json",
+      "--hash-logits",
+    ],
+    { encoding: "utf8" },
+  );
+  assert.equal(limited.status, 0, limited.stderr);
+  assert.match(limited.stderr, /^tercet: note: only \d+ of 64 threads could be started\n$/);
+  const result = JSON.parse(limited.stdout);
+  assert.ok(result.threads < 64);
+  assert.equal(result.logits_sha256, wanted.logits_sha256);
+});
