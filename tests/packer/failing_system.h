@@ -1,0 +1,149 @@
+/*
+ * failing_system.h: calls to the system that fail when a test asks: each of these functions stands in for libc's and
+ * forwards to it until `inject` chose the n-th call of its kind. For one test program, which includes it once and first
+ * (it needs _GNU_SOURCE).
+ */
+#ifndef TERCET_TESTS_FAILING_SYSTEM_H
+#define TERCET_TESTS_FAILING_SYSTEM_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum call { NOTHING, PWRITE, PREAD, FSYNC, RENAME, CLOSE };
+
+static struct {
+    enum call call;
+    unsigned at;          /* which call of the kind, from 1 */
+    int number;           /* errno; 0: pwrite and pread do only part of the work */
+    unsigned made;        /* calls of the kind so far */
+    uint64_t free_blocks; /* fstatvfs answers this if not 0 */
+} fault;
+
+static void inject(enum call call, unsigned at, int number) {
+    memset(&fault, 0, sizeof fault);
+    fault.call = call;
+    fault.at = at;
+    fault.number = number;
+}
+
+static bool is_due(enum call call) {
+    return fault.call == call && ++fault.made == fault.at;
+}
+
+/* POSIX lets dlsym's result be called; ISO C does not let it be cast. */
+static void find_next(const char *name, void *function, size_t bytes) {
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        abort();
+    memcpy(function, &found, bytes);
+}
+
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+    ssize_t (*next)(int, const void *, size_t, off_t);
+    find_next("pwrite", &next, sizeof next);
+    if (is_due(PWRITE)) {
+        if (fault.number == 0)
+            return next(descriptor, bytes, count / 2, offset);
+        errno = fault.number;
+        return -1;
+    }
+    return next(descriptor, bytes, count, offset);
+}
+
+ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
+    ssize_t (*next)(int, void *, size_t, off_t);
+    find_next("pread", &next, sizeof next);
+    if (is_due(PREAD)) {
+        if (fault.number == 0)
+            return next(descriptor, bytes, count / 2, offset);
+        errno = fault.number;
+        return -1;
+    }
+    return next(descriptor, bytes, count, offset);
+}
+
+int fsync(int descriptor) {
+    int (*next)(int);
+    find_next("fsync", &next, sizeof next);
+    if (is_due(FSYNC)) {
+        errno = fault.number;
+        return -1;
+    }
+    return next(descriptor);
+}
+
+int rename(const char *from, const char *to) {
+    int (*next)(const char *, const char *);
+    find_next("rename", &next, sizeof next);
+    if (is_due(RENAME)) {
+        errno = fault.number;
+        return -1;
+    }
+    return next(from, to);
+}
+
+int close(int descriptor) {
+    int (*next)(int);
+    find_next("close", &next, sizeof next);
+    int result = next(descriptor);
+    if (is_due(CLOSE)) {
+        errno = fault.number;
+        return -1;
+    }
+    return result;
+}
+
+int fstatvfs(int descriptor, struct statvfs *system) {
+    int (*next)(int, struct statvfs *);
+    find_next("fstatvfs", &next, sizeof next);
+    int result = next(descriptor, system);
+    if (fault.free_blocks != 0)
+        system->f_bavail = fault.free_blocks;
+    return result;
+}
+
+/* Memory that ends at the n-th allocation, libcrypto's and libc's included. A sanitizer has its own allocator, which
+ * cannot be stood in for. */
+#if defined(__SANITIZE_ADDRESS__)
+#define MEMORY_CAN_FAIL 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEMORY_CAN_FAIL 0
+#endif
+#endif
+#ifndef MEMORY_CAN_FAIL
+#define MEMORY_CAN_FAIL 1
+#endif
+
+#if MEMORY_CAN_FAIL
+static unsigned allocations, fail_allocation;
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_memalign(size_t alignment, size_t bytes);
+
+static bool memory_ends(void) {
+    return fail_allocation != 0 && ++allocations == fail_allocation;
+}
+
+void *malloc(size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_malloc(bytes);
+}
+
+void *calloc(size_t count, size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_calloc(count, bytes);
+}
+
+void *aligned_alloc(size_t alignment, size_t bytes) {
+    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_memalign(alignment, bytes);
+}
+#endif
+
+#endif
