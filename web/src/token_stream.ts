@@ -76,6 +76,10 @@ export class TokenStream implements AsyncIterableIterator<string> {
   }
 
   next(): Promise<IteratorResult<string, undefined>> {
+    if (!this.#started && !this.#ended) {
+      this.#started = true;
+      this.#producer.start(WINDOW_PIECES); // may end or fail at once
+    }
     const piece = this.#queue.shift();
     if (piece !== undefined) {
       this.#taken();
@@ -87,10 +91,6 @@ export class TokenStream implements AsyncIterableIterator<string> {
       return Promise.reject(reason);
     }
     if (this.#ended) return Promise.resolve({ value: undefined, done: true });
-    if (!this.#started) {
-      this.#started = true;
-      this.#producer.start(WINDOW_PIECES);
-    }
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 

@@ -1,0 +1,409 @@
+// generate.test.mjs - text from a loaded model: the native twin's for the same seed, stopped when it shall stop, computed
+// only as far as somebody wants it, and errors that leave the engine usable.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  PROMPT,
+  TestPage,
+  TestServer,
+  launchBrowser,
+  limit,
+  modelPath,
+  runNatively,
+  tercet,
+} from "./library_under_test.mjs";
+
+let browser, isolated, plain, page, plainPage;
+before(async () => {
+  browser = await launchBrowser();
+  isolated = await TestServer.start();
+  plain = await TestServer.start({ isolation: false });
+  page = await TestPage.open(browser, isolated);
+  plainPage = await TestPage.open(browser, plain);
+  for (const one of [page, plainPage]) {
+    await one.run(async () => {
+      globalThis.model = await tercet.load("/model.tercet");
+      // Slow enough that a prompt takes a while.
+      globalThis.slow = await tercet.load("/model.tercet", { kernels: "portable" });
+    });
+  }
+});
+after(async () => {
+  await page?.finish();
+  await plainPage?.finish();
+  await browser?.close();
+  await isolated?.stop();
+  await plain?.stop();
+});
+
+/** The engine works: the text of a known seed is the known text. */
+async function stillWorks(where = page) {
+  const text = await where.run(
+    async (prompt) => (await model.generate(prompt, { maxTokens: 8, seed: 5 }).result).text,
+    PROMPT,
+  );
+  assert.equal(text, runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text);
+}
+
+test("sampling options and seeds are the native twin's", limit, async () => {
+  for (const [options, flags] of [
+    [{ seed: 0 }, ["--seed", 0]],
+    [{ seed: 123456789012345 }, ["--seed", "123456789012345"]],
+    [{ temperature: 0 }, ["--temperature", 0]],
+    [{ seed: 4, temperature: 1.3, topK: 20 }, ["--seed", 4, "--temperature", 1.3, "--top-k", 20]],
+    [{ seed: 5, topP: 0.5, minP: 0.1 }, ["--seed", 5, "--top-p", 0.5, "--min-p", 0.1]],
+    [{ seed: 6, repetitionPenalty: 1.5 }, ["--seed", 6, "--repetition-penalty", 1.5]],
+    [
+      { seed: 6, repetitionPenalty: 1.5, repetitionWindow: 4 },
+      ["--seed", 6, "--repetition-penalty", 1.5, "--repetition-window", 4],
+    ],
+  ]) {
+    const got = await page.run(
+      async ({ prompt, options }) => {
+        const { text, tokens } = await model.generate(prompt, { maxTokens: 40, ...options }).result;
+        return { text, tokens };
+      },
+      { prompt: PROMPT, options },
+    );
+    const native = runNatively(["-p", PROMPT, "-n", 40, ...flags]);
+    assert.equal(got.text, native.text, flags.join(" "));
+    assert.deepEqual(got.tokens, native.tokens);
+  }
+});
+
+test("the largest seed; a random one that is told and repeats", limit, async () => {
+  const results = await page.run(async (prompt) => {
+    const write = async (seed) => {
+      const result = await model.generate(prompt, {
+        maxTokens: 24,
+        ...(seed === null ? {} : { seed }),
+      }).result;
+      return [result.text, String(result.seed)];
+    };
+    const [text, seed] = await write(null);
+    return {
+      largest: await write(2n ** 64n - 1n),
+      large: await write(Number.MAX_SAFE_INTEGER),
+      text,
+      seed,
+      again: await write(BigInt(seed)),
+      other: await write(null),
+    };
+  }, PROMPT);
+  const native = runNatively(["-p", PROMPT, "-n", 24, "--seed", Number.MAX_SAFE_INTEGER]);
+  assert.deepEqual(results.large, [native.text, String(Number.MAX_SAFE_INTEGER)]);
+  assert.equal(results.largest[1], "18446744073709551615");
+  assert.notEqual(results.largest[0], native.text);
+  assert.equal(results.again[0], results.text);
+  assert.notEqual(results.other[1], results.seed);
+});
+
+test("stop texts are found across tokens and left out, as natively", limit, async () => {
+  const whole = runNatively(["-p", PROMPT, "-n", 60, "--seed", 9]).text;
+  const middle = whole.slice(21, 34);
+  for (const stops of [
+    [middle],
+    ["no such text", middle],
+    [middle.slice(3, 5)],
+    [whole.slice(-3)],
+  ]) {
+    const got = await page.run(
+      async ({ prompt, stop }) => {
+        const run = model.generate(prompt, { maxTokens: 60, seed: 9, stop });
+        const pieces = [];
+        for await (const piece of run) pieces.push(piece);
+        const { text, finishReason, tokens } = await run.result;
+        return { pieces, text, finishReason, tokens };
+      },
+      { prompt: PROMPT, stop: stops },
+    );
+    const flags = stops.flatMap((stop) => ["--stop", stop]);
+    const native = runNatively(["-p", PROMPT, "-n", 60, "--seed", 9, ...flags]);
+    assert.equal(got.finishReason, "stop-text");
+    assert.equal(native.finish, "stop-text");
+    assert.equal(got.text, native.text);
+    assert.equal(got.pieces.join(""), got.text);
+    assert.deepEqual(got.tokens, native.tokens);
+    assert.ok(!stops.some((stop) => got.text.includes(stop)));
+  }
+});
+
+for (const [name, where] of [
+  ["with threads", () => page],
+  ["without isolation", () => plainPage],
+]) {
+  test(`${name}: leaving a loop or aborting stops the work within 100 ms`, limit, async () => {
+    const results = await where().run(async (prompt) => {
+      const words = (prompt + " ").repeat(25);
+      const took = async (begin, work) => {
+        const result = await work;
+        return {
+          ms: performance.now() - begin,
+          reason: result.finishReason,
+          made: result.tokens.length,
+        };
+      };
+      const results = {};
+      let run = slow.generate(prompt, { seed: 1 });
+      for await (const _ of run) break;
+      results.left = await took(performance.now(), run.result);
+
+      let abort = new AbortController();
+      run = slow.generate(prompt, { seed: 1, signal: abort.signal, onToken: () => abort.abort() });
+      results.signal = await took(performance.now(), run.result);
+
+      // In the prompt: nothing has been written yet.
+      abort = new AbortController();
+      run = slow.generate(words, { seed: 1, signal: abort.signal });
+      const result = run.result;
+      await new Promise((resolve) => setTimeout(resolve, 15));
+      const begin = performance.now();
+      abort.abort();
+      results.prompt = await took(begin, result);
+      results.promptTokens = (await slow.tokenize(words)).length;
+
+      abort = new AbortController();
+      abort.abort();
+      run = slow.generate(prompt, { signal: abort.signal });
+      const pieces = [];
+      for await (const piece of run) pieces.push(piece);
+      results.before = { ...(await took(performance.now(), run.result)), pieces };
+      return results;
+    }, PROMPT);
+    for (const { ms, reason } of [results.left, results.signal, results.prompt, results.before]) {
+      assert.equal(reason, "aborted");
+      assert.ok(ms < 100, `${ms} ms`);
+    }
+    assert.equal(results.prompt.made, 0);
+    assert.ok(results.promptTokens > 150, "a prompt that takes longer than the abort");
+    assert.ok(results.left.made < 20 && results.signal.made < 20);
+    assert.deepEqual(results.before.pieces, []);
+    await stillWorks(where());
+  });
+}
+
+test(
+  "tokens are computed on demand: a consumer that waits is not run away from",
+  limit,
+  async () => {
+    const { early, late } = await page.run(async (prompt) => {
+      const run = model.generate(prompt, { seed: 2 });
+      await run.next();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await run.return();
+      const early = (await run.result).tokens.length;
+      const free = model.generate(prompt, { seed: 2, maxTokens: 100 });
+      const first = await free.next();
+      const { tokens, text } = await free.result; // and nobody iterates
+      const rest = [];
+      for await (const piece of free) rest.push(piece);
+      return { early, late: { made: tokens.length, same: first.value + rest.join("") === text } };
+    }, PROMPT);
+    assert.ok(early >= 1 && early <= 16, `${early} tokens for one that was taken`);
+    assert.deepEqual(late, { made: 100, same: true });
+  },
+);
+
+test("nothing is computed before somebody asks; onToken asks", limit, async () => {
+  const results = await page.run(async (prompt) => {
+    model.generate(prompt); // forgotten
+    const seen = [];
+    const run = model.generate(prompt, {
+      seed: 5,
+      maxTokens: 8,
+      onToken: (piece) => seen.push(piece),
+    });
+    const { text } = await run.result;
+    return { same: seen.join("") === text, text };
+  }, PROMPT);
+  assert.ok(results.same);
+  assert.equal(results.text, runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text);
+});
+
+test("two at once wait for each other; results do not mix", limit, async () => {
+  const texts = await page.run(async (prompt) => {
+    const runs = [5, 6, 7].map((seed) => model.generate(prompt, { seed, maxTokens: 8 }).result);
+    return (await Promise.all(runs)).map(({ text }) => text);
+  }, PROMPT);
+  const native = [5, 6, 7].map((seed) => runNatively(["-p", PROMPT, "-n", 8, "--seed", seed]).text);
+  assert.deepEqual(texts, native);
+  // One that waits in line can be stopped there.
+  const reasons = await page.run(async (prompt) => {
+    const first = model.generate(prompt, { seed: 1 });
+    await first.next();
+    const second = model.generate(prompt, { seed: 1 });
+    const waiting = second.next();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await second.return();
+    await first.return();
+    return [await waiting, (await first.result).finishReason, (await second.result).finishReason];
+  }, PROMPT);
+  assert.deepEqual(reasons, [{ value: undefined, done: true }, "aborted", "aborted"]);
+});
+
+test("the end of the context, and no tokens at all", limit, async () => {
+  const got = await page.run(async (prompt) => {
+    const { text, finishReason, tokens } = await model.generate(prompt, { temperature: 0 }).result;
+    const none = await model.generate(prompt, { maxTokens: 0 }).result;
+    return { text, finishReason, made: tokens.length, none: [none.text, none.finishReason] };
+  }, PROMPT);
+  const native = runNatively(["-p", PROMPT, "-n", 1000, "--temperature", 0, "--context", 256]);
+  assert.equal(got.finishReason, native.finish);
+  assert.equal(got.text, native.text);
+  assert.deepEqual(got.none, ["", "length"]);
+});
+
+test("what cannot be generated is refused, and the engine works on", limit, async () => {
+  const codes = await page.run(async (prompt) => {
+    const tries = [
+      ["long prompt", "word ".repeat(500)],
+      ["very long prompt", "word ".repeat(1_000_000)],
+      ["token that is none", [1, 4096]],
+      ["no tokens", []],
+      ["half a character", "a\ud800b"],
+      ["temperature", prompt, { temperature: -1 }],
+      ["top-p", prompt, { topP: 0 }],
+      ["min-p", prompt, { minP: 2 }],
+      ["penalty", prompt, { repetitionPenalty: 0 }],
+    ];
+    const codes = {};
+    for (const [name, what, options] of tries)
+      codes[name] = (await failure(model.generate(what, { maxTokens: 4, ...options }).result)).code;
+    // Iterating tells the same, once, and then ends.
+    const run = model.generate([9999]);
+    codes.iterating = (await failure(run.next())).code;
+    codes.afterwards = (await run.next()).done;
+    for (const options of [
+      { maxTokens: -1 },
+      { seed: -1 },
+      { seed: 0.5 },
+      { stop: "" },
+      { topK: 0.5 },
+      { topP: "a" },
+    ]) {
+      let code = "no failure";
+      try {
+        model.generate(prompt, options);
+      } catch (error) {
+        code = error.code;
+      }
+      codes[JSON.stringify(options)] = code;
+    }
+    return codes;
+  }, PROMPT);
+  assert.deepEqual(codes, {
+    "long prompt": "PROMPT_TOO_LONG",
+    "very long prompt": "PROMPT_TOO_LONG",
+    "token that is none": "BAD_TOKEN",
+    "no tokens": "BAD_ARGUMENT",
+    "half a character": "INVALID_UTF8",
+    temperature: "BAD_ARGUMENT",
+    "top-p": "BAD_ARGUMENT",
+    "min-p": "BAD_ARGUMENT",
+    penalty: "BAD_ARGUMENT",
+    iterating: "BAD_TOKEN",
+    afterwards: true,
+    '{"maxTokens":-1}': "BAD_ARGUMENT",
+    '{"seed":-1}': "BAD_ARGUMENT",
+    '{"seed":0.5}': "BAD_ARGUMENT",
+    '{"stop":""}': "BAD_ARGUMENT",
+    '{"topK":0.5}': "BAD_ARGUMENT",
+    '{"topP":"a"}': "BAD_ARGUMENT",
+  });
+  await stillWorks();
+});
+
+test("text to tokens and back; logits are the native twin's, bit for bit", limit, async () => {
+  const text = 'Tom\'s café, 日本 🙂\n"Yes," he said.';
+  const got = await page.run(async (text) => {
+    const tokens = await model.tokenize(text, { addBeginning: true });
+    const logits = await model.logits(tokens);
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", logits));
+    return {
+      tokens: [...tokens],
+      back: await model.detokenize(await model.tokenize(text)),
+      empty: [
+        [...(await model.tokenize(""))],
+        await model.detokenize([]),
+        (await model.logits([])).length,
+      ],
+      values: logits.length,
+      rows: logits.length / model.info.vocabulary,
+      hash: Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join(""),
+      bad: (await failure(model.logits([5000]))).code,
+      long: (await failure(model.logits(new Uint32Array(300)))).code,
+    };
+  }, text);
+  assert.equal(got.back, text);
+  assert.deepEqual(got.empty, [[], "", 0]);
+  assert.equal(got.rows, got.tokens.length);
+  assert.deepEqual([got.bad, got.long], ["BAD_TOKEN", "PROMPT_TOO_LONG"]);
+  const folder = mkdtempSync(join(tmpdir(), "tercet-logits-"));
+  const file = join(folder, "logits.f32");
+  try {
+    execFileSync(tercet, ["logits", modelPath, "--tokens", got.tokens.join(","), "-o", file], {
+      stdio: "ignore",
+    });
+    const { createHash } = await import("node:crypto");
+    assert.equal(got.hash, createHash("sha256").update(readFileSync(file)).digest("hex"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  await stillWorks();
+});
+
+test("bench measures, timings are sane", limit, async () => {
+  const { bench, timings, stopped } = await page.run(async (prompt) => {
+    const bench = await model.bench({ promptTokens: 64, decodeTokens: 16 });
+    const { timings } = await model.generate(prompt, { maxTokens: 16, seed: 1 }).result;
+    const abort = new AbortController();
+    const work = failure(slow.bench({ signal: abort.signal }));
+    setTimeout(() => abort.abort(), 20);
+    return { bench, timings, stopped: (await work).code };
+  }, PROMPT);
+  assert.equal(bench.promptTokens, 64);
+  assert.equal(bench.decodeTokens, 16);
+  for (const name of ["promptTokensPerSecond", "decodeTokensPerSecond", "packedGigabytesPerSecond"])
+    assert.ok(bench[name] > 0 && Number.isFinite(bench[name]), name);
+  assert.ok(timings.promptSeconds > 0 && timings.decodeSeconds > 0);
+  assert.ok(timings.timeToFirstTokenSeconds >= timings.promptSeconds);
+  assert.ok(timings.tokensPerSecond > 1);
+  assert.equal(stopped, "ABORTED");
+});
+
+test("dispose ends what runs; a disposed model says so", limit, async () => {
+  const codes = await page.run(async (prompt) => {
+    const model = await tercet.load("/model.tercet");
+    const run = model.generate(prompt);
+    await run.next();
+    const pending = failure(run.result);
+    await model.dispose();
+    await model.dispose();
+    const codes = [(await pending).code, (await failure(model.tokenize("a"))).code];
+    try {
+      model.generate(prompt);
+    } catch (error) {
+      codes.push(error.code);
+    }
+    return codes;
+  }, PROMPT);
+  assert.deepEqual(codes, ["DISPOSED", "DISPOSED", "DISPOSED"]);
+});
+
+test("the ten lines of the README work on a plain page", limit, async () => {
+  const text = await page.run(async () => {
+    const { load } = await import("/dist/index.js");
+    const model = await load("/model.tercet", { onProgress: () => {} });
+    let text = "";
+    for await (const piece of model.generate("One morning", { maxTokens: 20, seed: 1 }))
+      text += piece;
+    await model.dispose();
+    return text;
+  });
+  assert.equal(text, runNatively(["-p", "One morning", "-n", 20, "--seed", 1]).text);
+});

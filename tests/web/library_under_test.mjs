@@ -1,0 +1,222 @@
+// library_under_test.mjs - what the library's tests share: the built package behind the project's own server, a model file
+// that answers with faults on demand and counts what it sends, and a browser page that has the library.
+//
+// Other builds are tested by naming them: TERCET_DIST, TERCET_MODEL, TERCET_BIN, TERCET_CHROMIUM.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { chromium } from "playwright-core";
+import { modelFile, root, tercet as builtTercet } from "../../scripts/paths.mjs";
+import { createServer, listen, parseRange } from "../../scripts/serve.mjs";
+
+export const dist = process.env.TERCET_DIST ?? join(root, "dist");
+export const modelPath = process.env.TERCET_MODEL ?? modelFile;
+export const tercet = process.env.TERCET_BIN ?? builtTercet;
+export const modelBytes = readFileSync(modelPath);
+export const headerBytes = Number(modelBytes.readBigUInt64LE(16));
+export const CHUNK_BYTES = 1 << 20;
+export const chunkCount = Math.ceil((modelBytes.length - headerBytes) / CHUNK_BYTES);
+export const modelId = modelBytes.subarray(32, 64).toString("hex");
+
+export const PROMPT = "One morning Tom went to the store";
+export const STEP_TIMEOUT_MS = 20_000;
+
+/** Every test of this folder has one: what hangs, fails. */
+export const limit = { timeout: 60_000 };
+
+export async function launchBrowser() {
+  return chromium.launch({
+    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+      ...["--disable-component-update", "--disable-sync"],
+      // A name that is not localhost: an insecure page without leaving this machine.
+      "--host-resolver-rules=MAP insecure.test 127.0.0.1",
+    ],
+  });
+}
+
+/** The package at /dist/, and one file at /model.tercet that can misbehave. */
+export class TestServer {
+  /** What the model's address holds. */
+  bytes = modelBytes;
+  etag = '"one"';
+  /** { status, noRanges, cutAfter, stallAfter, damage, chunked } ; see #answerModel. */
+  faults = {};
+  /** Paths under /dist/ that the server has not got. */
+  missing = null;
+  /** One for each request of the model: { range, first, sent }; `first` is null for one that got no bytes. */
+  requests = [];
+  #folder;
+  #server;
+  #port;
+
+  static async start({ isolation = true } = {}) {
+    const started = new TestServer();
+    started.#folder = mkdtempSync(join(tmpdir(), "tercet-web-"));
+    cpSync(dist, join(started.#folder, "dist"), { recursive: true });
+    writeFileSync(join(started.#folder, "index.html"), "<!doctype html><title>test</title>");
+    const answer = createServer({ root: started.#folder, isolation }).listeners("request")[0];
+    started.#server = createHttpServer((request, response) => {
+      if (request.url.startsWith("/model.tercet")) started.#answerModel(request, response);
+      else if (started.missing?.test(request.url)) response.writeHead(404).end();
+      else answer(request, response);
+    });
+    started.#port = await listen(started.#server, { port: 0 });
+    return started;
+  }
+
+  get origin() {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get sentBytes() {
+    return this.requests.reduce((sum, request) => sum + request.sent, 0);
+  }
+
+  /** As it was at the start. */
+  repair() {
+    this.bytes = modelBytes;
+    this.etag = '"one"';
+    this.faults = {};
+    this.missing = null;
+    this.requests = [];
+  }
+
+  /** Once so many requests of the model have come. */
+  async requested(count) {
+    while (this.requests.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  /** One more file on the server. */
+  write(path, text) {
+    mkdirSync(dirname(join(this.#folder, path)), { recursive: true });
+    writeFileSync(join(this.#folder, path), text);
+  }
+
+  async stop() {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #answerModel(request, response) {
+    const { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly } = this.faults;
+    const seen = { range: request.headers.range ?? null, first: null, sent: 0 };
+    this.requests.push(seen);
+    // The budget of bytes is over all requests: once it is spent, every connection is cut at once.
+    const spent = () => this.requests.reduce((sum, other) => sum + other.sent, 0);
+    if (cutAfter !== undefined && spent() >= cutAfter) return response.destroy();
+    if (status !== undefined) return response.writeHead(status).end();
+    const ifRange = request.headers["if-range"];
+    const asked = !noRanges && (ifRange === undefined || ifRange === this.etag);
+    const range = asked ? parseRange(request.headers.range, this.bytes.length) : "whole";
+    if (range === "unsatisfiable") return response.writeHead(416).end();
+    const { first, last } = range === "whole" ? { first: 0, last: this.bytes.length - 1 } : range;
+    seen.first = first;
+    const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+    if (this.etag) headers.ETag = this.etag;
+    if (!chunked) headers["Content-Length"] = last - first + 1;
+    if (range !== "whole") headers["Content-Range"] = `bytes ${first}-${last}/${this.bytes.length}`;
+    response.writeHead(range === "whole" ? 200 : 206, headers);
+    const send = (from) => {
+      if (response.destroyed) return;
+      if (from > last) return response.end();
+      if (stallAfter !== undefined && spent() >= stallAfter) return; // and never a byte more
+      if (cutAfter !== undefined && spent() >= cutAfter) return response.destroy();
+      const budget = Math.min(
+        ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
+      );
+      let piece = this.bytes.subarray(from, Math.min(from + 65536, last + 1, from + budget));
+      if (damage) piece = damage(Buffer.from(piece), from, this.requests.length);
+      seen.sent += piece.length;
+      response.write(piece, () => setTimeout(() => send(from + piece.length), slowly ?? 0));
+    };
+    send(first);
+  }
+}
+
+/** Flips one bit of the byte at `offset` in the file. */
+export function flipAt(offset) {
+  return (piece, from) => {
+    if (offset >= from && offset < from + piece.length) piece[offset - from] ^= 4;
+    return piece;
+  };
+}
+
+/** A page of its own storage with the library on it as `tercet`. Call finish(): it fails on what nobody expected. */
+export class TestPage {
+  problems = [];
+
+  static async open(browser, server, { path = "/" } = {}) {
+    const opened = new TestPage();
+    opened.context = await browser.newContext();
+    await opened.visit(server, path);
+    return opened;
+  }
+
+  /** Another visit with the same storage. */
+  async visit(server, path = "/") {
+    await this.page?.close();
+    this.page = await this.context.newPage();
+    this.page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    this.page.on("pageerror", (error) => this.problems.push(`uncaught: ${error.stack}`));
+    await this.page.addInitScript(() => {
+      globalThis.violations = [];
+      addEventListener("securitypolicyviolation", (event) => {
+        globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    await this.page.goto(`${server.origin}${path}`);
+    await this.page.evaluate(async () => {
+      globalThis.tercet = await import("/dist/index.js");
+      // For tests of failures: the code, and what else a page would show.
+      globalThis.failure = (work) =>
+        work.then(
+          () => "no failure",
+          (error) => {
+            if (!(error instanceof tercet.TercetError)) return `no TercetError: ${error.stack}`;
+            const { code, advice, message, detail, where } = error;
+            return { code, advice, message, detail, where };
+          },
+        );
+      globalThis.quick = { retries: 1, retryDelayMs: 20, stallTimeoutMs: 600 };
+    });
+  }
+
+  /** Runs in the page, with a time limit. */
+  async run(work, argument) {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error("the page did not answer in time")),
+        STEP_TIMEOUT_MS,
+      );
+    });
+    try {
+      return await Promise.race([this.page.evaluate(work, argument), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async finish() {
+    const violations = await this.page.evaluate(() => globalThis.violations).catch(() => []);
+    await this.context.close();
+    const problems = [...this.problems, ...violations];
+    if (problems.length > 0) throw new Error(`the page reported: ${problems.join("; ")}`);
+  }
+}
+
+/** What the native twin writes; flags as on its command line. */
+export function runNatively(flags, { model = modelPath } = {}) {
+  const output = execFileSync(tercet, ["run", model, "--json", ...flags.map(String)], {
+    encoding: "utf8",
+    timeout: STEP_TIMEOUT_MS,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  return JSON.parse(output);
+}
