@@ -111,7 +111,16 @@ tercet_status tercet_loader_want(tercet_loader *loader, tercet_want *want, terce
 tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error) {
     if (loader == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
-    return loader_give(loader, error);
+    bool header = loader->state == LOADER_HEADER;
+    TERCET_TRY(loader_give(loader, error));
+    if (!header)
+        return TERCET_OK;
+    /* Whether the tensors make up a model is asked now, not after the whole file has come in. */
+    struct model_config config;
+    tercet_status status = model_config_read(&loader->file.container, &config, error);
+    if (status != TERCET_OK)
+        loader->state = LOADER_FAILED;
+    return status;
 }
 
 tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes,

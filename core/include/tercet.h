@@ -127,7 +127,7 @@ typedef struct tercet_loader tercet_loader;
 typedef struct tercet_model tercet_model;
 
 typedef enum tercet_want_kind {
-    TERCET_WANT_PREFIX = 0, /* the first 64 bytes; sha256 is NULL */
+    TERCET_WANT_PREFIX = 0, /* the first 64 bytes (all of a shorter file); sha256 is NULL */
     TERCET_WANT_HEADER =
         1, /* bytes 0 .. header_bytes; sha256 covers bytes 0..31 and 64..end (CONTAINER.md) */
     TERCET_WANT_CHUNK = 2 /* one chunk of tensor data; sha256 covers exactly these bytes */
