@@ -57,23 +57,36 @@ ALWAYS_INLINE void lanes_store_first(float *p, lanes v, uint32_t n) {
     }
 }
 
-/* Four halves by one multiplication: exponent and mantissa moved into place are the value times
- * 2^-112, which is exact for subnormals too. Infinities and NaNs then get their exponent, NaNs the
- * quiet bit that F16C sets. */
-ALWAYS_INLINE v128_t load_four_halves(const uint16_t *p) {
-    v128_t bits = wasm_u32x4_load16x4(p);
-    v128_t sign = wasm_i32x4_shl(wasm_v128_and(bits, wasm_i32x4_splat(0x8000)), 16);
-    v128_t magnitude = wasm_v128_and(bits, wasm_i32x4_splat(0x7FFF));
-    v128_t value = wasm_f32x4_mul(wasm_i32x4_shl(magnitude, 13), wasm_f32x4_splat(0x1p112f));
-    v128_t special = wasm_i32x4_gt(magnitude, wasm_i32x4_splat(0x7BFF));
-    v128_t nan = wasm_i32x4_gt(magnitude, wasm_i32x4_splat(0x7C00));
-    special = wasm_v128_and(special, wasm_i32x4_splat(0x7F800000));
-    nan = wasm_v128_and(nan, wasm_i32x4_splat(0x400000));
-    return wasm_v128_or(wasm_v128_or(value, sign), wasm_v128_or(special, nan));
+/* Eight halves by one multiplication each: sign, exponent and mantissa moved into place are the
+ * value times 2^-112, which is exact for subnormals too. Wrong for infinities and NaNs. */
+ALWAYS_INLINE void finite_halves(v128_t bits, v128_t *first, v128_t *second) {
+    const v128_t kept = wasm_i32x4_splat((int32_t)0x8FFFE000), factor = wasm_f32x4_splat(0x1p112f);
+    v128_t low = wasm_i32x4_shl(wasm_i32x4_extend_low_i16x8(bits), 13);
+    v128_t high = wasm_i32x4_shl(wasm_i32x4_extend_high_i16x8(bits), 13);
+    *first = wasm_f32x4_mul(wasm_v128_and(low, kept), factor);
+    *second = wasm_f32x4_mul(wasm_v128_and(high, kept), factor);
+}
+
+/* Out of the way: real weights hold neither infinities nor NaNs. */
+static __attribute__((noinline)) lanes lanes_of_any_half(const uint16_t *p) {
+    float values[16];
+    for (uint32_t i = 0; i < 16; i++) {
+        values[i] = math_half_to_float(p[i]);
+    }
+    return lanes_load(values);
 }
 ALWAYS_INLINE lanes lanes_load_half(const uint16_t *p) {
-    return (lanes){{load_four_halves(p), load_four_halves(p + 4), load_four_halves(p + 8),
-                    load_four_halves(p + 12)}};
+    const v128_t exponent = wasm_i16x8_splat(0x7C00);
+    v128_t a = wasm_v128_load(p), b = wasm_v128_load(p + 8);
+    v128_t special = wasm_v128_or(wasm_i16x8_eq(wasm_v128_and(a, exponent), exponent),
+                                  wasm_i16x8_eq(wasm_v128_and(b, exponent), exponent));
+    if (__builtin_expect(wasm_v128_any_true(special), false)) {
+        return lanes_of_any_half(p);
+    }
+    lanes v;
+    finite_halves(a, &v.v[0], &v.v[1]);
+    finite_halves(b, &v.v[2], &v.v[3]);
+    return v;
 }
 
 ALWAYS_INLINE void lanes_unzip(const float *p, lanes *even, lanes *odd) {

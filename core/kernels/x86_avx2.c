@@ -14,6 +14,15 @@
 #include <math.h>
 #include <string.h>
 
+/* No instruction: the values are in registers here and what follows stays behind. Without it gcc 12
+ * starts all tokens of unpacked_dots at once, runs out of registers and loses a third of the speed;
+ * clang 14 orders them well by itself. */
+#if defined(__clang__)
+#define ONE_AFTER_ANOTHER(a, b) ((void)0)
+#else
+#define ONE_AFTER_ANOTHER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b))
+#endif
+
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* ---- sixteen f32 lanes ------------------------------------------------------------------- */
@@ -271,6 +280,7 @@ ALWAYS_INLINE void unpacked_dots(const unpacked *weights, const prepared *const 
             __m256i four = broadcast_four(x[t] + (size_t)field * 4);
             low[t] = _mm256_add_epi16(low[t], _mm256_maddubs_epi16(rows_low, four));
             high[t] = _mm256_add_epi16(high[t], _mm256_maddubs_epi16(rows_high, four));
+            ONE_AFTER_ANOTHER(low[t], high[t]);
         }
     }
     const __m256i ones = _mm256_set1_epi16(1);
