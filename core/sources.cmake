@@ -58,10 +58,14 @@ set(TERCET_CORE_FLAGS -ffp-contract=off -fno-math-errno)
 
 set(TERCET_CORE_DIR "${CMAKE_CURRENT_LIST_DIR}")
 
-# add_core(<target> <architecture>...): a static library of the core for these architectures, with
-# the kernel sets that any of them names. The list that kernels/select.c includes is generated as
-# kernel_sets.inc: one line TERCET_KERNEL_SET(name) for each set, in rising order.
+# add_core(<target> ARCHITECTURES <name>... [OPTIONS <flag>...] [BASE <earlier target>])
+#
+# A static library of the core with the kernel sets that these architectures name; OPTIONS are
+# compiled into every file. The list that kernels/select.c includes is generated as kernel_sets.inc:
+# one line TERCET_KERNEL_SET(name) for each set, in rising order. BASE is an earlier core with the
+# same OPTIONS and fewer sets: what it has compiled is linked and not compiled again.
 function(add_core target)
+    cmake_parse_arguments(PARSE_ARGV 1 core "" "BASE" "ARCHITECTURES;OPTIONS")
     set(sources "")
     foreach(file IN LISTS TERCET_CORE_SOURCES)
         list(APPEND sources "${TERCET_CORE_DIR}/${file}")
@@ -76,7 +80,7 @@ function(add_core target)
         string(STRIP "${CMAKE_MATCH_2}" set_file)
         string(STRIP "${CMAKE_MATCH_3}" set_architecture)
         separate_arguments(set_flags UNIX_COMMAND "${CMAKE_MATCH_4}")
-        if(set_architecture STREQUAL "any" OR set_architecture IN_LIST ARGN)
+        if(set_architecture STREQUAL "any" OR set_architecture IN_LIST core_ARCHITECTURES)
             set(path "${TERCET_CORE_DIR}/kernels/${set_file}")
             list(APPEND sources "${path}")
             if(set_flags)
@@ -85,12 +89,23 @@ function(add_core target)
             string(APPEND list_text "TERCET_KERNEL_SET(${set_name})\n")
         endif()
     endforeach()
-
     set(generated "${CMAKE_CURRENT_BINARY_DIR}/generated/${target}")
     file(CONFIGURE OUTPUT "${generated}/kernel_sets.inc" CONTENT "${list_text}" @ONLY)
 
-    add_library(${target} STATIC ${sources})
-    target_include_directories(${target} PUBLIC "${TERCET_CORE_DIR}/include"
-                                         PRIVATE "${TERCET_CORE_DIR}" "${generated}")
-    target_compile_options(${target} PRIVATE ${TERCET_CORE_FLAGS})
+    # select.c alone sees the list, so it alone differs between cores of one kind.
+    set(select "${TERCET_CORE_DIR}/kernels/select.c")
+    list(REMOVE_ITEM sources "${select}")
+    set(base_objects "")
+    if(core_BASE)
+        get_target_property(base_sources ${core_BASE}-objects SOURCES)
+        list(REMOVE_ITEM sources ${base_sources})
+        set(base_objects "$<TARGET_OBJECTS:${core_BASE}-objects>")
+    endif()
+    add_library(${target}-objects OBJECT ${sources})
+    add_library(${target} STATIC "${select}" $<TARGET_OBJECTS:${target}-objects> ${base_objects})
+    foreach(part IN ITEMS ${target}-objects ${target})
+        target_include_directories(${part} PUBLIC "${TERCET_CORE_DIR}/include"
+                                           PRIVATE "${TERCET_CORE_DIR}" "${generated}")
+        target_compile_options(${part} PRIVATE ${TERCET_CORE_FLAGS} ${core_OPTIONS})
+    endforeach()
 endfunction()

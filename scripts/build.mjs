@@ -1,6 +1,6 @@
 // build.mjs - builds everything, and nothing twice.
 //
-//   node scripts/build.mjs [native|sanitize|model|wasm|web]...      default: native model wasm web
+//   node scripts/build.mjs [native|tests|sanitize|model|wasm|web]...      default: native model wasm web
 //
 // CMake and Ninja know what to compile; this file says with which options and in which order, and
 // keeps stamps for the two steps that Ninja does not watch. It installs nothing (setup.mjs does).
@@ -35,40 +35,38 @@ function ninjaProgress(report) {
  * Configures a build folder when it is new, was made for another place, or with other options,
  * then builds. Ninja itself re-runs CMake when a CMake file changed.
  */
-async function buildWithCmake(folder, options, report, { wrapper = [], title }) {
+async function buildWithCmake(folder, options, report, { wrapper = [], targets = [], title }) {
   const wanted = JSON.stringify([root, wrapper, options]);
   const stamp = new Stamp(join(folder, "tercet-configured.json"));
   if (!stamp.matches(wanted) || !existsSync(join(folder, "build.ninja"))) {
     rmSync(folder, { recursive: true, force: true });
     report("configuring");
-    const [command, ...args] = [
-      ...wrapper,
-      "cmake",
-      "-G",
-      "Ninja",
-      "-S",
-      root,
-      "-B",
-      folder,
-      ...options,
-    ];
-    await runCommand(command, args, { failure: `${title}: CMake could not configure` });
+    const configure = [...wrapper, "cmake", "-G", "Ninja", "-S", root, "-B", folder, ...options];
+    await runCommand(configure[0], configure.slice(1), {
+      failure: `${title}: CMake could not configure`,
+    });
     stamp.write(wanted);
   }
-  const { output } = await runCommand(
-    "ninja",
-    ["-C", folder, "-j", String(availableParallelism())],
-    {
-      env: { NINJA_STATUS: "[%f/%t] " },
-      onLine: ninjaProgress(report),
-      failure: `${title}: the build failed`,
-    },
-  );
+  const jobs = String(availableParallelism());
+  const { output } = await runCommand("ninja", ["-C", folder, "-j", jobs, ...targets], {
+    env: { NINJA_STATUS: "[%f/%t] " },
+    onLine: ninjaProgress(report),
+    failure: `${title}: the build failed`,
+  }).catch((error) => {
+    // What was built well is not worth a line beside what was not.
+    if (error instanceof StepError)
+      error.output = error.output.replace(/^\[\d+\/\d+\] .*\n?/gm, "");
+    throw error;
+  });
   return /no work to do/.test(output) ? "up to date" : "built";
 }
 
+/** The twin alone: `npm start` needs no tests. */
 export const buildNative = (report) =>
-  buildWithCmake(nativeBuild, [], report, { title: "Native twin" });
+  buildWithCmake(nativeBuild, [], report, { title: "Native twin", targets: ["tercet_native"] });
+
+/** The twin and every C test. */
+export const buildTests = (report) => buildWithCmake(nativeBuild, [], report, { title: "C tests" });
 
 /** The second build that the tests run: another compiler, with AddressSanitizer and UBSan. */
 export const buildSanitize = (report) =>
@@ -98,13 +96,13 @@ export async function packModel(report) {
   );
   if (existsSync(modelFile) && stamp.matches(wanted)) return "up to date";
   stamp.clear();
-  const { output } = await runCommand(tercet, ["pack", modelSource, "-o", modelFile], {
+  await runCommand(tercet, ["pack", modelSource, "-o", modelFile], {
     onLine: report,
     failure: `tercet pack could not pack models/${bundledModel}`,
   });
-  stamp.write(fingerprint([modelSource, tercet], `${statSync(modelFile).size}`));
-  const last = output.trim().split("\n").at(-1)?.trim();
-  return last ? `packed: ${last}` : "packed";
+  const bytes = statSync(modelFile).size;
+  stamp.write(fingerprint([modelSource, tercet], `${bytes}`));
+  return `${(bytes / 1e6).toFixed(2)} MB, every weight compared with its source`;
 }
 
 /** The library in dist/ and the page in build/site/, from web/, the modules and the model. */
@@ -138,6 +136,7 @@ export async function buildWeb(report) {
 
 export const parts = {
   native: ["Native twin", buildNative],
+  tests: ["C tests", buildTests],
   sanitize: ["Sanitizer build", buildSanitize],
   model: [`Model ${bundledModel}`, packModel],
   wasm: ["WebAssembly modules", buildWasm],

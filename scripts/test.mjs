@@ -6,7 +6,7 @@
 // so that one run shows everything. It must never end with 0 when a step failed or ran nothing.
 
 import { relative } from "node:path";
-import { buildNative, buildSanitize, buildWasm, buildWeb, packModel } from "./build.mjs";
+import { buildSanitize, buildTests, buildWasm, buildWeb, packModel } from "./build.mjs";
 import { listFiles } from "./fingerprint.mjs";
 import { format } from "./format.mjs";
 import {
@@ -67,11 +67,11 @@ async function nodeTests() {
 const tests = [
   ["format", "Format", (report) => format({ write: false, report })],
   ["types", "Types", typeCheck],
-  ["ctest", "Native build", buildNative],
+  ["ctest", "Native build", buildTests],
   ["ctest", "ctest", () => ctest(nativeBuild), { speaks: true }],
   ["sanitize", "Sanitizer build", buildSanitize],
   ["sanitize", "ctest, sanitizers", () => ctest(sanitizeBuild), { speaks: true }],
-  ["js", "Native build", buildNative],
+  ["js", "Native build", buildTests],
   ["js", "Model", packModel],
   ["js", "WebAssembly modules", buildWasm],
   ["js", "Page and library", buildWeb],

@@ -39,25 +39,30 @@ set(TERCET_WASM_LINK_OPTIONS
     "-sEXPORTED_FUNCTIONS=@${TERCET_WASM_DIR}/exports.txt"
 )
 
-# One copy of the core for each pair of instruction set and threads: every object of a threaded
-# module must be compiled with -pthread, or the linker refuses it.
+# add_wasm_module(<name> ARCHITECTURES ... [BASE <earlier module>] [THREADS]). Every object of a
+# threaded module must be compiled with -pthread, or the linker refuses it; -msimd128 for every file
+# is safe, since the whole module needs it anyway.
 function(add_wasm_module name)
-    cmake_parse_arguments(PARSE_ARGV 1 module "THREADS" "" "ARCHITECTURES")
-    add_core(core-${name} ${module_ARCHITECTURES})
-    # -msimd128 for every file is safe here: the whole module needs it anyway.
-    target_compile_options(core-${name} PRIVATE -msimd128)
+    cmake_parse_arguments(PARSE_ARGV 1 module "THREADS" "BASE" "ARCHITECTURES")
+    set(flags -msimd128)
+    if(module_THREADS)
+        list(APPEND flags -pthread)
+    endif()
+    set(base "")
+    if(module_BASE)
+        set(base BASE core-${module_BASE})
+    endif()
+    add_core(core-${name} ARCHITECTURES ${module_ARCHITECTURES} OPTIONS ${flags} ${base})
 
     add_executable(${name} "${TERCET_WASM_DIR}/abi.c")
     set_target_properties(${name} PROPERTIES OUTPUT_NAME tercet-${name} SUFFIX .mjs
                           LINK_DEPENDS "${TERCET_WASM_DIR}/exports.txt")
     target_link_libraries(${name} PRIVATE core-${name})
-    target_compile_options(${name} PRIVATE -msimd128)
+    target_compile_options(${name} PRIVATE ${flags})
     target_link_options(${name} PRIVATE -O3 ${TERCET_WASM_LINK_OPTIONS})
     if(module_THREADS)
-        target_compile_options(core-${name} PRIVATE -pthread)
-        target_compile_options(${name} PRIVATE -pthread)
         # The host says how many workers to start before the factory settles: Module.poolSize.
-        # A pthread_create beyond the pool fails with EAGAIN instead of waiting for ever.
+        # In a browser, a pthread_create beyond the pool fails with EAGAIN instead of waiting for ever.
         target_link_options(${name} PRIVATE -pthread "-sPTHREAD_POOL_SIZE=Module[\"poolSize\"]"
                             -sPTHREAD_POOL_SIZE_STRICT=2
                             -sDEFAULT_PTHREAD_STACK_SIZE=${TERCET_WASM_STACK_BYTES}
@@ -67,5 +72,5 @@ endfunction()
 
 add_wasm_module(simd128 ARCHITECTURES wasm)
 add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)
-add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed)
-add_wasm_module(relaxed-threads ARCHITECTURES wasm wasm_relaxed THREADS)
+add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed BASE simd128)
+add_wasm_module(relaxed-threads ARCHITECTURES wasm wasm_relaxed BASE simd128-threads THREADS)
