@@ -47,7 +47,7 @@ export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
   CANCELLED: "cancelled on request",
   BAD_ARGUMENT: "an argument is out of range",
   OUT_OF_MEMORY: "not enough memory: use a smaller model or a smaller context",
-  DISABLED: "an earlier error disabled this handle: reset or destroy it",
+  DISABLED: "an earlier error disabled this handle: destroy it and start again",
   NO_KERNELS: "no kernel set of that name works on this machine",
   BAD_MAGIC: "not a .tercet file",
   VERSION_TOO_NEW: "the file was written by a newer Tercet: update Tercet",

@@ -1,0 +1,177 @@
+// package.test.mjs - what users of the package get: the file list, the sizes, types that hold in their projects, constants
+// that are C's, and a bundle made by esbuild that runs.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { root } from "../../scripts/paths.mjs";
+import { renderConstants } from "../../web/generate-constants.mjs";
+import {
+  PROMPT,
+  TestPage,
+  TestServer,
+  dist,
+  launchBrowser,
+  limit,
+  runNatively,
+  tercet,
+} from "./library_under_test.mjs";
+
+let folder;
+before(() => (folder = mkdtempSync(join(tmpdir(), "tercet-package-"))));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
+const scripts = ["index.js", "engine_worker.js"];
+const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
+const types = ["index", "engine_client", "errors", "features", "generated_constants", "protocol"];
+types.push("token_stream", "types", "user_messages");
+
+test("generated_constants.ts is what the native twin says", async () => {
+  const json = execFileSync(tercet, ["constants"], { encoding: "utf8" });
+  const file = join(root, "web/src/generated_constants.ts");
+  const upToDate = readFileSync(file, "utf8") === (await renderConstants(json));
+  assert.ok(upToDate, "run node web/generate-constants.mjs");
+});
+
+test("the package holds these files and no others", () => {
+  const wanted = [
+    ...scripts,
+    ...modules,
+    ...types.map((name) => `${name}.d.ts`),
+    "idb.LICENSE.txt",
+  ];
+  assert.deepEqual(readdirSync(dist).sort(), wanted.sort());
+  const { files, exports, dependencies, type } = JSON.parse(
+    readFileSync(join(root, "package.json"), "utf8"),
+  );
+  assert.deepEqual(files, ["dist"]);
+  assert.equal(type, "module");
+  assert.equal(dependencies, undefined);
+  assert.equal(exports["."].default, "./dist/index.js");
+});
+
+test("engine and scripts are under 150 kB gzipped for any visitor", () => {
+  const gzipped = (name) => gzipSync(readFileSync(join(dist, name)), { level: 9 }).length;
+  const common = scripts.reduce((sum, name) => sum + gzipped(name), 0);
+  for (const name of variants) {
+    const all = common + gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`);
+    assert.ok(all < 150_000, `${name}: ${all} bytes`);
+  }
+});
+
+test("no eval, no blob workers, no foreign addresses in what is shipped", () => {
+  for (const name of scripts) {
+    const text = readFileSync(join(dist, name), "utf8");
+    const found = /\beval\(|new Function|createObjectURL|["'`](blob|data):|https?:\/\/\w+\.\w/.exec(
+      text,
+    );
+    assert.equal(found, null, name);
+  }
+});
+
+test("types hold in strict projects of both resolutions", () => {
+  const project = join(folder, "types");
+  const installed = join(project, "node_modules", "tercet");
+  mkdirSync(installed, { recursive: true });
+  cpSync(dist, join(installed, "dist"), { recursive: true });
+  copyFileSync(join(root, "package.json"), join(installed, "package.json"));
+  writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+  writeFileSync(
+    join(project, "use.ts"),
+    `import { load, cache, features, TercetError, type GenerateResult, type Model } from "tercet";
+    const model: Model = await load("m.tercet", {
+      threads: 2, context: 64, signal: AbortSignal.timeout(1), onProgress: ({ phase, loadedBytes }) => console.log(phase, loadedBytes) });
+    for await (const piece of model.generate("a", { seed: 1n, stop: ["b"], topK: 3 })) console.log(piece.length);
+    const { result } = model.generate(new Uint32Array(1));
+    const done: GenerateResult = await result;
+    const ids: Uint32Array = await model.tokenize("a");
+    const text: string = await model.detokenize(ids);
+    const rows: Float32Array = await model.logits([1, 2]);
+    try { await model.bench(); } catch (error) { if (error instanceof TercetError) console.log(error.code === "ABORTED", error.advice); }
+    console.log(done.finishReason === "stop", text, rows, (await cache.list())[0]?.state, features().simd128, model.info.kernels);
+    // @ts-expect-error there is no such option
+    model.generate("a", { temprature: 1 });
+    // @ts-expect-error a model comes from load()
+    new (model.constructor as typeof Model)();
+    await model.dispose();`,
+  );
+  for (const [module, moduleResolution] of [
+    ["esnext", "bundler"],
+    ["nodenext", "nodenext"],
+  ]) {
+    execFileSync(
+      process.execPath,
+      [
+        join(root, "node_modules/typescript/bin/tsc"),
+        ...["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"],
+        ...["--module", module, "--moduleResolution", moduleResolution, "--types", "", "use.ts"],
+      ],
+      { cwd: project, encoding: "utf8" },
+    );
+  }
+});
+
+test(
+  "bundled by esbuild with the assets beside it, it runs; so with assets elsewhere",
+  limit,
+  async () => {
+    const browser = await launchBrowser();
+    const server = await TestServer.start();
+    try {
+      for (const [place, assets] of [
+        ["app", "app"],
+        ["lean", "assets"],
+      ]) {
+        const options = place === assets ? "{}" : `{ assetsUrl: "/${assets}/" }`;
+        const entry = join(folder, `${place}.mjs`);
+        writeFileSync(
+          entry,
+          `import { load } from ${JSON.stringify(join(dist, "index.js"))};
+        globalThis.write = async (prompt) => {
+          const model = await load("/model.tercet", ${options});
+          const { text } = await model.generate(prompt, { maxTokens: 8, seed: 5 }).result;
+          await model.dispose();
+          return text;
+        };`,
+        );
+        const { outputFiles } = await build({
+          entryPoints: [entry],
+          bundle: true,
+          minify: true,
+          format: "esm",
+          write: false,
+          logLevel: "warning",
+        });
+        server.write(`${place}/app.js`, outputFiles[0].contents);
+        for (const name of [...modules, "engine_worker.js"])
+          server.write(`${assets}/${name}`, readFileSync(join(dist, name)));
+        server.write(
+          `${place}/index.html`,
+          '<!doctype html><script type="module" src="app.js"></script>',
+        );
+        const page = await TestPage.open(browser, server, { path: `/${place}/` });
+        const text = await page.run((prompt) => globalThis.write(prompt), PROMPT);
+        assert.equal(text, runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text);
+        await page.finish();
+      }
+    } finally {
+      await browser.close();
+      await server.stop();
+    }
+  },
+);

@@ -1,0 +1,28 @@
+// source_under_test.mjs - single modules of web/src in Node: bundled from TypeScript into a temporary file and imported.
+// Only for those that need no browser.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+import { root } from "../../scripts/paths.mjs";
+
+/** @param {string} name of a module in web/src, without ending */
+export async function importSource(name) {
+  const folder = mkdtempSync(join(tmpdir(), "tercet-source-"));
+  try {
+    const outfile = join(folder, `${name}.mjs`);
+    await build({
+      entryPoints: [join(root, "web", "src", `${name}.ts`)],
+      outfile,
+      bundle: true,
+      format: "esm",
+      target: "es2022",
+      logLevel: "warning",
+    });
+    return await import(pathToFileURL(outfile));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
