@@ -16,9 +16,9 @@ after(async () => {
   await cleanUp();
 });
 
-async function withPage(options, work) {
+async function withPage({ slowly = false, ...options }, work) {
   const context = await browser.newContext(options);
-  const visit = await Visit.open(context, `${site.origin}/`);
+  const visit = await Visit.open(context, `${site.origin}/`, { slowly });
   await visit.ready();
   await work(visit, visit.page);
   await visit.finish();
@@ -74,7 +74,7 @@ test("names, roles and outline", limit, () =>
 );
 
 test("the keyboard reaches everything in reading order, visibly, and is never lost", limit, () =>
-  withPage({}, async (visit, page) => {
+  withPage({ slowly: true }, async (visit, page) => {
     const order = [];
     for (let i = 0; i < 5; i++) {
       await page.keyboard.press("Tab");
@@ -173,9 +173,9 @@ test(
   limit,
   () =>
     withPage(
-      { reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
+      { slowly: true, reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
       async (visit, page) => {
-        await visit.set("length", 120);
+        await visit.set("length", 60);
         const places = () =>
           page.evaluate(() =>
             ["model-progress", "prompt", "write", "stop", "figure-speed", "story"].map(

@@ -69,7 +69,7 @@ test("progress shows bytes, rate and time left; cancelling keeps what came", lim
   const shown = await share();
   await visit.locate("cancel").click();
   await visit.page.waitForSelector("#load:not([hidden])");
-  assert.match(await visit.text("model-state"), /^Cancelled\. \d.* kept\.$/);
+  assert.match(await visit.text("model-state"), /^Cancelled\. What has arrived is kept\.$/);
   assert.ok(await visit.locate("model-problem").isHidden(), "what one asked for is no error");
 
   site.repair();

@@ -166,12 +166,22 @@ export class TestSite {
   }
 }
 
+/** In the page: the engine runs only so far ahead of its reader, and hears late how far the reader is. */
+function delayDemand(milliseconds) {
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    if (message?.op !== "demand") postMessage.call(this, message, ...rest);
+    else setTimeout(() => postMessage.call(this, message, ...rest), milliseconds);
+  };
+}
+
 /** One page of one browser context, watched. Close it with `finish`, which fails on anything unexpected. */
 export class Visit {
   #problems = [];
   #expected = [];
 
-  static async open(context, url) {
+  /** `slowly`: tokens come at a reading pace however fast the engine is, so that a test can act between two of them. */
+  static async open(context, url, { slowly = false } = {}) {
     const visit = new Visit();
     visit.page = await context.newPage();
     visit.page.setDefaultTimeout(STEP_TIMEOUT_MS);
@@ -186,6 +196,7 @@ export class Visit {
         console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
       });
     });
+    if (slowly) await visit.page.addInitScript(delayDemand, 200);
     await visit.page.goto(url);
     return visit;
   }
@@ -214,6 +225,15 @@ export class Visit {
   /** The model is loaded: a story can be written. */
   async ready() {
     await this.page.waitForSelector("#write:enabled");
+  }
+
+  /** A model from there is loaded. */
+  async modelFrom(source) {
+    await this.page.waitForFunction(
+      (wanted) => document.querySelector("#figure-source").textContent === wanted,
+      source,
+    );
+    await this.ready();
   }
 
   /** The figures of the margin by their labels. */

@@ -31,18 +31,7 @@ test("first visit, second visit without the model's server, third without any", 
   const first = await Visit.open(context, `${site.origin}/`);
   await first.ready();
   assert.ok(site.modelBytesSent >= modelBytes.length, "the model came over the network");
-  await first.page.evaluate(() => {
-    globalThis.growth = [];
-    const story = document.querySelector("#story");
-    new MutationObserver(() => globalThis.growth.push(story.textContent.length)).observe(story, {
-      childList: true,
-      characterData: true,
-      subtree: true,
-    });
-  });
   assert.equal(await first.write({ seed: 11 }), expected);
-  const growth = await first.page.evaluate(() => globalThis.growth);
-  assert.ok(growth.length >= 3, `the story appears as it is written, not at once: ${growth}`);
   const facts = await first.facts();
   assert.equal(facts["Model from"], "Network");
   assert.equal(facts.Isolated, "Yes");
@@ -108,9 +97,7 @@ test(
     await visit.locate("other-model").locator("summary").click();
     await visit.locate("model-url").fill(modelAddress);
     await visit.locate("model-url").press("Enter");
-    await visit.page.waitForSelector("#write:disabled");
-    await visit.ready();
-    assert.equal((await visit.facts())["Model from"], "IndexedDB");
+    await visit.modelFrom("IndexedDB");
     assert.ok(await visit.locate("notice").isHidden(), "the notice comes once");
     await visit.finish();
     await context.close();
@@ -124,7 +111,7 @@ test(
   async () => {
     const site = await TestSite.start();
     const context = await browser.newContext();
-    const visit = await Visit.open(context, `${site.origin}/`);
+    const visit = await Visit.open(context, `${site.origin}/`, { slowly: true });
     await visit.ready();
     await visit.set("seed", 5);
     await visit.set("length", 200);
@@ -146,7 +133,18 @@ test(
       assert.ok(nativeStory({ seed: 5, length: 200 }).startsWith(text));
       assert.ok(await visit.locate("stop").isDisabled());
     }
+    await visit.page.evaluate(() => {
+      globalThis.growth = [];
+      const story = document.querySelector("#story");
+      new MutationObserver(() => globalThis.growth.push(story.textContent.length)).observe(story, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
+    });
     assert.equal(await visit.write({ seed: 5 }), nativeStory({ seed: 5 }));
+    const growth = await visit.page.evaluate(() => globalThis.growth);
+    assert.ok(growth.length >= 5, `it appears as it is written, not at once: ${growth}`);
     await visit.finish();
     await context.close();
     await site.stop();
@@ -184,6 +182,37 @@ test(
       nativeStory({ seed: 3, length: 8, prompt: markup }),
     );
     assert.equal(await visit.locate("story").locator("img, b").count(), 0);
+    await visit.finish();
+    await context.close();
+    await site.stop();
+  },
+);
+
+test(
+  "an engine that crashes is said, and loaded again from the browser's storage",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const context = await browser.newContext();
+    const visit = await Visit.open(context, `${site.origin}/`);
+    await visit.ready();
+    const engine = visit.page
+      .workers()
+      .find((worker) => worker.url().endsWith("/engine_worker.js"));
+    visit.expectMessages(/broken on purpose/);
+    await engine.evaluate(() => {
+      setTimeout(() => {
+        throw new Error("broken on purpose");
+      });
+    });
+    await visit.locate("write").click();
+    assert.equal(await visit.errorCode("story"), "ENGINE_CRASHED");
+    assert.match(await visit.text("story-problem"), /broken on purpose/);
+    site.resetCounts();
+    await visit.locate("story-problem").getByRole("button", { name: "Load again" }).click();
+    await visit.modelFrom("IndexedDB");
+    assert.equal(site.modelBytesSent, 0);
+    assert.equal(await visit.write({ seed: 3, length: 16 }), nativeStory({ seed: 3, length: 16 }));
     await visit.finish();
     await context.close();
     await site.stop();

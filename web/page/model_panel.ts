@@ -60,7 +60,6 @@ export class ModelPanel {
   #url: string;
   #model: Model | null = null;
   #running: AbortController | null = null;
-  #loadedBytes = 0;
   #frame = 0;
 
   constructor(url: string, events: ModelEvents) {
@@ -90,7 +89,6 @@ export class ModelPanel {
     const running = new AbortController();
     this.#running = running;
     this.#url = url;
-    this.#loadedBytes = 0;
     hideProblem(this.#problem);
     this.#name.textContent = nameOfUrl(url);
     this.#show("Starting", { cancel: true });
@@ -118,12 +116,11 @@ export class ModelPanel {
     } catch (thrown) {
       if (this.#running !== running) return; // another load has taken over
       this.#settle();
-      const kept = this.#loadedBytes > 0 ? ` ${formatBytes(this.#loadedBytes)} have arrived.` : "";
       if (thrown instanceof TercetError && thrown.code === "ABORTED") {
-        this.#show(`Cancelled.${kept} What was stored is kept.`, { load: true });
+        this.#show("Cancelled. What has arrived is kept.", { load: true });
         this.#events.say("Cancelled");
       } else {
-        this.#show(`Not loaded.${kept}`, {});
+        this.#show("Not loaded", {});
         showProblem(this.#problem, thrown, () => void this.load());
       }
     }
@@ -140,7 +137,6 @@ export class ModelPanel {
 
   /** At most once a frame: chunks of a fast download come faster than anybody reads. */
   #showProgress(progress: LoadProgress): void {
-    this.#loadedBytes = progress.loadedBytes;
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => {
       this.#state.textContent = describeProgress(progress);
