@@ -192,27 +192,33 @@ int command_pack(int argc, char **argv) {
     pack_options_init(&options);
     const struct positional positionals[] = {
         {"SOURCE",
-         "A Hugging Face folder: config.json, model.safetensors (or its shards) and\n"
+         "A Hugging Face folder: config.json,\n"
+         "model.safetensors or its shards, and\n"
          "tokenizer.json or tokenizer.model.",
          &options.source, true},
     };
     const struct argument arguments[] = {
         argument_text("output", 'o', &options.destination, "FILE",
-                      "The .tercet file to write. It is replaced only when everything went well."),
+                      "The .tercet file to write; replaced only when\n"
+                      "all went well."),
         argument_text("quantize", 0, &quantize, "absmean",
-                      "Make weights ternary that are not: round(W / mean|W|), as BitNet b1.58\n"
-                      "does. Models that were not trained so become useless."),
-        argument_text("dense", 0, &dense, "f16|f32|q8",
-                      "Keep the linear layers dense instead: the reference path."),
+                      "Make weights ternary that are not, by\n"
+                      "round(W / mean|W|), as BitNet b1.58 does. A model\n"
+                      "that was not trained for it becomes useless."),
+        argument_text("dense", 0, &dense, "TYPE",
+                      "Keep the linear layers dense, as f16, f32 or q8:\n"
+                      "the reference path."),
         argument_text("embedding", 0, &embedding, "TYPE",
-                      "Embedding and output head as f16, f32 or q8; exact (the default) takes\n"
-                      "f16 where that loses nothing, else f32."),
+                      "Embedding and output head as f16, f32 or q8.\n"
+                      "exact (the default): f16 where that loses\n"
+                      "nothing, else f32."),
         argument_text("group", 0, &group, "64|128",
-                      "One scale for so many columns of a row. Default: as few scales as are\n"
-                      "exact."),
+                      "One scale for so many columns of a row (default:\n"
+                      "as few scales as are exact)."),
         argument_number("temperature", &options.temperature, 0, 100,
-                        "Sampling default to store, in place of generation_config.json's;\n"
-                        "likewise the next three."),
+                        "Sampling default to store, in place of what\n"
+                        "generation_config.json says; likewise the next\n"
+                        "three."),
         argument_noting(argument_count("top-k", 0, &top_k, 0, INT32_MAX, "0: all tokens."),
                         &top_k_given),
         argument_number("top-p", &options.top_p, 1e-6, 1, "1: all tokens."),
@@ -225,8 +231,9 @@ int command_pack(int argc, char **argv) {
         .usage = "SOURCE -o FILE [OPTIONS]",
         .summary =
             "Packs a model with ternary weights into one file, reads the file back and proves\n"
-            "that no weight was changed. Understands Llama-style and BitNet b1.58 models:\n"
-            "packed (both conventions of weight_scale) or in full precision on the ternary grid.",
+            "that no weight was changed. Understands Llama-style and BitNet b1.58 models,\n"
+            "packed four weights a byte (both conventions of weight_scale) or in full\n"
+            "precision on the ternary grid.",
         .details =
             "What cannot be packed without loss is refused with the name of the tensor; what\n"
             "Tercet cannot run right is refused with the name of the feature.",
