@@ -88,6 +88,9 @@ export async function packModel(report) {
   if (!existsSync(join(modelSource, "config.json"))) {
     throw new StepError(`models/${bundledModel} is missing: is this checkout complete?`);
   }
+  if (!existsSync(tercet)) {
+    throw new StepError("the native twin is not built: run `node scripts/build.mjs native` first");
+  }
   const stamp = new Stamp(join(root, "build", "model.stamp"));
   // The packer is part of the input: another packer may write another file.
   const wanted = fingerprint(
