@@ -10,10 +10,17 @@
 /* Bytes of scratch that encoding a text of that length needs (8-aligned memory). */
 size_t tokenizer_scratch_bytes(const struct container_tokenizer *tables, size_t text_bytes);
 
-/* As tercet_tokenize (tercet.h): writes up to `capacity` ids, *count gets the full number. INVALID_UTF8 with the offset.
- * Byte-level BPE: specials cut out, split by the table's splitter, merged per piece. SentencePiece: specials cut out, one
- * space in front of the first text part if the flag says so, merged as one piece; characters that are no token become
- * byte tokens (or UNKNOWN). Cost O(n log n). */
+/* As tercet_tokenize (tercet.h): writes up to `capacity` ids, *count gets the full number. INVALID_UTF8 with the offset,
+ * BAD_ARGUMENT for a text above 1 GiB. In the order of the steps:
+ *   - Specials are cut out, the leftmost first, of several there the longest. User-defined tokens always count, control and
+ *     unknown ones only with PARSE_SPECIAL. What lies between is a part; nothing reaches across.
+ *   - Byte-level BPE: parts are split by the table's splitter; a piece that is a token is taken whole with IGNORE_MERGES;
+ *     else its bytes are merged.
+ *   - SentencePiece: U+2581 counts as a space; where the flags say so a space goes in front of a part (never of an empty
+ *     one); the characters of the part are merged as one piece. A character that is no token becomes its byte tokens with
+ *     BYTE_FALLBACK.
+ *   - What has no token becomes UNKNOWN, one for a run of it, or is dropped where the model has none.
+ * Cost O(n log n); `scratch` is tokenizer_scratch_bytes long and 8-aligned (NULL for an empty text). */
 tercet_status tokenizer_encode(const struct container_tokenizer *tables, const char *text,
                                size_t bytes, uint32_t flags, uint32_t *tokens, size_t capacity,
                                size_t *count, void *scratch, tercet_error *error);

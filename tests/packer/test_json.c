@@ -180,6 +180,13 @@ static void test_files(void) {
                  TERCET_OK);
     CHECK_EQ(count, 0);
     free(bytes);
+    CHECK_STATUS(source_file_read(folder.path, "other.json/x", 3, &bytes, &count, &error),
+                 TERCET_FILE_NOT_FOUND);
+    char long_name[300];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    CHECK_STATUS(source_file_read(folder.path, long_name, 3, &bytes, &count, &error),
+                 TERCET_FILE_READ_FAILED);
     folder_remove(&folder);
 }
 

@@ -176,8 +176,12 @@ static void check_splits(uint32_t splitter, const char *const *cases, size_t cou
 #define CHECK_SPLITS(splitter, cases)                                                              \
     check_splits((splitter), (cases), sizeof(cases) / sizeof((cases)[0]))
 
-static void test_bar_itself(void) {
-    /* The one character that the tables cannot show. */
+static void test_single_pieces(void) {
+    /* The one character that the tables cannot show, and what only looks like a contraction. */
+    const uint8_t short_r[] = "'r", other_letter[] = "'\xC5\x93x";
+    CHECK_EQ(pretokenizer_next(SPLITTER_GPT2, short_r, 2), 1);
+    CHECK_EQ(pretokenizer_next(SPLITTER_LLAMA3, short_r, 2), 2);
+    CHECK_EQ(pretokenizer_next(SPLITTER_LLAMA3, other_letter, 4), 4);
     const uint8_t text[] = "a || b";
     CHECK_EQ(pretokenizer_next(SPLITTER_GPT2, text + 1, 5), 3);
     CHECK_EQ(pretokenizer_next(SPLITTER_LLAMA3, text + 1, 5), 3);
@@ -220,7 +224,7 @@ int main(void) {
     CHECK_SPLITS(SPLITTER_GPT2, gpt2_cases);
     CHECK_SPLITS(SPLITTER_LLAMA3, llama3_cases);
     CHECK_SPLITS(SPLITTER_QWEN2, qwen2_cases);
-    test_bar_itself();
+    test_single_pieces();
     test_class_table();
     return check_done();
 }

@@ -251,6 +251,33 @@ static void test_byte_bpe(void) {
     fixture_free(&plain);
 }
 
+/* A container may hold two specials with the same text; the lower id is found. A piece longer than any token is not
+ * looked up as a whole. */
+static void test_odd_tables(void) {
+    struct tokenizer_builder builder;
+    struct tokenizer_fixture fixture;
+    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 5, NULL), TERCET_OK);
+    builder.kind = TOKENIZER_BYTE_BPE;
+    builder.flags = TOKENIZER_FLAG_IGNORE_MERGES;
+    add(&builder, 0, "a", TOKEN_NORMAL);
+    add(&builder, 1, "aa", TOKEN_NORMAL);
+    add(&builder, 4, "<x>", TOKEN_CONTROL);
+    add(&builder, 3, "<x>", TOKEN_CONTROL);
+    add(&builder, 2, "<x>a", TOKEN_CONTROL);
+    CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
+    REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
+    check_ids(&fixture, "<x><x>aaa", TERCET_TEXT_PARSE_SPECIAL, "3 2 1");
+    char text[LIMIT_TOKEN_BYTES + 1];
+    memset(text, 'a', sizeof text);
+    size_t count;
+    uint32_t *tokens = fixture_encode(&fixture, text, sizeof text, 0, &count, NULL);
+    CHECK_EQ(count, sizeof text); /* there are no merges */
+    free(tokens);
+    CHECK_EQ(tokenizer_scratch_bytes(&fixture.tables, SIZE_MAX),
+             tokenizer_scratch_bytes(&fixture.tables, (size_t)1 << 30));
+    fixture_free(&fixture);
+}
+
 /* ---- SentencePiece */
 
 static void make_sentencepiece(struct tokenizer_fixture *fixture, uint32_t flags) {
@@ -476,6 +503,7 @@ static void test_long_text(void) {
 int main(void) {
     test_machine();
     test_byte_bpe();
+    test_odd_tables();
     test_sentencepiece();
     test_decode();
     test_capacity();
