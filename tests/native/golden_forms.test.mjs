@@ -1,0 +1,42 @@
+// golden_forms.test.mjs - one small model in every form that checkpoints come in, packed and run: the
+// logits that an independent float64 reference found. A scale taken the wrong way round, a swapped
+// row or a wrong rotation shows here.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { argmax, goldenModels, logits, pack, readJson, succeedJson } from "./twin_under_test.mjs";
+
+const forms = [
+  ["llama-packed-bitlinear", []],
+  ["llama-packed-oldstyle", []],
+  ["bitnet-packed-autobitlinear", []],
+  ["llama-grid-bf16-sharded", []],
+  ["llama-grid-f16-group", []],
+  ["bitnet-online-bf16", ["--quantize", "absmean"]],
+  ["llama-dense-f32", ["--dense", "f32"]],
+];
+
+for (const [name, options] of forms) {
+  test(`${name}: logits within the tolerance of the reference`, () => {
+    const folder = join(goldenModels, name);
+    const expected = readJson(join(folder, "expected.json"));
+    const model = pack(folder, options);
+    const { shape } = succeedJson(["inspect", model]);
+    assert.equal(shape.activation_bits, expected.activation === "float" ? 32 : 8);
+    for (const prompt of expected.prompts) {
+      const rows = logits(model, ["--tokens", prompt.ids.join(",")], shape.vocabulary);
+      assert.equal(rows.length, prompt.ids.length);
+      const last = rows.at(-1);
+      const worst = prompt.last_logits.reduce(
+        (most, want, i) => Math.max(most, Math.abs(want - last[i])),
+        0,
+      );
+      assert.ok(worst <= prompt.tolerance, `${worst} is more than ${prompt.tolerance}`);
+      prompt.argmax_per_position.forEach((token, position) => {
+        if (prompt.position_margins[position] > 2 * prompt.tolerance)
+          assert.equal(argmax(rows[position]), token, `position ${position}`);
+      });
+    }
+  });
+}
