@@ -385,13 +385,11 @@ int32_t tercet_abi_plan_create(uint32_t handle) {
 
 extern unsigned char __heap_base; /* the linker's: end of static data and of the first stack */
 
-/* Of the linker's options (variants.cmake): a thread's stack; with it come its control block and thread-local data. */
-#define THREAD_BYTES (262144u + 32768u)
+/* A thread's stack (variants.cmake); with it come its control block and thread-local data. */
+#define THREAD_BYTES (TERCET_WASM_STACK_BYTES + 32768u)
 /* Texts: per token of context 8 bytes of text, each of which takes itself, a token (4 bytes) and about 40 bytes of
  * tokenizer scratch. */
 #define TEXT_BYTES_PER_TOKEN (8u * 48u)
-/* Of the linker's options, too: a module refuses to start in less. */
-#define MEMORY_BYTES_LEAST (1024u * 1024u)
 /* malloc's own tables, static data that differs between modules, small texts. */
 #define MARGIN_BYTES (512u * 1024u)
 
@@ -422,7 +420,8 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
     uint64_t bytes = (uintptr_t)&__heap_base + taken_bytes + info.data_bytes + session_bytes +
                      3 * BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +
                      tokens * TEXT_BYTES_PER_TOKEN + MARGIN_BYTES;
-    put(0, bytes < MEMORY_BYTES_LEAST ? MEMORY_BYTES_LEAST : bytes);
+    /* A module refuses to start in less than the linker was told. */
+    put(0, bytes < TERCET_WASM_INITIAL_BYTES ? TERCET_WASM_INITIAL_BYTES : bytes);
     put(1, session_bytes);
     if (bytes > ((uint64_t)65535 << 16)) {
         error = (tercet_error){.status = TERCET_OUT_OF_MEMORY, .where = bytes};

@@ -59,6 +59,10 @@ function(add_wasm_module name)
                           LINK_DEPENDS "${TERCET_WASM_DIR}/exports.txt")
     target_link_libraries(${name} PRIVATE core-${name})
     target_compile_options(${name} PRIVATE ${flags})
+    # abi.c plans the memory of a module and must count what the options below take.
+    target_compile_definitions(${name} PRIVATE
+                               TERCET_WASM_STACK_BYTES=${TERCET_WASM_STACK_BYTES}u
+                               TERCET_WASM_INITIAL_BYTES=${TERCET_WASM_INITIAL_BYTES}u)
     target_link_options(${name} PRIVATE -O3 ${TERCET_WASM_LINK_OPTIONS})
     if(module_THREADS)
         # The host says how many workers to start before the factory settles: Module.poolSize.

@@ -39,18 +39,23 @@ export async function buildLibrary({
   }
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  await build({
-    entryPoints: [join(here, "src", "index.ts"), join(here, "src", "engine_worker.ts")],
+  const bundle = {
     outdir: out,
     bundle: true,
     minify: true,
     format: "esm",
     target: "es2022",
     logLevel: "warning",
+  };
+  await build({ ...bundle, entryPoints: [join(here, "src", "index.ts")] });
+  // idb is inside the worker, and its licence wants to be in every copy.
+  const licence = readFileSync(join(root, "node_modules", "idb", "LICENSE"), "utf8").trim();
+  await build({
+    ...bundle,
+    entryPoints: [join(here, "src", "engine_worker.ts")],
+    banner: { js: `/*! Contains idb.\n${licence}\n*/` },
   });
   for (const name of moduleFiles) cpSync(join(modules, name), join(out, name));
-  // Bundled into the worker; its licence asks that the notice travels along.
-  cpSync(join(root, "node_modules", "idb", "LICENSE"), join(out, "idb.LICENSE.txt"));
   emitTypes(out);
   const sizes = readdirSync(out)
     .filter((name) => /\.(m?js|wasm)$/.test(name))

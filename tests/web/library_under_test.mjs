@@ -126,7 +126,9 @@ export class TestServer {
       if (response.destroyed) return;
       if (from > last) return response.end();
       if (stallAfter !== undefined && spent() >= stallAfter) return; // and never a byte more
-      if (cutAfter !== undefined && spent() >= cutAfter) return response.destroy();
+      // A little later: what has left must also arrive, or the browser drops it with the connection.
+      if (cutAfter !== undefined && spent() >= cutAfter)
+        return setTimeout(() => response.destroy(), 300);
       const budget = Math.min(
         ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
       );

@@ -124,12 +124,14 @@ test("all four modules, forced, and the same text from each", limit, async () =>
     ["relaxed", 1, "wasm_relaxed"],
     ["relaxed-threads", 2, "wasm_relaxed"],
     ["simd128-threads", 1, "wasm_simd128"],
+    ["relaxed-threads", 12, "wasm_relaxed"],
   ]) {
     const options = { variant, threads };
     const { text, info } = await page.run(loadAndWrite, { prompt: PROMPT, options });
     assert.equal(info.variant, variant);
     assert.equal(info.threads, threads);
     assert.equal(info.kernels, kernels);
+    assert.deepEqual(info.notices, [], "all threads found room in the planned memory");
     assert.equal(text, expected.text, variant);
   }
   const forced = { variant: "simd128", kernels: "portable" };

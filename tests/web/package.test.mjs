@@ -63,6 +63,8 @@ test("the package holds these files and no others", () => {
   assert.equal(type, "module");
   assert.equal(dependencies, undefined);
   assert.equal(exports["."].default, "./dist/index.js");
+  const worker = readFileSync(join(dist, "engine_worker.js"), "utf8");
+  assert.match(worker, /Contains idb[^]*Jake Archibald/, "the licence of what is bundled");
 });
 
 test("engine and scripts are under 150 kB gzipped for any visitor", () => {

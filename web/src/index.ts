@@ -84,7 +84,8 @@ export class Model {
   /**
    * Continues a prompt (text, or token ids taken as they are). The work starts with the first next() or when `result` is
    * asked for or onToken is given; it computes at most a few tokens ahead of the consumer. A second call while one runs
-   * waits its turn: iterate to the end, or leave the loop, or abort, before the next one can start.
+   * waits its turn: iterate to the end, or leave the loop, or abort, before the next one can start. Options that cannot
+   * work throw BAD_ARGUMENT at once; everything else is told by the iteration and by `result`.
    */
   generate(
     prompt: string | Uint32Array | readonly number[],

@@ -120,7 +120,7 @@ export class SessionRunner {
         promptSeconds,
         decodeSeconds,
         timeToFirstTokenSeconds,
-        tokensPerSecond: decodeSeconds > 0 ? tokens.length / decodeSeconds : 0,
+        tokensPerSecond: rate(tokens.length, decodeSeconds),
       },
       seed: message.seed,
     };
@@ -130,7 +130,8 @@ export class SessionRunner {
   async logits(tokens: Uint32Array, control: RunControl): Promise<Float32Array> {
     const { module, session, facts, slice } = this.#open;
     const { vocabulary } = facts;
-    const result = new Float32Array(tokens.length * vocabulary);
+    this.#requireRoom(tokens);
+    const result = takeFloats(tokens.length * vocabulary);
     if (tokens.length === 0) return result;
     module.resetSession(session);
     const source = module.createTokens(tokens);
@@ -180,10 +181,10 @@ export class SessionRunner {
       if (computed) done += 1;
       await yieldToMessages();
     }
-    const decodeTokensPerSecond = decodeTokens / decodeSeconds;
+    const decodeTokensPerSecond = rate(decodeTokens, decodeSeconds);
     return {
       promptTokens,
-      promptTokensPerSecond: promptTokens / promptSeconds,
+      promptTokensPerSecond: rate(promptTokens, promptSeconds),
       decodeTokens,
       decodeTokensPerSecond,
       packedGigabytesPerSecond: (facts.dataBytes * decodeTokensPerSecond) / 1e9,
@@ -221,14 +222,14 @@ export class SessionRunner {
 
   /** Computes the prompt, as far as it is not stopped; returns the seconds that it took. */
   async #prefill(prompt: Uint32Array, control: RunControl): Promise<number> {
-    const { module, session, context } = this.#open;
+    const { module, session } = this.#open;
+    this.#requireRoom(prompt);
     const source = module.createTokens(prompt);
     let seconds = 0;
     try {
       for (let done = 0; done < prompt.length && !control.aborted;) {
         const left = prompt.length - done;
-        // A prompt that does not fit is refused as a whole, before anything is computed.
-        const count = prompt.length > context ? left : Math.min(left, this.#sliceTokens());
+        const count = Math.min(left, this.#sliceTokens());
         const begin = performance.now();
         const taken = module.prefill(session, source.address + done * 4, count);
         const took = secondsSince(begin);
@@ -243,6 +244,19 @@ export class SessionRunner {
       module.destroy(source.handle);
     }
     return seconds;
+  }
+
+  /** What does not fit is refused as a whole, before anything is computed. */
+  #requireRoom(tokens: Uint32Array): void {
+    const { context } = this.#open;
+    if (tokens.length <= context) return;
+    throw new TercetError(
+      "PROMPT_TOO_LONG",
+      `${tokens.length} tokens, and the context has ${context}`,
+      {
+        where: context,
+      },
+    );
   }
 
   #sliceTokens(): number {
@@ -265,8 +279,23 @@ export class SessionRunner {
   }
 }
 
+function takeFloats(count: number): Float32Array {
+  try {
+    return new Float32Array(count);
+  } catch (thrown) {
+    throw new TercetError("OUT_OF_MEMORY", `no room for ${count} logits: ask for fewer tokens`, {
+      cause: thrown,
+    });
+  }
+}
+
 function throwIfStopped(control: RunControl): void {
   if (control.aborted) throw new TercetError("ABORTED");
+}
+
+/** 0 when nothing was measured. */
+function rate(tokens: number, seconds: number): number {
+  return seconds > 0 ? tokens / seconds : 0;
 }
 
 function secondsSince(begin: number): number {
