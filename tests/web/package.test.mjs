@@ -49,12 +49,7 @@ test("generated_constants.ts is what the native twin says", async () => {
 });
 
 test("the package holds these files and no others", () => {
-  const wanted = [
-    ...scripts,
-    ...modules,
-    ...types.map((name) => `${name}.d.ts`),
-    "idb.LICENSE.txt",
-  ];
+  const wanted = [...scripts, ...modules, ...types.map((name) => `${name}.d.ts`)];
   assert.deepEqual(readdirSync(dist).sort(), wanted.sort());
   const { files, exports, dependencies, type } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
@@ -84,6 +79,24 @@ test("no eval, no blob workers, no foreign addresses in what is shipped", () => 
     );
     assert.equal(found, null, name);
   }
+});
+
+test("the page side holds no worker, no store and no module", async () => {
+  const { metafile } = await build({
+    entryPoints: [join(root, "web/src/index.ts")],
+    bundle: true,
+    format: "esm",
+    write: false,
+    metafile: true,
+    logLevel: "warning",
+  });
+  const names = Object.keys(metafile.inputs).map((path) =>
+    path.replace(/^.*\//, "").replace(/\.ts$/, ""),
+  );
+  assert.deepEqual(names.filter((name) => name !== "generated_constants").sort(), [
+    ...["engine_client", "errors", "features", "index", "protocol", "token_stream"],
+    "user_messages",
+  ]);
 });
 
 test("types hold in strict projects of both resolutions", () => {
