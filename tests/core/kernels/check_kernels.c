@@ -389,7 +389,8 @@ static double sum_of(double a, double b) {
     return (double)((float)a + (float)b);
 }
 
-/* exp in every lane: silu over a sweep of all float bit patterns, NaNs and infinities included. */
+/* exp in every lane, by way of silu: a sweep over all float bit patterns, NaNs and infinities
+ * included. */
 static void check_exp_lanes(const struct tercet_kernels *set) {
     enum { BLOCK = 4096 };
     float x[BLOCK], got[BLOCK], ones[BLOCK];
@@ -410,6 +411,22 @@ static void check_exp_lanes(const struct tercet_kernels *set) {
         equal = same_floats(x, got, BLOCK);
     }
     CHECK_CASE(equal, "%s", set->name);
+}
+
+/* exp at its lower end, where it becomes 0, which silu cannot show: one score is 0, the others lie
+ * around the end, their weights are too small for the sum, and the values pick them one by one. */
+static void check_exp_end(const struct tercet_kernels *set) {
+    enum { N = 32 };
+    float q[N] = {1.0f}, k[N * N] = {0}, v[N * N] = {0}, scores[N], want[N] = {1.0f}, got[N];
+    v[0] = 1.0f;
+    for (uint32_t p = 1; p < N; p++) {
+        k[p * N] = math_float_from_bits(math_float_bits(MATH_EXP_LEAST) + p - N / 2);
+        v[p * N + p] = 1.0f;
+        want[p] = math_exp(k[p * N]);
+    }
+    CHECK(want[N / 2 - 1] > 0.0f && want[N / 2] > 0.0f && want[N / 2 + 1] == 0.0f);
+    set->attend(q, k, v, N, N, N, 1.0f, scores, got);
+    CHECK_CASE(same_floats(want, got, N), "%s", set->name);
 }
 
 /* ---- rows of embeddings ------------------------------------------------------------------ */
@@ -468,6 +485,7 @@ static void check_set(const struct tercet_kernels *set) {
     check_elementwise(set, set->relu2_mul, kernels_portable.relu2_mul, relu2_of);
     check_elementwise(set, set->add, kernels_portable.add, sum_of);
     check_exp_lanes(set);
+    check_exp_end(set);
 }
 
 int main(int argc, char **argv) {
