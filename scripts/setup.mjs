@@ -294,7 +294,7 @@ export async function installPackages(state, report, system = thisSystem()) {
     "-y",
     "--no-install-recommends",
     "-o",
-    "APT::Status-Fd=1",
+    "APT::Status-Fd=3", // its own: apt makes this descriptor non-blocking for all who write to it
     "-o",
     "Acquire::Retries=2",
     "-o",
@@ -319,27 +319,22 @@ export async function installPackages(state, report, system = thisSystem()) {
   };
   if (known.code !== 0) await update();
   report(`installing ${names.join(" ")}`);
-  const onLine = aptProgress(report);
+  const onStatus = aptProgress(report);
   // Download apart from installation: a network that fails then leaves the system as it was.
   const download = (first) =>
-    system.run("apt-get", [...install, "--download-only"], { env, onLine }).catch(async (error) => {
-      if (!first || known.code !== 0) return offline(error, "download the packages");
-      await update(); // the lists named versions that the archive no longer has
-      return download(false);
-    });
+    system
+      .run("apt-get", [...install, "--download-only"], { env, onStatus })
+      .catch(async (error) => {
+        if (!first || known.code !== 0) return offline(error, "download the packages");
+        await update(); // the lists named versions that the archive no longer has
+        return download(false);
+      });
   await download(true);
-  await system
-    .run("apt-get", install, {
-      env,
-      onLine,
-      failure: `apt-get could not install ${names.join(" ")}`,
-    })
-    .catch((error) => {
-      // Progress is for programs; what remains is what apt and dpkg said to people.
-      if (error instanceof StepError)
-        error.output = error.output.replace(/^(dl|pm)status:.*\n?/gm, "");
-      throw error;
-    });
+  await system.run("apt-get", install, {
+    env,
+    onStatus,
+    failure: `apt-get could not install ${names.join(" ")}`,
+  });
   return `installed ${names.join(" ")}`;
 }
 

@@ -144,32 +144,38 @@ function removeChild(child) {
  * @param {Record<string, string | undefined>} [options.env] added to this program's own
  * @param {boolean} [options.inherit] its output goes straight to the terminal
  * @param {(line: string) => void} [options.onLine] called with each line of its output
+ * @param {(line: string) => void} [options.onStatus] called with each line that it writes to
+ *   descriptor 3, a place of its own for a program's progress
  * @param {string} [options.failure] what to say when it fails
  * @param {number[]} [options.accept] exit codes that are no failure
  * @returns {Promise<{ code: number, output: string }>}
  */
 export function runCommand(command, args, options = {}) {
-  const { cwd, env, inherit = false, onLine, failure, accept = [0] } = options;
+  const { cwd, env, inherit = false, onLine, onStatus, failure, accept = [0] } = options;
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: inherit ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"],
-    });
+    const stdio = inherit ? ["inherit", "inherit", "inherit"] : ["ignore", "pipe", "pipe"];
+    if (onStatus) stdio.push("pipe");
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio });
     addChild(child);
     let output = "";
-    let rest = "";
-    const take = (chunk) => {
-      output += chunk;
-      // What is kept is for the report of a failure: the end matters.
-      if (output.length > 400_000) output = output.slice(-200_000);
-      if (!onLine) return;
-      const lines = (rest + chunk).split(/[\r\n]+/);
-      rest = lines.pop() ?? "";
-      for (const line of lines) if (line.trim()) onLine(line.trim());
+    const splitLines = (call) => {
+      let rest = "";
+      return (chunk) => {
+        const lines = (rest + chunk).split(/[\r\n]+/);
+        rest = lines.pop() ?? "";
+        for (const line of lines) if (line.trim()) call(line.trim());
+      };
     };
-    child.stdout?.setEncoding("utf8").on("data", take);
-    child.stderr?.setEncoding("utf8").on("data", take);
+    for (const stream of [child.stdout, child.stderr]) {
+      const takeLines = onLine && splitLines(onLine);
+      stream?.setEncoding("utf8").on("data", (chunk) => {
+        output += chunk;
+        // What is kept is for the report of a failure: the end matters.
+        if (output.length > 400_000) output = output.slice(-200_000);
+        takeLines?.(chunk);
+      });
+    }
+    if (onStatus) child.stdio[3].setEncoding("utf8").on("data", splitLines(onStatus));
     child.on("error", (error) => {
       removeChild(child);
       const reason = error.code === "ENOENT" ? "it is not installed" : error.message;

@@ -71,6 +71,16 @@ test("lines arrive as they come", async () => {
   assert.equal(output, "a\nb\rc\n");
 });
 
+test("a program's progress on its own descriptor is no output", async () => {
+  const status = [];
+  const { output } = await runCommand(
+    ...node("console.log('said'); require('fs').writeSync(3, 'pmstatus:a\\npmstatus:b\\n')"),
+    { onStatus: (line) => status.push(line) },
+  );
+  assert.deepEqual(status, ["pmstatus:a", "pmstatus:b"]);
+  assert.equal(output, "said\n");
+});
+
 test("a command that is not installed, or is killed, is said in words", async () => {
   await assert.rejects(
     runCommand("tercet-no-such-command", []),
