@@ -78,3 +78,21 @@ add_wasm_module(simd128 ARCHITECTURES wasm)
 add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)
 add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed BASE simd128)
 add_wasm_module(relaxed-threads ARCHITECTURES wasm wasm_relaxed BASE simd128-threads THREADS)
+
+# The check of the kernels (tests/core/kernels/) as a module with a main, for Node and a browser.
+# Built by the test that runs it, not with the modules: `npm start` needs none.
+function(add_wasm_kernel_check variant)
+    set(check check_kernels-${variant})
+    set(tests "${PROJECT_SOURCE_DIR}/tests")
+    add_executable(${check} EXCLUDE_FROM_ALL "${tests}/core/kernels/check_kernels.c")
+    set_target_properties(${check} PROPERTIES SUFFIX .mjs)
+    target_include_directories(${check} PRIVATE "${tests}" "${TERCET_CORE_DIR}")
+    target_link_libraries(${check} PRIVATE core-${variant})
+    # The stack is that of the real modules: the known answers must fit into it.
+    target_link_options(${check} PRIVATE -O3 -sMODULARIZE=1 -sEXPORT_ES6=1 -sENVIRONMENT=web,node
+                        -sINVOKE_RUN=0 -sEXPORTED_RUNTIME_METHODS=callMain
+                        -sALLOW_MEMORY_GROWTH=1 -sSTACK_SIZE=${TERCET_WASM_STACK_BYTES})
+endfunction()
+
+add_wasm_kernel_check(simd128)
+add_wasm_kernel_check(relaxed)

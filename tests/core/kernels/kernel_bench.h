@@ -16,13 +16,13 @@
 
 /* Processor time, so that other programs disturb less. Emscripten's clock() is the wall's; Node
  * knows better. */
-static inline double bench_seconds(void) {
 #ifdef __EMSCRIPTEN__
-    return EM_ASM_DOUBLE({ return process.cpuUsage().user * 1e-6; });
+EM_JS(double, bench_seconds, (void), { return process.cpuUsage().user * 1e-6; })
 #else
+static inline double bench_seconds(void) {
     return (double)clock() / CLOCKS_PER_SEC;
-#endif
 }
+#endif
 
 /* The best of five, each of repeated calls for 60 ms or more, in calls a second. */
 #define BENCH_RATE(rate, call)                                                                     \

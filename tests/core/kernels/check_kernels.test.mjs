@@ -1,0 +1,76 @@
+// check_kernels.test.mjs - check_kernels.c as WebAssembly: the plain set in Node, the relaxed one in
+// Chromium too, because Node 20 has relaxed SIMD only behind a flag, and there it computes wrongly on
+// machines with AVX-VNNI. (Native sets are checked by ctest, between guard pages.)
+
+import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { root, wasmBuild } from "../../../scripts/paths.mjs";
+import { createServer, listen } from "../../../scripts/serve.mjs";
+import { runCommand } from "../../../scripts/steps.mjs";
+
+const { chromium } = createRequire(join(root, "package.json"))("playwright-core");
+const variants = ["simd128", "relaxed"];
+
+/** Another build folder of the modules is tested by naming it. */
+const modulesFolder = process.env.TERCET_WASM ?? wasmBuild;
+
+before(async () => {
+  const targets = variants.map((variant) => `check_kernels-${variant}`);
+  await runCommand("ninja", ["-C", modulesFolder, ...targets], {
+    failure: "the kernel checks could not be built",
+  });
+});
+
+/** Runs main; this function also runs in the page, so it names nothing outside of it. */
+async function runCheck(url) {
+  const lines = [];
+  const print = (line) => lines.push(line);
+  const { default: factory } = await import(url);
+  const module = await factory({ print, printErr: print });
+  return { status: module.callMain([]), text: lines.join("\n") };
+}
+
+test("portable and SIMD128 in Node", async () => {
+  const { status, text } = await runCheck(
+    pathToFileURL(join(modulesFolder, "check_kernels-simd128.mjs")).href,
+  );
+  assert.equal(status, 0, text);
+  assert.match(text, /^portable: checked$/m);
+  assert.match(text, /^wasm_simd128: checked$/m);
+});
+
+test("every set in Chromium", { timeout: 120_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tercet-kernels-"));
+  const server = createServer({ root: folder });
+  let browser;
+  t.after(async () => {
+    await browser?.close();
+    server.close();
+    server.closeAllConnections();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  for (const variant of variants) {
+    for (const ending of ["mjs", "wasm"]) {
+      const name = `check_kernels-${variant}.${ending}`;
+      copyFileSync(join(modulesFolder, name), join(folder, name));
+    }
+  }
+  writeFileSync(join(folder, "index.html"), "<!doctype html><title>kernels</title>");
+  const port = await listen(server, { port: 0 });
+  browser = await chromium.launch({
+    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+  });
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${port}/`);
+  for (const variant of variants) {
+    const { status, text } = await page.evaluate(runCheck, `/check_kernels-${variant}.mjs`);
+    assert.equal(status, 0, text);
+    assert.match(text, new RegExp(`^wasm_${variant}: checked$`, "m"));
+  }
+});
