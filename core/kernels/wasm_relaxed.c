@@ -30,19 +30,17 @@ ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepa
 ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_t tiles) {
     const v128_t low = wasm_i8x16_splat(0x03), high = wasm_i8x16_splat(0x0C);
     sums plain = sums_splat(0), fourfold = plain;
+/* Four tiles of a short group at once would need more registers than there are. */
+#pragma clang loop unroll(disable)
     for (uint32_t tile = 0; tile < tiles; tile++) {
         const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
         const prepared *four = x + (size_t)tile * TILE_COLUMNS;
-        v128_t rows[4];
         v128_t x0 = wasm_v128_load32_splat(four), x1 = wasm_v128_load32_splat(four + 4);
-        for (uint32_t q = 0; q < 4; q++) {
-            rows[q] = wasm_v128_load(at + 16 * q);
-            plain.v[q] = dot_add(plain.v[q], x0, wasm_v128_and(rows[q], low));
-            fourfold.v[q] = dot_add(fourfold.v[q], x1, wasm_v128_and(rows[q], high));
-        }
         v128_t x2 = wasm_v128_load32_splat(four + 8), x3 = wasm_v128_load32_splat(four + 12);
         for (uint32_t q = 0; q < 4; q++) {
-            v128_t upper = wasm_u16x8_shr(rows[q], 4);
+            v128_t rows = wasm_v128_load(at + 16 * q), upper = wasm_u16x8_shr(rows, 4);
+            plain.v[q] = dot_add(plain.v[q], x0, wasm_v128_and(rows, low));
+            fourfold.v[q] = dot_add(fourfold.v[q], x1, wasm_v128_and(rows, high));
             plain.v[q] = dot_add(plain.v[q], x2, wasm_v128_and(upper, low));
             fourfold.v[q] = dot_add(fourfold.v[q], x3, wasm_v128_and(upper, high));
         }
