@@ -11,7 +11,7 @@ import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { extname, join, sep } from "node:path";
-import { isProgram } from "./steps.mjs";
+import { StepError, isProgram, reportFailure } from "./steps.mjs";
 import { site } from "./paths.mjs";
 
 const contentTypes = {
@@ -249,7 +249,17 @@ export async function serve({
   isolation = true,
 } = {}) {
   const server = createServer({ root, isolation });
-  const taken = await listen(server, { port, host });
+  const taken = await listen(server, { port, host }).catch((error) => {
+    const advice = {
+      EACCES: "ports below 1024 need root; choose another with --port",
+      EADDRINUSE: "it and the ports after it are in use; choose another with --port",
+      EADDRNOTAVAIL: "this machine has no such address; choose another with --host",
+      ENOTFOUND: "this machine has no such address; choose another with --host",
+    }[error.code];
+    throw new StepError(
+      `the page cannot be served on ${host}, port ${port}: ${advice ?? error.message} (${error.code})`,
+    );
+  });
   if (port !== 0 && taken !== port) console.log(`Port ${port} is in use; taking ${taken}.`);
   const shown = host.includes(":") ? `[${host}]` : host;
   console.log(
@@ -285,19 +295,16 @@ export function parseServeOptions(args) {
 }
 
 if (isProgram(import.meta)) {
+  const usage =
+    "usage: node scripts/serve.mjs [--port N] [--host H] [--root FOLDER] [--no-isolation]\n";
+  const args = process.argv.slice(2);
   let options;
   try {
-    options = parseServeOptions(process.argv.slice(2));
+    if (args.includes("--help") || args.includes("-h")) process.stdout.write(usage);
+    else options = parseServeOptions(args);
   } catch (error) {
-    process.stderr.write(
-      `${error.message}\nusage: node scripts/serve.mjs [--port N] [--host H] [--root FOLDER] [--no-isolation]\n`,
-    );
+    process.stderr.write(`${error.message}\n${usage}`);
     process.exitCode = 2;
   }
-  if (options) {
-    await serve(options).catch((error) => {
-      process.stderr.write(`The server could not start: ${error.message}\n`);
-      process.exitCode = 1;
-    });
-  }
+  if (options) await serve(options).catch(reportFailure);
 }

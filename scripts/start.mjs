@@ -61,9 +61,13 @@ async function start(args) {
 }
 
 const usage = "usage: npm start -- [--no-serve] [--port N] [--host H] [--no-isolation]";
-await start(process.argv.slice(2)).catch((error) => {
-  if (/^(unknown option|--\S+ needs)/.test(error?.message)) {
-    process.stderr.write(`${error.message}\n${usage}\n`);
-    process.exitCode = 2;
-  } else reportFailure(error);
-});
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) process.stdout.write(`${usage}\n`);
+else {
+  await start(args).catch((error) => {
+    if (/^(unknown option|--\S+ needs)/.test(error?.message)) {
+      process.stderr.write(`${error.message}\n${usage}\n`);
+      process.exitCode = 2;
+    } else reportFailure(error);
+  });
+}

@@ -89,10 +89,16 @@ function chosen(args) {
   return once(tests.filter(([name]) => only.includes(name)));
 }
 
+const usage = "usage: npm test -- [--only format,types,ctest,sanitize,js]";
+
 async function main(args) {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(`${usage}\n`);
+    return;
+  }
   const list = chosen(args);
   if (list === null) {
-    process.stderr.write("usage: npm test -- [--only format,types,ctest,sanitize,js]\n");
+    process.stderr.write(`${usage}\n`);
     process.exitCode = 2;
     return;
   }

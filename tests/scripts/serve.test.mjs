@@ -14,7 +14,9 @@ import {
   parsePath,
   parseRange,
   parseServeOptions,
+  serve,
 } from "../../scripts/serve.mjs";
+import { StepError } from "../../scripts/steps.mjs";
 
 let folder, root, server, plain, port, plainPort;
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, i) => (i * 7) % 251));
@@ -252,6 +254,15 @@ test("a port in use gives the next free one; none free is an error", async () =>
   }
   const third = createServer({ root });
   await assert.rejects(listen(third, { port, tries: 0 }), { code: "EADDRINUSE" });
+});
+
+test("an address that is not this machine's is one sentence that says what to do", async () => {
+  // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+  await assert.rejects(serve({ root, port: 0, host: "192.0.2.1" }), (error) => {
+    assert.ok(error instanceof StepError);
+    assert.match(error.message, /192\.0\.2\.1.*choose another with --host \(EADDRNOTAVAIL\)$/);
+    return true;
+  });
 });
 
 test("path and range parsing", () => {

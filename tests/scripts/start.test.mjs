@@ -89,3 +89,9 @@ test("an option that does not exist is named before anything is done", async () 
     assert.doesNotMatch(wrong.output, /\[1\//);
   }
 });
+
+test("--help prints the usage and does nothing else", async () => {
+  const asked = start(["--help"]);
+  assert.equal(await asked.closed, 0);
+  assert.match(asked.output, /^usage: npm start .*\n$/);
+});
