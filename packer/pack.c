@@ -7,6 +7,7 @@
 #include "about_source.h"
 #include "architectures.h"
 #include "prove_lossless.h"
+#include "source_file.h"
 #include "tokenizer_tables.h"
 
 #include <math.h>
@@ -182,11 +183,6 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     struct architecture *architecture = &packing->architecture;
     char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES], source[ABOUT_TEXT_BYTES];
-    if (safetensors_is_shard(&packing->source, options->destination)) {
-        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
-                           "the destination %s is a file of the source: choose another",
-                           options->destination);
-    }
     about_source_name(options->source, name);
     about_source_licence(options->source, licence);
     (void)snprintf(source, sizeof source, "%s, %s", architecture->class_name,
@@ -273,6 +269,11 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
     struct architecture *architecture = &packing->architecture;
     TERCET_TRY(check_options(options, error));
     TERCET_TRY(safetensors_open(options->source, &packing->source, error));
+    if (source_file_is_at(options->source, options->destination)) {
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "the destination %s is a file of the source: choose another",
+                           options->destination);
+    }
     TERCET_TRY(architecture_read(options->source, &packing->source, architecture, error));
     TERCET_TRY(tokenizer_section_build(options->source, architecture->config.vocabulary,
                                        architecture->beginning_token, &packing->tokenizer, error));

@@ -313,17 +313,3 @@ tercet_status safetensors_read(const struct safetensors *source,
     }
     return read_at(&source->shards[tensor->shard], tensor->offset + offset, bytes, count, error);
 }
-
-bool safetensors_is_shard(const struct safetensors *source, const char *path) {
-    struct stat wanted, shard;
-    if (stat(path, &wanted) != 0) {
-        return false;
-    }
-    for (uint32_t i = 0; i < source->shard_count; i++) {
-        if (fstat(source->shards[i].descriptor, &shard) == 0 && shard.st_dev == wanted.st_dev &&
-            shard.st_ino == wanted.st_ino) {
-            return true;
-        }
-    }
-    return false;
-}

@@ -40,7 +40,5 @@ bool safetensors_find(const struct safetensors *source, const char *name, uint32
 tercet_status safetensors_read(const struct safetensors *source,
                                const struct safetensors_tensor *tensor, uint64_t offset,
                                void *bytes, size_t count, tercet_error *error);
-/* Whether `path` is (a link to) one of the shards: the packer must not replace its own source. */
-bool safetensors_is_shard(const struct safetensors *source, const char *path);
 
 #endif

@@ -4,11 +4,14 @@
 #define _POSIX_C_SOURCE 200809L
 #include "source_file.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* folder/name, malloc'ed; NULL when out of memory. */
 static char *join_path(const char *folder, const char *name) {
@@ -26,9 +29,35 @@ static char *join_path(const char *folder, const char *name) {
 bool source_file_exists(const char *folder, const char *name) {
     struct stat info;
     char *path = join_path(folder, name);
-    bool exists = path != NULL && stat(path, &info) == 0;
+    /* A link to nothing is there, too: reading it says what is wrong. So does reading what cannot be looked at. */
+    bool exists = path == NULL || lstat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
     free(path);
     return exists;
+}
+
+static bool is_packed_name(const char *name) {
+    static const char ending[] = ".tercet";
+    size_t bytes = strlen(name), ending_bytes = sizeof ending - 1;
+    return bytes >= ending_bytes && strcmp(name + bytes - ending_bytes, ending) == 0;
+}
+
+bool source_file_is_at(const char *folder, const char *path) {
+    struct stat wanted, info;
+    bool found = false;
+    DIR *listing = opendir(folder);
+    if (listing == NULL) {
+        return false;
+    }
+    if (stat(path, &wanted) == 0 && S_ISREG(wanted.st_mode)) {
+        for (struct dirent *entry = readdir(listing); entry != NULL && !found;
+             entry = readdir(listing)) {
+            found = !is_packed_name(entry->d_name) &&
+                    fstatat(dirfd(listing), entry->d_name, &info, 0) == 0 &&
+                    info.st_dev == wanted.st_dev && info.st_ino == wanted.st_ino;
+        }
+    }
+    (void)closedir(listing);
+    return found;
 }
 
 static tercet_status read_open_file(FILE *file, const char *name, size_t most_bytes,
@@ -65,8 +94,13 @@ tercet_status source_file_read(const char *folder, const char *name, size_t most
     if (path == NULL) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the path of %s", name);
     }
-    FILE *file = fopen(path, "rb");
+    /* Without O_NONBLOCK a pipe of that name would hang the program. */
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *file = descriptor < 0 ? NULL : fdopen(descriptor, "rb");
     int reason = errno;
+    if (file == NULL && descriptor >= 0) {
+        (void)close(descriptor);
+    }
     tercet_status status;
     if (file == NULL && (reason == ENOENT || reason == ENOTDIR)) {
         status = tercet_fail(error, TERCET_FILE_NOT_FOUND, 0, "there is no file %s", path);

@@ -111,17 +111,26 @@ static void test_destination(void) {
     struct pack_options options;
     struct pack_report report;
     struct source_copy copy;
+    static const char *const own_files[] = {"model.safetensors", "config.json", "tokenizer.json"};
     struct stat before, after;
     tercet_error error;
     char path[COPY_PATH_BYTES];
     source_copy_open(&copy, "llama-packed-bitlinear");
     copy_write(&copy);
     options_for(&options, copy.folder);
-    options.destination = folder_path(copy.folder, "model.safetensors", path);
-    REQUIRE(stat(path, &before) == 0);
-    CHECK_STATUS(pack(&options, &report, &error), TERCET_BAD_ARGUMENT);
-    CHECK(stat(path, &after) == 0 && after.st_ino == before.st_ino &&
-          after.st_size == before.st_size);
+    for (size_t i = 0; i < sizeof own_files / sizeof *own_files; i++) {
+        options.destination = folder_path(copy.folder, own_files[i], path);
+        REQUIRE(stat(path, &before) == 0);
+        CHECK_STATUS(pack(&options, &report, &error), TERCET_BAD_ARGUMENT);
+        CHECK(strstr(error.detail, own_files[i]) != NULL);
+        CHECK(stat(path, &after) == 0 && after.st_ino == before.st_ino &&
+              after.st_size == before.st_size);
+    }
+    options.destination = folder_path(copy.folder, "packed.tercet", path);
+    for (int again = 0; again < 2; again++) { /* beside its source, and there already */
+        CHECK_STATUS(pack(&options, &report, &error), TERCET_OK);
+        pack_report_free(&report);
+    }
     options.destination = copy.folder;
     CHECK_STATUS(pack(&options, &report, &error), TERCET_FILE_WRITE_FAILED);
     options.destination = folder_path(copy.folder, "no/such/place.tercet", path);

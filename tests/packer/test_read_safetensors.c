@@ -41,7 +41,6 @@ static void test_single(void) {
     uint32_t index;
     tercet_error error;
     uint8_t bytes[64];
-    char path[COPY_PATH_BYTES], other[COPY_PATH_BYTES];
     source_copy_open(&copy, GOLDEN);
     copy_write(&copy);
     REQUIRE(safetensors_open(copy.folder, &source, &error) == TERCET_OK);
@@ -71,12 +70,6 @@ static void test_single(void) {
                  TERCET_BAD_ARGUMENT);
     CHECK_STATUS(safetensors_read(&source, embedding, UINT64_MAX, bytes, 2, &error),
                  TERCET_BAD_ARGUMENT);
-
-    CHECK(safetensors_is_shard(&source, folder_path(copy.folder, "model.safetensors", path)));
-    REQUIRE(link(path, folder_path(copy.folder, "same", other)) == 0);
-    CHECK(safetensors_is_shard(&source, other));
-    CHECK(!safetensors_is_shard(&source, folder_path(copy.folder, "config.json", path)));
-    CHECK(!safetensors_is_shard(&source, folder_path(copy.folder, "nothing", path)));
 
     /* Someone cuts the file while it is read. */
     shorten(copy.folder, "model.safetensors", (off_t)source.file_bytes - 100);
