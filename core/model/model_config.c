@@ -31,11 +31,6 @@ static tercet_status check_tensor(const struct container_tensor *tensor, uint32_
                            tensor->rows, tensor->columns, expected->rows, expected->columns);
     if (expected->use == USE_VECTOR && tensor->type != TENSOR_F32)
         return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset, "tensor %s must be f32", name);
-    /* 127 * 127 * 131072 < 2^31: beyond that an int8 dot product could overflow its 32-bit sum. */
-    if (tensor->type == TENSOR_INT8 && tensor->columns > 131072)
-        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, tensor->offset,
-                           "int8 tensor %s has %u columns, at most 131072 can be summed exactly",
-                           name, tensor->columns);
     return TERCET_OK;
 }
 
@@ -96,6 +91,26 @@ static tercet_status check_tensors(const struct container *container, const stru
     return TERCET_OK;
 }
 
+/* The graph quantises activations in front of every ternary and int8 matrix. A file that wants them kept as floats there
+ * would silently give other results. */
+static tercet_status check_activations(const struct container *container, tercet_error *error) {
+    if (container->config.activation_bits == 8)
+        return TERCET_OK;
+    for (uint32_t i = 0; i < container->tensor_count; i++) {
+        struct container_tensor tensor = container_get_tensor(container, i);
+        bool of_layer = tensor.stage >= 1 && tensor.stage <= container->config.layers;
+        if (!of_layer || tensor.type == TENSOR_F32 || tensor.type == TENSOR_F16)
+            continue;
+        char name[64];
+        container_tensor_name(tensor.stage, tensor.role, name);
+        return tercet_fail(error, TERCET_UNSUPPORTED, tensor.offset,
+                           "tensor %s is ternary or int8, but the configuration asks for "
+                           "activations of %u bits in front of it",
+                           name, container->config.activation_bits);
+    }
+    return TERCET_OK;
+}
+
 tercet_status model_config_read(const struct container *container, struct model_config *config,
                                 tercet_error *error) {
     const struct container_config *c = &container->config;
@@ -118,5 +133,6 @@ tercet_status model_config_read(const struct container *container, struct model_
         .norm_epsilon = c->norm_epsilon,
         .attention_scale = 1.0f / sqrtf((float)c->head_dim),
     };
-    return check_tensors(container, config, error);
+    TERCET_TRY(check_tensors(container, config, error));
+    return check_activations(container, error);
 }

@@ -17,7 +17,8 @@ struct model_config {
     float attention_scale; /* 1 / sqrt(head_dim) */
 };
 
-/* BAD_HEADER naming the tensor that is missing, extra or of the wrong shape or type. */
+/* BAD_HEADER naming the tensor that is missing, extra or of the wrong shape or type; UNSUPPORTED for a ternary or int8
+ * matrix of a layer whose activations are to stay floats. */
 tercet_status model_config_read(const struct container *container, struct model_config *config,
                                 tercet_error *error);
 

@@ -112,7 +112,20 @@ fault(
   },
   { model: ternaryModel(), open: "CHUNK_HASH_MISMATCH" },
 );
+
+// ---------------------------------------------------------------- accepted by the reader, but no model
+
+const noModel = (name, open, change) => {
+  const model = ternaryModel();
+  change(model);
+  fault(name, "OK", () => {}, { model, open });
+};
 fault("tensor_missing", "OK", () => {}, { open: "BAD_HEADER" });
+noModel("model_last_tensor_missing", "BAD_HEADER", (model) => model.tensors.pop());
+noModel("model_shape", "BAD_HEADER", (model) => (model.config.inner = 32));
+noModel("model_norm_f16", "BAD_HEADER", (model) => (model.tensors[1].type = TYPE.f16));
+noModel("model_extra_tensor", "BAD_HEADER", (model) => (model.config.flags |= 1)); // a tied head
+noModel("model_activation_bits", "UNSUPPORTED", (model) => (model.config.activationBits = 32));
 
 // ---------------------------------------------------------------- prefix
 
