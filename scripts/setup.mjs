@@ -347,7 +347,7 @@ export async function installEmscripten(state, report, system = thisSystem()) {
     {
       onLine: (line) => report(line.replace(/^\[emscripten[^\]]*\] ?/, "")),
       failure:
-        "Emscripten could not be installed (see above); the rest of the machine is unchanged",
+        "Emscripten could not be installed (see above): is your Debian mirror within reach? Then run the same command again",
     },
   );
   system.write(emscriptenStampPath, emscriptenStamp(system));

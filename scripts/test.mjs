@@ -5,7 +5,7 @@
 // Every step runs even if an earlier one failed (a test that needs a build that failed says so),
 // so that one run shows everything. It must never end with 0 when a step failed or ran nothing.
 
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { buildSanitize, buildTests, buildWasm, buildWeb, packModel } from "./build.mjs";
 import { listFiles } from "./fingerprint.mjs";
 import { format } from "./format.mjs";
@@ -59,7 +59,13 @@ async function nodeTests() {
       "--test-reporter-destination=stdout",
       ...files,
     ],
-    { cwd: root, inherit: true, failure: "node --test reports failed tests" },
+    {
+      cwd: root,
+      inherit: true,
+      failure: "node --test reports failed tests",
+      // Chromium keeps crash reports beside its settings, whatever profile it is given: not at home.
+      env: { XDG_CONFIG_HOME: join(root, "build", "browser") },
+    },
   );
 }
 
