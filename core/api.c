@@ -142,8 +142,10 @@ tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **out, te
     struct loaded_file file;
     TERCET_TRY(loader_take(loader, &file, error));
     tercet_status status = model_create(loader->engine, &file, out, error);
-    if (status != TERCET_OK)
+    if (status != TERCET_OK) {
         loaded_file_release(&file);
+        loader->state = LOADER_FAILED;
+    }
     return status;
 }
 

@@ -99,6 +99,8 @@ static tercet_status load(tercet_engine *engine, const struct file *file, tercet
     }
     if (status == TERCET_OK)
         status = tercet_loader_finish(loader, model, NULL);
+    if (status != TERCET_OK)
+        CHECK_STATUS(tercet_loader_want(loader, &want, NULL), TERCET_DISABLED);
     tercet_loader_destroy(loader);
     return status;
 }
