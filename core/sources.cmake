@@ -25,8 +25,6 @@ set(TERCET_CORE_SOURCES
     text/pretokenizer.c
     text/special_tokens.c
     text/merge_machine.c
-    text/merge_machine.c
-    text/special_tokens.c
     text/tokenizer.c
     kernels/weight_row.c
     kernels/known_answers.c

@@ -30,9 +30,12 @@ test("every C test and every fuzz target is listed in tests/CMakeLists.txt", () 
   assert.deepEqual(unlisted, []);
 });
 
-test("every C source is in a list", () => {
+test("every C source is in a list, once", () => {
   const core = read("core/sources.cmake");
   const lists = `${read("CMakeLists.txt")}${read("wasm/variants.cmake")}`;
+  const listed = [...core.matchAll(/^\s+(\w+\/\w+\.c|api\.c)$/gm)].map(([, name]) => name);
+  assert.ok(listed.length > 20, `only ${listed.length} sources were found`);
+  assert.equal(new Set(listed).size, listed.length, "a source is listed twice");
   const unlisted = [];
   for (const file of filesIn("core").filter((path) => path.endsWith(".c"))) {
     const name = file.slice("core/".length);
