@@ -93,12 +93,16 @@ static tercet_status measure(const struct open_model *opened, const struct token
     return status;
 }
 
-/* Bytes of text that these tokens stand for; the space that a tokenizer puts in front of a text is
- * not counted. */
-static uint64_t text_bytes(const struct open_model *opened, const uint32_t *tokens, size_t count) {
-    size_t bytes = 0; /* capacity 0 asks for the size; BAD_ARGUMENT is then the answer */
-    (void)tercet_detokenize(opened->model, tokens, count, NULL, 0, &bytes, NULL);
-    return bytes;
+/* Bytes of text that the predicted tokens stand for, all but the first; the space that a tokenizer puts in front of a
+ * text is not counted. 0 if an id has no text (a vocabulary may be padded beyond its tokens). */
+static uint64_t predicted_bytes(const struct open_model *opened, const struct token_list *stream) {
+    size_t all = 0, first = 0; /* capacity 0 asks for the size; BAD_ARGUMENT is then the answer */
+    if (tercet_detokenize(opened->model, stream->tokens, stream->count, NULL, 0, &all, NULL) ==
+        TERCET_BAD_TOKEN) {
+        return 0;
+    }
+    (void)tercet_detokenize(opened->model, stream->tokens, 1, NULL, 0, &first, NULL);
+    return all - first;
 }
 
 /* ---------------------------------------------------------------- input */
@@ -179,9 +183,7 @@ static int perplexity(const struct perplexity_options *options, const struct ope
     if (options->limit != 0 && stream.count > (size_t)options->limit + 1) {
         stream.count = (size_t)options->limit + 1;
     }
-    /* Of the predicted tokens only: the first token predicts, but is not predicted. */
-    result.bytes =
-        text_bytes(opened, stream.tokens, stream.count) - text_bytes(opened, stream.tokens, 1);
+    result.bytes = predicted_bytes(opened, &stream);
     uint32_t context = options->context != 0 ? options->context : opened->info.context;
     tercet_status status = measure(opened, &stream, context, &result, &error);
     if (status == TERCET_OK) {

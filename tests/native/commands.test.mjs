@@ -238,6 +238,21 @@ test("perplexity reads a text file or standard input and says bits per byte", ()
   assert.equal(limited.tokens, 5);
 });
 
+test("perplexity of ids that have no text says no bits per byte", () => {
+  const padded = join(root, "tests/golden/container/well_formed_dense.tercet"); // 260 of 264
+  for (const [ids, bytes] of [
+    ["97 98 99", 2],
+    ["97 263 98", 0],
+    ["263 97 98", 0],
+  ]) {
+    writeFileSync(at("ids.txt"), ids);
+    const result = succeedJson(["perplexity", padded, "--tokens", at("ids.txt")]);
+    assert.equal(result.tokens, 2);
+    assert.equal(result.bytes, bytes, ids);
+    assert.equal(result.bits_per_byte === null, bytes === 0, ids);
+  }
+});
+
 test("constants are those of the headers", () => {
   const constants = JSON.parse(succeed(["constants"]));
   const header = readFileSync(join(root, "core/include/tercet.h"), "utf8");
