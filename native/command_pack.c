@@ -31,6 +31,7 @@ static void watch_interrupt(void) {
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
 }
 
 static int show_progress(void *context, const char *tensor, uint64_t done_bytes,

@@ -183,18 +183,20 @@ test("wrong usage", () => {
   assert.ok(!existsSync(at("x")));
 });
 
-test("an interrupted pack removes what it had written", async () => {
-  const folder = emptyFolder("interrupted");
-  const child = spawn(program, ["pack", bundledSource, "-o", join(folder, "model.tercet")], {
-    stdio: "ignore",
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  test(`a pack that ${signal} ends removes what it had written`, async () => {
+    const folder = emptyFolder(signal);
+    const child = spawn(program, ["pack", bundledSource, "-o", join(folder, "model.tercet")], {
+      stdio: "ignore",
+    });
+    const ended = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
+    // As soon as the partial file is there; a machine that is faster than this loop has packed it all.
+    while (child.exitCode === null && readdirSync(folder).length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    child.kill(signal);
+    const code = await ended;
+    assert.ok(code === 130 || code === 0, `exit code ${code}`);
+    assert.deepEqual(readdirSync(folder), code === 0 ? ["model.tercet"] : []);
   });
-  const ended = new Promise((resolve) => child.on("exit", (code) => resolve(code)));
-  // As soon as the partial file is there; a machine that is faster than this loop has packed it all.
-  while (child.exitCode === null && readdirSync(folder).length === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  child.kill("SIGINT");
-  const code = await ended;
-  assert.ok(code === 130 || code === 0, `exit code ${code}`);
-  assert.deepEqual(readdirSync(folder), code === 0 ? ["model.tercet"] : []);
-});
+}
