@@ -35,8 +35,10 @@ test("first visit, second visit without the model's server, third without any", 
   const facts = await first.facts();
   assert.equal(facts["Model from"], "Network");
   assert.equal(facts.Isolated, "Yes");
-  assert.match(facts.Module, /-threads$/);
-  assert.ok(Number(facts.Threads) >= 2, `threads: ${facts.Threads}`);
+  const processors = await first.page.evaluate(() => navigator.hardwareConcurrency);
+  const several = processors > 1; // a machine with one has no use for the module with threads
+  assert.equal(/-threads$/.test(facts.Module), several, facts.Module);
+  assert.equal(Number(facts.Threads) >= 2, several, `threads: ${facts.Threads}`);
   assert.match(facts.Kernels, /^wasm_/);
   assert.match(facts["Model memory"], /^\d+(\.\d+)? [kMG]B$/);
   assert.match(facts["Session memory"], /^\d+(\.\d+)? [kMG]B$/);
@@ -69,7 +71,7 @@ test("first visit, second visit without the model's server, third without any", 
   const offline = await third.facts();
   assert.equal(offline["Model from"], "IndexedDB");
   assert.equal(offline.Isolated, "Yes", "cached answers keep COOP and COEP");
-  assert.ok(Number(offline.Threads) >= 2);
+  assert.equal(offline.Threads, facts.Threads);
   // The browser asks for a newer service worker and finds nobody.
   third.expectMessages(/service_worker\.js/);
   await third.finish();
@@ -79,7 +81,7 @@ test("first visit, second visit without the model's server, third without any", 
 test(
   "a page that is not isolated runs on one thread, says so once, and writes the same",
   limit,
-  async () => {
+  async (t) => {
     const site = await TestSite.start({ isolation: false });
     const context = await browser.newContext();
     const visit = await Visit.open(context, `${site.origin}/`);
@@ -88,6 +90,9 @@ test(
     assert.equal(facts.Isolated, "No");
     assert.equal(facts.Threads, "1");
     assert.doesNotMatch(facts.Module, /threads/);
+    if ((await visit.page.evaluate(() => navigator.hardwareConcurrency)) === 1) {
+      return t.skip("this machine has one processor: nothing is lost, so nothing is said");
+    }
     assert.match(await visit.text("notice-text"), /one thread.*not cross-origin isolated/i);
     assert.ok(await visit.locate("notice").isVisible());
     assert.equal(await visit.write({ seed: 11 }), nativeStory({ seed: 11 }));

@@ -1,6 +1,37 @@
 // offline.ts: registers the service worker that keeps the page's own files, and says whether the page can be opened
 // without a network. The page works the same without it; a failure is shown, not thrown.
 
+import { TAKE_OVER } from "./worker_messages.js";
+
+/** An answer that does not come by then will not: the page starts as it is. */
+const TAKE_OVER_TIMEOUT_MS = 3000;
+
+/**
+ * True when a newer version of the page, fetched during an earlier visit, has just taken over: then this page is the old
+ * one and must be loaded again. Costs nothing while there is none.
+ */
+export async function takeNewerVersion(): Promise<boolean> {
+  // A page that no worker controls came from the network: it is the newest there is.
+  if (!navigator.serviceWorker?.controller) return false;
+  const registration = await navigator.serviceWorker.getRegistration().catch(() => undefined);
+  const waiting = registration?.waiting;
+  if (!waiting) return false;
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    const changed = () => resolve(true);
+    navigator.serviceWorker.addEventListener("controllerchange", changed, { once: true });
+    const giveUp = () => {
+      navigator.serviceWorker.removeEventListener("controllerchange", changed);
+      resolve(false);
+    };
+    setTimeout(giveUp, TAKE_OVER_TIMEOUT_MS);
+    port1.onmessage = (event: MessageEvent<boolean>) => {
+      if (!event.data) giveUp(); // other pages are open
+    };
+    waiting.postMessage(TAKE_OVER, [port2]);
+  });
+}
+
 /** Calls `report` with a word for the figures, once or twice. */
 export async function keepOffline(report: (text: string) => void): Promise<void> {
   if (!("serviceWorker" in navigator)) {

@@ -7,7 +7,7 @@ import { element, setEnabled } from "./elements.js";
 import { Figures } from "./figures.js";
 import { formatTokens } from "./format.js";
 import { ModelPanel } from "./model_panel.js";
-import { keepOffline } from "./offline.js";
+import { keepOffline, takeNewerVersion } from "./offline.js";
 import { hideProblem, showProblem } from "./problem.js";
 import { Settings } from "./settings.js";
 import { StoryView } from "./story_view.js";
@@ -116,5 +116,13 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") writing?.abort();
 });
 
-void panel.load();
-void keepOffline((text) => figures.showOffline(text));
+async function start(): Promise<void> {
+  if (await takeNewerVersion()) {
+    location.reload();
+    return;
+  }
+  void panel.load();
+  void keepOffline((text) => figures.showOffline(text));
+}
+
+void start();

@@ -4,7 +4,7 @@
 // It must never touch models: they are large, live in IndexedDB and are checked by the library. Cached answers keep
 // the headers they came with: without COOP and COEP the page would lose its threads, without CSP its guard.
 
-export {};
+import { TAKE_OVER } from "./worker_messages.js";
 
 interface PrecachedFile {
   /** Relative to the scope; "" is the page itself. */
@@ -22,7 +22,6 @@ declare const self: ServiceWorkerGlobalScope;
 const cachePrefix = `tercet page ${self.registration.scope} `;
 const cacheName = cachePrefix + SITE_VERSION;
 const paths = new Set(PRECACHED_FILES.map((file) => file.path));
-const TAKE_OVER = "take over";
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -38,7 +37,8 @@ self.addEventListener("activate", (event) => {
 });
 
 self.addEventListener("message", (event) => {
-  if (event.data === TAKE_OVER) void self.skipWaiting();
+  if (event.data !== TAKE_OVER) return;
+  event.waitUntil(takeOverIfAlone().then((taken) => event.ports[0]?.postMessage(taken)));
 });
 
 self.addEventListener("fetch", (event) => {
@@ -77,33 +77,18 @@ function precachedPath(request: Request): string | null {
 
 async function answer(request: Request, path: string): Promise<Response> {
   const cache = await caches.open(cacheName);
-  const response = await cache.match(new URL(path, self.registration.scope));
   // Browsers may empty a cache; then the network is all there is.
-  if (!response) return fetch(request);
-  if (request.mode === "navigate" && (await handOver(request))) return reloadAtOnce(response);
-  return response;
+  return (await cache.match(new URL(path, self.registration.scope))) ?? fetch(request);
 }
 
 /**
- * A newer worker waits until no page of this version is open. A reload alone never gets there, as the old page lives
- * until the new one has an answer. So: if no other page is open, the newer worker takes over, and the load is repeated.
- * Where the browser does not tell a reload from a new tab, one page that is open is taken for another one.
+ * A page that finds this worker waiting asks it to take over, and loads again if it does. A reload alone never gets
+ * there, as the old page lives until the new one has an answer. Another page that is open must not lose its files.
  */
-async function handOver(request: Request): Promise<boolean> {
-  const { waiting } = self.registration;
-  if (!waiting) return false;
-  const { isReloadNavigation = false } = request as Request & { isReloadNavigation?: boolean };
-  const open = await self.clients.matchAll();
-  if (open.length > (isReloadNavigation ? 1 : 0)) return false;
-  waiting.postMessage(TAKE_OVER);
+async function takeOverIfAlone(): Promise<boolean> {
+  const open = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const ours = open.filter((client) => client.url.startsWith(self.registration.scope));
+  if (ours.length > 1) return false;
+  void self.skipWaiting();
   return true;
-}
-
-/** A page with the same protections that only loads again. The icon is named, or the browser asks for another. */
-function reloadAtOnce(page: Response): Response {
-  const headers = new Headers(page.headers);
-  headers.delete("Content-Length");
-  headers.delete("Content-Encoding");
-  headers.set("Refresh", "0");
-  return new Response('<!doctype html><link rel="icon" href="icon.svg">', { headers });
 }
