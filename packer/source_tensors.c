@@ -107,7 +107,7 @@ static tercet_status wrong_shape(const struct safetensors_tensor *tensor, uint32
                        tensor->name, tensor->rank, first, second, rows, columns);
 }
 
-/* modules_to_not_convert: an entry counts wherever it occurs in the module's name (F: transformers,
+/* modules_to_not_convert: an entry counts wherever it occurs in the module's name (huggingface/transformers,
  * integrations/bitnet.py). */
 static bool is_not_converted(const struct tensor_rules *rules, const char *weight_name) {
     char module[NAME_BYTES];

@@ -162,7 +162,8 @@ tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error);
  * aligned to 64, `bytes` long, and must outlive the model. Hashes of the chunks are the host's business. */
 tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes,
                                   tercet_error *error);
-/* After the header was given: sizes for progress and planning. Pointers live as long as the loader. */
+/* After the header was given: sizes for progress and planning. Pointers live until the loader is destroyed or hands its
+ * model over. */
 typedef struct tercet_file_info {
     uint64_t file_bytes, header_bytes, data_bytes;
     uint32_t chunk_bytes, chunks;
@@ -287,7 +288,7 @@ tercet_status tercet_session_take_text(tercet_session *session, int flush, const
 /* Logits [vocabulary] after the last token; NULL before the first. Owned by the session. */
 const float *tercet_session_logits(const tercet_session *session);
 /* Forgets all but the first `keep` tokens (0: everything); the random stream restarts; logits are gone until the next
- * prefill. */
+ * prefill, and so is a request to cancel. */
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);

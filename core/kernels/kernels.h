@@ -7,7 +7,8 @@
  *   - float: f32, round to nearest even, no fused multiply-add, operations in the order written here;
  *   - a float reduction has 16 lanes: lane j takes elements j, j + 16, ... in rising order starting from +0, then
  *     lane[j] += lane[j + 8] for j < 8, then 4, 2, 1 ("dot16"). Adding +0 for padding does not change a lane.
- *   - exp, sin, cos are base/math.h's, operation for operation.
+ *   - exp, sin, cos are base/math.h's, operation for operation;
+ *   - where the answer is a NaN, which NaN is left open: machines differ in its sign and payload.
  * Threads split rows (strips of 16) of the output, never a sum.
  */
 #ifndef TERCET_KERNELS_H
@@ -69,13 +70,15 @@ struct tercet_kernels {
     /* x: [count][x_stride] f32 -> activations (count, columns set by the caller). Per token:
      *   m = max|x| by "a > m ? a : m" from +0 (a NaN is passed over); m = m > 1e-5f ? m : 1e-5f; s = 127.0f / m;
      *   step = m / 127.0f; v = x * s; v = v < 127 ? v : 127; v = v > -127 ? v : -127; code = round half to even(v).
-     * BitNet's rule (F 4.1). */
+     * BitNet's rule (huggingface/transformers, integrations/bitnet.py). */
     void (*quantise)(const float *x, size_t x_stride, struct activations *out);
 
     /* y[t][row] for rows of strips [strip_begin, strip_end), all 16 rows of a strip, t < x->count; y_stride >= padded rows.
      * x->columns == w->columns. With integer dots d = sum(code*x) - sum(x) over the tensor or group:
      *   tensor: y = (float)d * (scale * step); row: y = (float)d * (scale[row] * step);
-     *   group:  y = (sum over groups in rising order from +0 of (float)d_g * scale_g[row]) * step. */
+     *   group:  y = (sum over groups in rising order from +0 of (float)d_g * scale_g[row]) * step.
+     * Codes are 0, 1 and 2. For the code 3, which only a hostile file holds (nobody looks for it), y of that strip may be
+     * anything and differ between sets; nothing else may change. */
     void (*ternary_matmul)(const struct ternary_matrix *w, const struct activations *x,
                            uint32_t strip_begin, uint32_t strip_end, float *y, size_t y_stride);
 

@@ -1,5 +1,6 @@
 /*
- * forward.c: the network, in reading order. Per layer (F 7.2, 7.3 of the format notes; BitNet b1.58, arXiv 2402.17764):
+ * forward.c: the network, in reading order. Per layer (Llama, arXiv 2302.13971; BitNet b1.58, arXiv 2402.17764,
+ * with the sub-norms of huggingface/transformers, models/bitnet/modeling_bitnet.py):
  *   h = norm(x);  x += O(subnorm(attention(rope(Q h), rope(K h), V h)))
  *   h = norm(x);  x += DOWN(subnorm(act(GATE h) * UP h))
  * Every parallel step splits tokens, heads or rows of outputs; no sum is ever split.

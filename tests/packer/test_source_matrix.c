@@ -77,7 +77,7 @@ static void test_floats(void) {
     }
 }
 
-/* F 4.1's own example: rows 0..3 of one column are -1, 0, +1, +1: byte 0xA4. */
+/* Rows 0..3 of one column are -1, 0, +1, +1: byte 0xA4. */
 static void test_packed_bytes(void) {
     struct opened opened;
     const uint64_t shape[2] = {1, 1}, one = 1;
