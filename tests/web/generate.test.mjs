@@ -246,6 +246,35 @@ test("two at once wait for each other; results do not mix", limit, async () => {
   assert.deepEqual(reasons, [{ value: undefined, done: true }, "aborted", "aborted"]);
 });
 
+test("stopped while it waits behind one that nobody reads: at once", limit, async () => {
+  const results = await page.run(async (prompt) => {
+    const first = model.generate(prompt, { seed: 1 });
+    await first.next(); // and no more: it holds the engine
+    const abort = new AbortController();
+    const { signal } = abort;
+    const second = model.generate(prompt, { seed: 2, signal });
+    const iteration = second.next();
+    const { result } = second;
+    const logits = failure(model.logits([1, 2], { signal }));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const begin = performance.now();
+    abort.abort();
+    const { done } = await iteration;
+    const { finishReason, seed } = await result;
+    const { code } = await logits;
+    const ms = performance.now() - begin;
+    await first.return();
+    return { done, finishReason, seed: Number(seed), code, ms, first: (await first.result).text };
+  }, PROMPT);
+  const { ms, first, ...rest } = results;
+  assert.deepEqual(rest, { done: true, finishReason: "aborted", seed: 2, code: "ABORTED" });
+  assert.ok(ms < 100, `${ms} ms`);
+  // The one in front was not disturbed.
+  const native = runNatively(["-p", PROMPT, "-n", 20, "--seed", 1]).text;
+  assert.ok(first.length > 0 && native.startsWith(first), first);
+  await stillWorks();
+});
+
 test("the end of the context, and no tokens at all", limit, async () => {
   const got = await page.run(async (prompt) => {
     const { text, finishReason, tokens } = await model.generate(prompt, { temperature: 0 }).result;

@@ -90,13 +90,13 @@ function perform(
     case "load":
       return load(message, control);
     case "generate":
-      return inTurn(() =>
+      return inTurn(control, () =>
         loaded().generate(message, control, (text) => emit(control.id, { event: "piece", text })),
       );
     case "logits":
-      return inTurn(() => loaded().logits(message.tokens, control));
+      return inTurn(control, () => loaded().logits(message.tokens, control));
     case "bench":
-      return inTurn(() => loaded().bench(message, control));
+      return inTurn(control, () => loaded().bench(message, control));
     case "tokenize":
       return asPromise(() => loaded().tokenize(message.text, message));
     case "detokenize":
@@ -131,11 +131,20 @@ function loaded(): SessionRunner {
   return runner;
 }
 
-/** One after the other, in the order in which they came. */
-function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-  const mine = turn.then(work);
+/** One after the other, in the order in which they came. Who is stopped while it waits is ABORTED there and then. */
+function inTurn<Value>(control: RunControl, work: () => Promise<Value>): Promise<Value> {
+  let leave = () => {};
+  const stopped = new Promise<never>((_, reject) => {
+    leave = () => reject(new TercetError("ABORTED"));
+  });
+  control.signal.addEventListener("abort", leave, { once: true });
+  const mine = turn.then(() => {
+    control.signal.removeEventListener("abort", leave);
+    if (control.aborted) throw new TercetError("ABORTED");
+    return work();
+  });
   turn = mine.catch(() => {});
-  return mine;
+  return Promise.race([mine, stopped]);
 }
 
 async function asPromise<Value>(work: () => Value): Promise<Value> {

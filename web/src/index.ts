@@ -199,7 +199,7 @@ class RunningGeneration implements Generation {
           this.#stream.end();
           return;
         }
-        const { id, result } = client.request<"generate">(
+        const { id, result: answer } = client.request<"generate">(
           { ...message, demand },
           {
             signal,
@@ -211,6 +211,12 @@ class RunningGeneration implements Generation {
           },
         );
         running = id;
+        // Stopped while it waited behind another one: a text that was stopped, like any other.
+        const result = answer.catch((reason: unknown) => {
+          if (reason instanceof TercetError && reason.code === "ABORTED")
+            return abortedResult(message.seed);
+          throw reason;
+        });
         result.then(
           () => this.#stream.end(),
           (reason: unknown) => this.#stream.fail(reason),
