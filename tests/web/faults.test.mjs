@@ -132,6 +132,27 @@ test("abort in the middle of a download: at once, and what came is kept", limit,
   assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES);
 });
 
+test("abort while a script or module does not come: at once", limit, async () => {
+  for (const silent of [/\.wasm$/, /threads\.mjs$/, /engine_worker\.js$/]) {
+    server.silent = silent;
+    await page.run(() => {
+      globalThis.abort = new AbortController();
+      globalThis.work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
+    });
+    await server.silenced();
+    const { error, ms } = await page.run(async () => {
+      const begin = performance.now();
+      abort.abort();
+      const error = await work;
+      return { error, ms: performance.now() - begin };
+    });
+    assert.equal(error.code, "ABORTED", String(silent));
+    assert.ok(ms < 100, `${silent}: ${ms} ms`);
+    server.repair();
+  }
+  await loadWell();
+});
+
 test("a flipped bit in a chunk is found, fetched once more, then refused", limit, async () => {
   server.faults = { damage: flipAt(chunkAt(1) + 777) };
   const error = await failToLoad();

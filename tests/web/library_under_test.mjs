@@ -48,8 +48,11 @@ export class TestServer {
   faults = {};
   /** Paths under /dist/ that the server has not got. */
   missing = null;
+  /** Paths under /dist/ that are never answered. */
+  silent = null;
   /** One for each request of the model: { range, first, sent }; `first` is null for one that got no bytes. */
   requests = [];
+  #unanswered = [];
   #folder;
   #server;
   #port;
@@ -63,6 +66,7 @@ export class TestServer {
     started.#server = createHttpServer((request, response) => {
       if (request.url.startsWith("/model.tercet")) started.#answerModel(request, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
+      else if (started.silent?.test(request.url)) started.#unanswered.push(response);
       else answer(request, response);
     });
     started.#port = await listen(started.#server, { port: 0 });
@@ -83,7 +87,14 @@ export class TestServer {
     this.etag = '"one"';
     this.faults = {};
     this.missing = null;
+    this.silent = null;
+    for (const response of this.#unanswered.splice(0)) response.destroy();
     this.requests = [];
+  }
+
+  /** Once a request has come that is not answered. */
+  async silenced() {
+    while (this.#unanswered.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Once so many requests of the model have come. */

@@ -103,6 +103,13 @@ export class EngineClient {
   /** Stops a running request; harmless when it has ended. */
   abort(target: number): void {
     if (this.#dead || !this.#pending.has(target)) return;
+    if (!this.#ready) {
+      // The worker may be long in coming and has not heard of it: there is nothing to stop but the waiting.
+      const waiting = this.#waitingToStart.findIndex(({ id }) => id === target);
+      this.#waitingToStart.splice(waiting, 1);
+      this.#settle(target)?.reject(abortedError());
+      return;
+    }
     this.#control({ op: "abort", target });
     if (this.#cancel) {
       // First whom, then that: the worker reads them in the other order.
@@ -183,6 +190,8 @@ export class EngineClient {
   #die(reason: TercetError): void {
     if (this.#dead) return;
     this.#dead = reason;
+    // Shared memory lives as long as anybody holds it, and a disposed model may be held for ever.
+    this.#cancel = null;
     clearTimeout(this.#startTimer);
     this.#watching.abort();
     this.#worker.terminate();

@@ -336,8 +336,9 @@ class ModelLoad {
       this.#throwIfAborted();
       const variant = this.#variants[0] ?? "simd128";
       try {
-        return await start(variant);
+        return await unlessAborted(this.#signal, start(variant));
       } catch (thrown) {
+        this.#throwIfAborted();
         const error = toTercetError(thrown, "ENGINE_CRASHED");
         const helpless = error.code === "OUT_OF_MEMORY" || error.code === "NO_KERNELS";
         if (helpless || this.#variants.length <= 1) throw error;
@@ -501,6 +502,15 @@ function simplerVariants(variant: Variant): Variant[] {
   const order: Variant[] = ["relaxed-threads", "simd128-threads", "relaxed", "simd128"];
   const first = order.indexOf(variant);
   return variant === "relaxed" ? ["relaxed", "simd128"] : order.slice(first);
+}
+
+/** Does not wait for work that hears no signals, such as the import of a script from a server that is silent. */
+function unlessAborted<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(abortedError(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }
 
 async function holds(bytes: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<boolean> {

@@ -1,0 +1,86 @@
+// engine_client.test.mjs - the page's end of a worker, with a worker that only writes down what it is told.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { importSource } from "./source_under_test.mjs";
+
+const { EngineClient } = await importSource("engine_client");
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc");
+
+class FakeWorker {
+  told = [];
+  ended = false;
+  postMessage(message) {
+    this.told.push(message);
+  }
+  terminate() {
+    this.ended = true;
+  }
+  say(message) {
+    this.onmessage({ data: { v: 1, ...message } });
+  }
+}
+
+function make({ ready = true } = {}) {
+  const worker = new FakeWorker();
+  const client = new EngineClient(worker);
+  if (ready) worker.say({ id: 0, kind: "ready", lifeLock: null });
+  return { worker, client };
+}
+
+test("a request that is stopped before the worker is there never reaches it", async () => {
+  const { worker, client } = make({ ready: false });
+  const abort = new AbortController();
+  const stopped = client.request({ op: "cacheList" }, { signal: abort.signal });
+  const other = client.request({ op: "cacheUsage" });
+  abort.abort();
+  await assert.rejects(stopped.result, { code: "ABORTED" });
+  worker.say({ id: 0, kind: "ready", lifeLock: null });
+  assert.deepEqual(
+    worker.told.map(({ op }) => op),
+    ["cacheUsage"],
+  );
+  worker.say({ id: other.id, kind: "result", value: 7 });
+  assert.equal(await other.result, 7);
+  client.terminate(new Error("the end of the test"));
+});
+
+test("abort writes whom, then the flag, and sends a message", async () => {
+  const { worker, client } = make();
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const request = new Int32Array(new SharedArrayBuffer(4));
+  client.shareCancel({ request, memory, flagAddress: 64 });
+  const { id, result } = client.request({ op: "bench", promptTokens: 1, decodeTokens: 1 });
+  client.abort(id + 1); // not running
+  assert.equal(request[0], 0);
+  client.abort(id);
+  assert.equal(request[0], id);
+  assert.equal(new Int32Array(memory.buffer)[16], 1);
+  assert.deepEqual(worker.told.at(-1), { v: 1, id: 0, op: "abort", target: id });
+  const reason = new Error("the end of the test");
+  client.terminate(reason);
+  await assert.rejects(result, reason);
+  assert.ok(worker.ended);
+});
+
+test("a client whose worker was ended does not hold the engine's memory", async () => {
+  const { client } = make();
+  const held = (() => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    const request = new Int32Array(new SharedArrayBuffer(4));
+    client.shareCancel({ request, memory, flagAddress: 64 });
+    return new WeakRef(memory);
+  })();
+  await new Promise((resolve) => setTimeout(resolve)); // a WeakRef holds its target for one turn
+  collectGarbage();
+  assert.ok(held.deref(), "as long as the worker lives it is needed");
+  client.terminate(new Error("the end of the test"));
+  await new Promise((resolve) => setTimeout(resolve));
+  collectGarbage();
+  assert.equal(held.deref(), undefined);
+  await assert.rejects(client.request({ op: "cacheList" }).result); // it is itself still there
+});
