@@ -219,6 +219,43 @@ test("a file that is replaced while it is read: the new one is loaded, whole", l
   assert.equal(beginnings.length, 2, "it began again");
 });
 
+test("progress counts what is kept, once, and never goes backwards", limit, async () => {
+  const highest = async (options) =>
+    page.run(async (options) => {
+      const seen = [];
+      const onProgress = ({ loadedBytes }) => seen.push(loadedBytes);
+      const work = tercet.load("/model.tercet", { network: quick, ...options, onProgress });
+      await work.then((model) => model.dispose()).catch(() => {});
+      for (let i = 1; i < seen.length; i++)
+        if (seen[i] < seen[i - 1]) throw new Error(`${seen[i - 1]}, then ${seen[i]}`);
+      return Math.max(...seen);
+    }, options);
+  // A chunk that comes twice counts once.
+  server.faults = { damage: flipAt(chunkAt(1) + 777), slowly: 10 };
+  assert.ok((await highest()) <= chunkAt(2));
+  // What a server without ranges sends again is not new: here it falls silent before anything new comes.
+  server.repair();
+  server.faults = { noRanges: true, stallAfter: chunkAt(1), slowly: 10 };
+  assert.ok((await highest({ network: { retries: 0, stallTimeoutMs: 600 } })) <= chunkAt(1));
+  // A file that is replaced begins again, the bar does not.
+  server.repair();
+  server.etag = '"old"';
+  server.faults = { cutAfter: half, slowly: 10 };
+  const cut = highest({ cache: "memory", network: { retries: 20, retryDelayMs: 30 } });
+  await server.requested(5);
+  server.etag = '"new"';
+  server.faults = { slowly: 10 };
+  assert.equal(await cut, modelBytes.length);
+});
+
+test("an answer without a single byte, again and again, is an error", limit, async () => {
+  server.faults = { emptyFrom: 65536 };
+  const error = await failToLoad();
+  assert.equal(error.code, "NETWORK_FAILED");
+  assert.match(error.detail, /empty/);
+  assert.ok(server.requests.length < 12, `${server.requests.length} requests`);
+});
+
 test("a stored chunk that rots, or is lost, is fetched again alone", limit, async () => {
   await loadWell();
   for (const change of ["flip", "delete", "short"]) {

@@ -44,7 +44,7 @@ export class TestServer {
   /** What the model's address holds. */
   bytes = modelBytes;
   etag = '"one"';
-  /** { status, noRanges, cutAfter, stallAfter, damage, chunked } ; see #answerModel. */
+  /** { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom }; see #answerModel. */
   faults = {};
   /** Paths under /dist/ that the server has not got. */
   missing = null;
@@ -115,7 +115,8 @@ export class TestServer {
   }
 
   #answerModel(request, response) {
-    const { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly } = this.faults;
+    const { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom } =
+      this.faults;
     const seen = { range: request.headers.range ?? null, first: null, sent: 0 };
     this.requests.push(seen);
     // The budget of bytes is over all requests: once it is spent, every connection is cut at once.
@@ -130,6 +131,10 @@ export class TestServer {
     seen.first = first;
     const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
     if (this.etag) headers.ETag = this.etag;
+    if (first >= emptyFrom) {
+      headers["Content-Range"] = `bytes ${first}-${first - 1}/${this.bytes.length}`;
+      return response.writeHead(206, { ...headers, "Content-Length": 0 }).end();
+    }
     if (!chunked) headers["Content-Length"] = last - first + 1;
     if (range !== "whole") headers["Content-Range"] = `bytes ${first}-${last}/${this.bytes.length}`;
     response.writeHead(range === "whole" ? 200 : 206, headers);

@@ -17,8 +17,10 @@ export class SourceChanged extends Error {}
 export interface DownloadOptions {
   network: Required<NetworkOptions>;
   signal: AbortSignal;
-  /** Called for each piece that arrives. */
-  onBytes: (bytes: number) => void;
+  /** Called for each piece that arrives, also for what is skipped. */
+  onArrived: (bytes: number) => void;
+  /** Called for each part of what read() was asked for. */
+  onFilled: (bytes: number) => void;
 }
 
 /** A failure that may go away: another try is allowed. */
@@ -66,6 +68,7 @@ export class HttpSource implements ByteSource {
     const target = new Uint8Array(bytes);
     let filled = 0;
     await this.#persist(async (progress) => {
+      let emptyAnswers = 0;
       while (filled < bytes) {
         const answer = await this.#answerAt(offset + filled, end);
         const piece = await this.#next(answer);
@@ -74,13 +77,18 @@ export class HttpSource implements ByteSource {
           if (answer.position < answer.end) throw new Retryable("the connection was closed early");
           if (this.#fileBytes !== null && answer.position >= this.#fileBytes)
             throw this.#tooShort(answer.position);
+          // A server may give less than was asked for; one that gives nothing would be asked for ever.
+          emptyAnswers += 1;
+          if (emptyAnswers > 1) throw new Retryable("the answer was empty");
           this.#drop();
           continue;
         }
+        emptyAnswers = 0;
         progress();
         const taken = piece.subarray(0, bytes - filled);
         target.set(taken, filled);
         filled += taken.length;
+        this.#options.onFilled(taken.length);
         answer.position += taken.length;
         answer.rest = taken.length < piece.length ? piece.subarray(taken.length) : null;
       }
@@ -218,7 +226,7 @@ export class HttpSource implements ByteSource {
     if (answer.rest) return answer.rest;
     const { done, value } = await this.#inTime(answer.controller, () => answer.reader.read());
     if (done) return null;
-    this.#options.onBytes(value.length);
+    this.#options.onArrived(value.length);
     answer.rest = value;
     return value.length > 0 ? value : this.#next(answer);
   }

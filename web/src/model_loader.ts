@@ -54,9 +54,11 @@ export async function loadModel(
 ): Promise<LoadedSession> {
   const choice = chooseModule(detectFeatures(globalThis), message);
   const store = await openStore(message, choice.notices);
+  // One for all attempts: what was shown stays.
+  const progress = new Progress(context.report);
   try {
     for (let attempt = 0; ; attempt++) {
-      const load = new ModelLoad(message, context, choice, store);
+      const load = new ModelLoad(message, context.signal, progress, choice, store);
       try {
         return await load.run(attempt > 0);
       } catch (thrown) {
@@ -96,13 +98,19 @@ class ModelLoad {
   #storeFailed = false;
   #fetchedChunks = 0;
 
-  constructor(message: LoadMessage, context: LoadContext, choice: ModuleChoice, store: Store) {
+  constructor(
+    message: LoadMessage,
+    signal: AbortSignal,
+    progress: Progress,
+    choice: ModuleChoice,
+    store: Store,
+  ) {
     this.#message = message;
-    this.#signal = context.signal;
+    this.#signal = signal;
+    this.#progress = progress;
     this.#choice = choice;
     this.#notices = [...choice.notices];
     this.#store = store;
-    this.#progress = new Progress(context.report);
     this.#source = this.#openSource(null);
     this.#variants = message.variant ? [message.variant] : simplerVariants(choice.variant);
   }
@@ -404,6 +412,7 @@ class ModelLoad {
     this.#fetchedChunks += 1;
     const what = `chunk ${chunk.index} of ${file.chunks}`;
     for (let again = false; ; again = true) {
+      this.#progress.inPlace(chunk.offset); // what came of this chunk before does not count
       const bytes = await this.#source.read(chunk.offset, chunk.bytes, end);
       if (await holds(bytes, chunk.sha256)) {
         await this.#keep(file.modelId, chunk.index, bytes);
@@ -451,8 +460,12 @@ class ModelLoad {
   #openSource(etag: string | null): ByteSource {
     const { source, network } = this.#message;
     if (source.kind === "blob") return new BlobSource(source.blob);
-    const onBytes = (bytes: number) => this.#progress.arrived(bytes);
-    return new HttpSource(source.url, etag, { network, signal: this.#signal, onBytes });
+    return new HttpSource(source.url, etag, {
+      network,
+      signal: this.#signal,
+      onArrived: (bytes) => this.#progress.arrived(bytes),
+      onFilled: (bytes) => this.#progress.onItsWay(bytes),
+    });
   }
 
   /** Asks once how long the file is; 0 if that stays unknown. */

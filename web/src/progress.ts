@@ -36,16 +36,21 @@ export class Progress {
     this.#send();
   }
 
-  /** Bytes came in, not yet checked. */
+  /** Bytes came in, wanted or not: they make the speed. */
   arrived(bytes: number): void {
-    this.#partial += bytes;
     const at = performance.now();
     this.#samples.push({ at, bytes });
     while ((this.#samples[0]?.at ?? at) < at - SPEED_WINDOW_MS) this.#samples.shift();
     this.#sendSometimes();
   }
 
-  /** All bytes up to here are checked and in place. */
+  /** Bytes of the next chunk are here, not yet checked. */
+  onItsWay(bytes: number): void {
+    this.#partial += bytes;
+    this.#sendSometimes();
+  }
+
+  /** All bytes up to here are checked and in place, and nothing more. */
   inPlace(bytes: number): void {
     this.#partial = 0;
     this.#loaded = Math.max(this.#loaded, bytes);
