@@ -237,7 +237,7 @@ export function advice(state, reason) {
 }
 
 /** Throws unless everything that is missing can be installed from here. */
-export function requirePossible(state, system = thisSystem()) {
+export function requirePossible(state, system = thisSystem(), folder = root) {
   if (system.platform !== "linux") {
     throw new StepError(
       advice(
@@ -249,6 +249,12 @@ export function requirePossible(state, system = thisSystem()) {
   if (!versionAtLeast(system.nodeVersion, oldestNode)) {
     throw new StepError(
       `Node.js ${oldestNode} or newer is needed; this is ${system.nodeVersion}. Nothing was changed.`,
+    );
+  }
+  // Emscripten's own scripts break there, after minutes of set-up.
+  if (/[\s"'\\$]/.test(folder)) {
+    throw new StepError(
+      `Tercet cannot be built in a folder whose path holds a space, a quote, a backslash or a dollar sign: ${folder}. Move it elsewhere. Nothing was changed.`,
     );
   }
   if (state.missing.length === 0 && state.emscripten !== "missing") return;
@@ -347,7 +353,7 @@ export async function installEmscripten(state, report, system = thisSystem()) {
     {
       onLine: (line) => report(line.replace(/^\[emscripten[^\]]*\] ?/, "")),
       failure:
-        "Emscripten could not be installed (see above): is your Debian mirror within reach? Then run the same command again",
+        "Emscripten could not be installed, for the reason above (it is fetched from your Debian mirror). Then run the same command again",
     },
   );
   system.write(emscriptenStampPath, emscriptenStamp(system));

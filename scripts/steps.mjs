@@ -5,6 +5,8 @@
 // never leave a child running when this program is interrupted.
 
 import { spawn } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 /** A failure with a sentence for people; anything else that is thrown is a defect of a script. */
 export class StepError extends Error {
@@ -211,7 +213,11 @@ export function reportFailure(error) {
   process.exitCode = 1;
 }
 
-/** Whether this module was started as a program, not imported. */
+/** Whether this module was started as a program, not imported; by way of a link, too. */
 export function isProgram(meta) {
-  return process.argv[1] !== undefined && meta.url === new URL(`file://${process.argv[1]}`).href;
+  try {
+    return realpathSync(process.argv[1]) === fileURLToPath(meta.url);
+  } catch {
+    return false; // `node -e`: argument 1 is no file, or there is none
+  }
 }

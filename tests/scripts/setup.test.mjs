@@ -78,6 +78,17 @@ test("a bare Debian as root: exactly the missing packages are installed, without
   assert.doesNotMatch(install, /chromium|clang|gcc/);
 });
 
+test("a path that Emscripten cannot live with is refused first of all", () => {
+  const system = pretend();
+  for (const folder of ["/home/tom/my tercet", "/home/tom's/tercet", "/a$b"]) {
+    assert.throws(
+      () => requirePossible(inspect("start", system), system, folder),
+      (error) => error instanceof StepError && error.message.includes(`: ${folder}. Move it`),
+    );
+  }
+  assert.deepEqual(system.ran, []);
+});
+
 test("npm test needs more than npm start", () => {
   const start = inspect("start", pretend()).missing.map((need) => need.package);
   const more = inspect("test", pretend()).missing.map((need) => need.package);

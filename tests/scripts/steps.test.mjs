@@ -2,11 +2,12 @@
 // stamps that decide what is built again.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { Stamp, fingerprint, listFiles } from "../../scripts/fingerprint.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { StepError, Steps, runCommand } from "../../scripts/steps.mjs";
@@ -141,4 +142,24 @@ test("a stamp matches only what was written last", () => {
   assert.equal(stamp.matches("two"), false);
   stamp.clear();
   assert.equal(stamp.matches("one"), false);
+});
+
+test("a script runs as a program from any path, by way of a link too, and not when imported", () => {
+  const odd = join(folder, "a b#c%20d");
+  mkdirSync(odd);
+  const script = join(odd, "program.mjs");
+  const steps = JSON.stringify(join(root, "scripts", "steps.mjs"));
+  writeFileSync(
+    script,
+    `import { isProgram } from ${steps};\nconsole.log(isProgram(import.meta));\n`,
+  );
+  symlinkSync(odd, join(folder, "link"));
+  const importer = join(folder, "importer.mjs");
+  writeFileSync(importer, `import "./link/program.mjs";\n`);
+  const printed = (...args) => spawnSync(process.execPath, args, { encoding: "utf8" }).stdout;
+  assert.equal(printed(script), "true\n");
+  assert.equal(printed(join(folder, "link", "program.mjs")), "true\n");
+  assert.equal(printed(importer), "false\n");
+  const evaluated = `import ${JSON.stringify(pathToFileURL(script))}`;
+  assert.equal(printed("--input-type=module", "-e", evaluated), "false\n");
 });
