@@ -7,29 +7,54 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#include <stdbool.h>
 
-/* XCR0 says which registers the system saves on a switch: bit 1 XMM, bit 2 the upper half of YMM. */
+/* XCR0 says which registers the system saves on a switch: bit 1 XMM, bit 2 the upper half of YMM,
+ * bits 5 to 7 the mask registers, the upper half of ZMM and the registers 16 to 31. */
+enum { SAVES_YMM = 0x06, SAVES_ZMM = 0xE6 };
 static uint32_t saved_registers(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return low;
 }
 
+static bool has_all(uint32_t word, uint32_t bits) {
+    return (word & bits) == bits;
+}
+
 uint32_t cpu_features(void) {
     const uint32_t osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29; /* leaf 1, ECX */
     const uint32_t avx2 = 1u << 5;                                      /* leaf 7.0, EBX */
+    const uint32_t avx512 =
+        1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* there too: F, DQ, BW, VL */
+    const uint32_t avx512_vnni = 1u << 11;         /* leaf 7.0, ECX */
+    const uint32_t avx_vnni = 1u << 4;             /* leaf 7.1, EAX */
     uint32_t a, b, c, d;
-    uint32_t features = 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & (osxsave | avx | f16c)) != (osxsave | avx | f16c)) {
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !has_all(c, osxsave | avx | f16c)) {
         return 0;
     }
-    if ((saved_registers() & 6u) != 6u) {
+    uint32_t saved = saved_registers();
+    if (!has_all(saved, SAVES_YMM) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
+        !has_all(b, avx2)) {
         return 0;
     }
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & avx2) != 0) {
-        features |= CPU_AVX2;
+    uint32_t features = CPU_AVX2;
+    if (has_all(saved, SAVES_ZMM) && has_all(b, avx512) && has_all(c, avx512_vnni)) {
+        features |= CPU_AVX512_VNNI;
+    }
+    /* EAX of leaf 7.0 is the last leaf below it that exists. */
+    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has_all(a, avx_vnni)) {
+        features |= CPU_AVX_VNNI;
     }
     return features;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+uint32_t cpu_features(void) {
+    const unsigned long dot_product = 1ul << 20; /* HWCAP_ASIMDDP of <asm/hwcap.h> */
+    return (getauxval(AT_HWCAP) & dot_product) != 0 ? CPU_ARM_DOTPROD : 0;
 }
 
 #else

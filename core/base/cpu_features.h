@@ -7,7 +7,10 @@
 
 #include <stdint.h>
 
-#define CPU_AVX2 1u /* AVX2 and F16C, and the OS saves YMM registers */
+#define CPU_AVX2 1u        /* AVX2 and F16C, and the OS saves YMM registers */
+#define CPU_AVX_VNNI 2u    /* vpdpbusd on YMM registers without AVX-512; CPU_AVX2 is there too */
+#define CPU_AVX512_VNNI 4u /* AVX-512 F, BW, DQ, VL and VNNI, and the OS saves ZMM; CPU_AVX2 too */
+#define CPU_ARM_DOTPROD 8u /* Advanced SIMD with SDOT and UDOT */
 
 uint32_t cpu_features(void);
 

@@ -65,9 +65,10 @@ bool kernels_select_from(const struct tercet_kernels *const *sets, uint32_t coun
     for (uint32_t i = 0; i < count; i++) {
         const struct tercet_kernels *set = sets[i];
         bool usable = (set->needs & ~features) == 0;
-        if (!usable) {
+        bool named = name != NULL && strcmp(name, set->name) == 0;
+        if (!usable && named) { /* a machine that lacks a set nobody asked for is no news */
             append_dropped(note, set->name, " not used: this machine lacks its instructions", "");
-        } else if (set != &kernels_portable) {
+        } else if (usable && set != &kernels_portable) {
             struct tercet_kernels candidate = complete(set, &accepted);
             const char *fault = known_answers_fault(&candidate);
             usable = fault == NULL;
@@ -77,7 +78,7 @@ bool kernels_select_from(const struct tercet_kernels *const *sets, uint32_t coun
                 append_dropped(note, set->name, " dropped: wrong known answer in ", fault);
             }
         }
-        if (name != NULL && strcmp(name, set->name) == 0) {
+        if (named) {
             *out = accepted;
             return usable;
         }

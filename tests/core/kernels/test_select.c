@@ -132,9 +132,19 @@ static void check_missing_features(void) {
     char note[KERNELS_NOTE_BYTES];
     CHECK(kernels_select_from(sets, 2, 2, NULL, &out, note)); /* one of two features */
     CHECK_STR(out.name, "portable");
-    CHECK_STR(note, "kernel set strange not used: this machine lacks its instructions");
+    CHECK_STR(note, ""); /* nobody asked for it */
     CHECK(!kernels_select_from(sets, 2, 2, "strange", &out, note));
     CHECK_STR(out.name, "portable");
+    CHECK_STR(note, "kernel set strange not used: this machine lacks its instructions");
+
+    /* A set above one that the machine lacks takes its place over what is below. */
+    const struct tercet_kernels above = {
+        .name = "above", .needs = 2, .rope = kernels_portable.rope};
+    const struct tercet_kernels *const three[] = {&kernels_portable, &strange, &above};
+    CHECK(kernels_select_from(three, 3, 2, NULL, &out, note));
+    CHECK_STR(out.name, "above");
+    CHECK(out.add == kernels_portable.add);
+    CHECK_STR(note, "");
 }
 
 static void check_names(void) {

@@ -1,0 +1,310 @@
+/*
+ * x86_avx512vnni.c: the kernels for AVX-512 (F, BW, DQ, VL) with VNNI: sixteen lanes are one
+ * register, and a tile is one load. What is here are the operations on 16 lanes and the blocks of
+ * integer arithmetic; the .inc files put them together. Must never use a fused multiply-add, though
+ * every processor with AVX-512 has one: it rounds once where every other build rounds twice.
+ *
+ * Integer recipe: `vpdpbusd` multiplies four unsigned bytes of each 32-bit lane with four signed
+ * ones and adds all four products to the lane, without saturation. A lane is a row, its bytes are
+ * four columns.
+ */
+#include "kernels.h"
+#include "../base/cpu_features.h"
+#include "../base/math.h"
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* ---- sixteen f32 lanes ------------------------------------------------------------------- */
+
+typedef __m512 lanes;
+
+ALWAYS_INLINE lanes lanes_zero(void) {
+    return _mm512_setzero_ps();
+}
+ALWAYS_INLINE lanes lanes_splat(float value) {
+    return _mm512_set1_ps(value);
+}
+ALWAYS_INLINE lanes lanes_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+ALWAYS_INLINE void lanes_store(float *p, lanes v) {
+    _mm512_storeu_ps(p, v);
+}
+
+/* The lanes below n < 16; a masked lane is not touched in memory. */
+ALWAYS_INLINE __mmask16 lanes_below(uint32_t n) {
+    return (__mmask16)((1u << n) - 1u);
+}
+ALWAYS_INLINE lanes lanes_load_first(const float *p, uint32_t n) {
+    return _mm512_maskz_loadu_ps(lanes_below(n), p);
+}
+ALWAYS_INLINE void lanes_store_first(float *p, lanes v, uint32_t n) {
+    _mm512_mask_storeu_ps(p, lanes_below(n), v);
+}
+ALWAYS_INLINE lanes lanes_load_half(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+ALWAYS_INLINE void lanes_unzip(const float *p, lanes *even, lanes *odd) {
+    const __m512i evens =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i odds = _mm512_add_epi32(evens, _mm512_set1_epi32(1));
+    lanes a = lanes_load(p), b = lanes_load(p + 16);
+    *even = _mm512_permutex2var_ps(a, evens, b);
+    *odd = _mm512_permutex2var_ps(a, odds, b);
+}
+ALWAYS_INLINE void lanes_zip(float *p, lanes even, lanes odd) {
+    const __m512i first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+    lanes_store(p, _mm512_permutex2var_ps(even, first, odd));
+    lanes_store(p + 16, _mm512_permutex2var_ps(even, second, odd));
+}
+
+ALWAYS_INLINE lanes lanes_add(lanes a, lanes b) {
+    return _mm512_add_ps(a, b);
+}
+ALWAYS_INLINE lanes lanes_sub(lanes a, lanes b) {
+    return _mm512_sub_ps(a, b);
+}
+ALWAYS_INLINE lanes lanes_mul(lanes a, lanes b) {
+    return _mm512_mul_ps(a, b);
+}
+ALWAYS_INLINE lanes lanes_div(lanes a, lanes b) {
+    return _mm512_div_ps(a, b);
+}
+/* MINPS and MAXPS give the second operand when unordered or equal: the definition's ?: exactly. */
+ALWAYS_INLINE lanes lanes_lesser(lanes a, lanes b) {
+    return _mm512_min_ps(a, b);
+}
+ALWAYS_INLINE lanes lanes_greater(lanes a, lanes b) {
+    return _mm512_max_ps(a, b);
+}
+ALWAYS_INLINE lanes lanes_negate(lanes v) {
+    return _mm512_xor_ps(v, lanes_splat(-0.0f));
+}
+ALWAYS_INLINE lanes lanes_magnitude(lanes v) {
+    return _mm512_andnot_ps(lanes_splat(-0.0f), v);
+}
+
+/* math_exp, operation for operation. */
+ALWAYS_INLINE lanes lanes_exp(lanes x) {
+    const lanes shifter = lanes_splat(MATH_EXP_SHIFTER);
+    lanes shifted = lanes_add(lanes_mul(x, lanes_splat(MATH_EXP_LOG2_E)), shifter);
+    lanes n = lanes_sub(shifted, shifter);
+    lanes r = lanes_sub(x, lanes_mul(n, lanes_splat(MATH_EXP_LN2_HIGH)));
+    r = lanes_sub(r, lanes_mul(n, lanes_splat(MATH_EXP_LN2_LOW)));
+    lanes p = lanes_splat(MATH_EXP_C6);
+    p = lanes_add(lanes_mul(p, r), lanes_splat(MATH_EXP_C5));
+    p = lanes_add(lanes_mul(p, r), lanes_splat(MATH_EXP_C4));
+    p = lanes_add(lanes_mul(p, r), lanes_splat(MATH_EXP_C3));
+    p = lanes_add(lanes_mul(p, r), lanes_splat(MATH_EXP_C2));
+    p = lanes_add(lanes_mul(lanes_mul(r, r), p), r);
+    p = lanes_add(p, lanes_splat(1.0f));
+    __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    lanes y = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), exponent));
+    __mmask16 least = _mm512_cmp_ps_mask(x, lanes_splat(MATH_EXP_LEAST), _CMP_LT_OQ);
+    __mmask16 most = _mm512_cmp_ps_mask(x, lanes_splat(MATH_EXP_MOST), _CMP_GT_OQ);
+    y = _mm512_mask_mov_ps(y, least, lanes_zero());
+    y = _mm512_mask_mov_ps(y, most, lanes_splat(HUGE_VALF));
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
+ALWAYS_INLINE float lanes_sum(lanes v) {
+    __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+ALWAYS_INLINE float lanes_greatest(lanes v) {
+    __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+/* vcvtps2dq rounds half to even (the mode every thread starts with). */
+ALWAYS_INLINE void lanes_store_codes(int8_t *p, lanes v) {
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+ALWAYS_INLINE int32_t sum_codes(const int8_t *p) {
+    __m512i bytes = _mm512_loadu_si512(p);
+    __m512i sixteen = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), bytes);
+    return _mm512_reduce_add_epi32(sixteen);
+}
+
+/* ---- sixteen i32 sums, one a row --------------------------------------------------------- */
+
+typedef __m512i sums;
+
+ALWAYS_INLINE sums sums_splat(int32_t value) {
+    return _mm512_set1_epi32(value);
+}
+ALWAYS_INLINE sums sums_add(sums a, sums b) {
+    return _mm512_add_epi32(a, b);
+}
+ALWAYS_INLINE lanes lanes_from_sums(sums s) {
+    return _mm512_cvtepi32_ps(s);
+}
+
+/* sum + the four products of each 32-bit lane. The empty instruction says that the sum is in a
+ * register here: without it gcc 12 keeps copies of the sums in other registers and on the stack, and
+ * loses a third of the speed. */
+ALWAYS_INLINE sums dot_add(sums sum, __m512i codes, __m512i x) {
+    sum = _mm512_dpbusd_epi32(sum, codes, x);
+#if !defined(__clang__)
+    __asm__("" : "+v"(sum));
+#endif
+    return sum;
+}
+
+/* Four activations in every 32-bit lane: they meet the four columns of each row. */
+ALWAYS_INLINE __m512i broadcast_four(const int8_t *x) {
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    return _mm512_set1_epi32(four);
+}
+
+/* How far ahead of the multiplication the weights of a strip are asked for. Beyond the end of the
+ * matrix it asks for memory that may not exist, which a prefetch ignores. */
+enum { PREFETCH_BYTES = 2048 };
+
+/* ---- ternary ----------------------------------------------------------------------------- */
+
+typedef int8_t prepared;
+enum { PREPARED = 1 }; /* used where they are */
+ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepared *buffer) {
+    (void)tiles;
+    (void)buffer;
+    return codes;
+}
+
+/* Field f of a byte is masked where it stands and counts 4^f times the code; each field has sums of
+ * its own, which are divided at the end: exactly, for they are multiples. Four strips share the
+ * broadcasts: 16 sums, 4 masks and 4 broadcasts are 24 of the 32 registers, and no sum waits for
+ * another. In i32 the greatest sum is 64 * 2 * 127 in each of WHOLE_TILES * 4 columns: 67 million. */
+#define STRIPS_TOGETHER
+#define WHOLE_TILES 1024u
+ALWAYS_INLINE void ternary_strips_dots(const uint8_t *codes, size_t strip_bytes, const prepared *x,
+                                       uint32_t tiles, uint32_t strips, sums *out) {
+    const __m512i masks[4] = {_mm512_set1_epi8(0x03), _mm512_set1_epi8(0x0C),
+                              _mm512_set1_epi8(0x30), _mm512_set1_epi8((char)0xC0)};
+    __m512i sum[4][4];
+    for (uint32_t s = 0; s < strips; s++) {
+        for (uint32_t field = 0; field < 4; field++) {
+            sum[s][field] = _mm512_setzero_si512();
+        }
+    }
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const prepared *four = x + (size_t)tile * TILE_COLUMNS;
+        const __m512i fields[4] = {broadcast_four(four), broadcast_four(four + 4),
+                                   broadcast_four(four + 8), broadcast_four(four + 12)};
+        for (uint32_t s = 0; s < strips; s++) {
+            const uint8_t *at = codes + s * strip_bytes + (size_t)tile * TILE_BYTES;
+            __m512i rows = _mm512_loadu_si512(at);
+            _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+            for (uint32_t field = 0; field < 4; field++) {
+                __m512i part = _mm512_and_si512(rows, masks[field]);
+                sum[s][field] = dot_add(sum[s][field], part, fields[field]);
+            }
+        }
+    }
+    for (uint32_t s = 0; s < strips; s++) {
+        sums low = sums_add(sum[s][0], _mm512_srai_epi32(sum[s][1], 2));
+        sums high = sums_add(_mm512_srai_epi32(sum[s][2], 4), _mm512_srai_epi32(sum[s][3], 6));
+        out[s] = sums_add(low, high);
+    }
+}
+
+typedef uint8_t unpacked;
+enum { UNPACKED = 8 * 256 }; /* a byte a weight: [tile][field][row][column] */
+
+ALWAYS_INLINE void unpack(const uint8_t *codes, uint32_t tiles, unpacked *out) {
+    const __m512i mask = _mm512_set1_epi8(0x03);
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        __m512i rows = _mm512_loadu_si512(at);
+        unpacked *to = out + (size_t)tile * 256;
+        _mm512_store_si512(to, _mm512_and_si512(rows, mask));
+        _mm512_store_si512(to + 64, _mm512_and_si512(_mm512_srli_epi16(rows, 2), mask));
+        _mm512_store_si512(to + 128, _mm512_and_si512(_mm512_srli_epi16(rows, 4), mask));
+        _mm512_store_si512(to + 192, _mm512_and_si512(_mm512_srli_epi16(rows, 6), mask));
+    }
+}
+
+#define DOTS_TOKENS 8
+ALWAYS_INLINE void unpacked_dots(const unpacked *weights, const prepared *const *x, uint32_t tokens,
+                                 uint32_t tiles, sums *out) {
+    __m512i sum[DOTS_TOKENS];
+    for (uint32_t t = 0; t < tokens; t++) {
+        sum[t] = _mm512_setzero_si512();
+    }
+    for (uint32_t field = 0; field < tiles * 4; field++) {
+        __m512i rows = _mm512_load_si512(weights + (size_t)field * 64);
+        for (uint32_t t = 0; t < tokens; t++) {
+            sum[t] = dot_add(sum[t], rows, broadcast_four(x[t] + (size_t)field * 4));
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        out[t] = sum[t];
+    }
+}
+
+/* ---- int8 -------------------------------------------------------------------------------- */
+
+/* The weights are made unsigned by adding 128, which int8_block takes off again. Sums may wrap on
+ * the way: arithmetic modulo 2^32 ends at the right number, which is below 2^31. */
+#define INT8_OFFSET 128
+ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stride, uint32_t tokens,
+                             uint32_t tiles, sums *out) {
+    const __m512i sign = _mm512_set1_epi8((char)0x80);
+    /* Enough sums side by side to hide the latency of the instruction. */
+    enum { CHAINS = 4 };
+    uint32_t chains = tokens == 1 ? CHAINS : 2;
+    __m512i sum[4][CHAINS];
+    for (uint32_t t = 0; t < tokens; t++) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            sum[t][chain] = _mm512_setzero_si512();
+        }
+    }
+    uint32_t tile = 0;
+    for (; tile + chains <= tiles; tile += chains) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            const int8_t *at = codes + (size_t)(tile + chain) * TILE_BYTES;
+            const int8_t *four = x + (size_t)(tile + chain) * INT8_TILE_COLUMNS;
+            __m512i rows = _mm512_xor_si512(_mm512_loadu_si512(at), sign);
+            _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+            for (uint32_t t = 0; t < tokens; t++) {
+                sum[t][chain] = dot_add(sum[t][chain], rows, broadcast_four(four + t * x_stride));
+            }
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        out[t] = sum[t][0];
+        for (uint32_t chain = 1; chain < chains; chain++) {
+            out[t] = sums_add(out[t], sum[t][chain]);
+        }
+    }
+}
+
+#include "float_kernels.inc"
+#include "ternary_kernels.inc"
+#include "int8_kernels.inc"
+
+const struct tercet_kernels kernels_x86_avx512vnni = {
+    .name = "x86_avx512vnni",
+    .needs = CPU_AVX2 | CPU_AVX512_VNNI,
+    .quantise = quantise,
+    .ternary_matmul = ternary_matmul,
+    .int8_matmul = int8_matmul,
+    .float_matmul = float_matmul,
+    .rms_norm = rms_norm,
+    .rope = rope,
+    .attend = attend,
+    .silu_mul = silu_mul,
+    .relu2_mul = relu2_mul,
+    .add = add,
+};
