@@ -121,6 +121,10 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
     *done = 0;
     if (atomic_load(&session->cancel) != 0)
         return cancelled(session);
+    if (count > session->context - session->tokens && session->tokens == 0)
+        return tercet_fail(error, TERCET_PROMPT_TOO_LONG, 0,
+                           "the prompt has %llu tokens, the context only %u",
+                           (unsigned long long)count, session->context);
     if (count > session->context - session->tokens)
         return tercet_fail(error, TERCET_PROMPT_TOO_LONG, session->tokens,
                            "%llu more tokens do not fit: %u of %u tokens of the context are in use",

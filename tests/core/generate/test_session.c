@@ -287,6 +287,10 @@ static void limits_are_told(const struct file *file) {
     uint32_t wrong[3] = {1, vocabulary, 2};
     CHECK_STATUS(tercet_session_prefill(session, wrong, 3, &done, NULL, &error), TERCET_BAD_TOKEN);
     CHECK_EQ(error.where, 1);
+    uint32_t long_prompt[PROMPT + 3] = {0};
+    CHECK_STATUS(tercet_session_prefill(session, long_prompt, PROMPT + 3, &done, NULL, &error),
+                 TERCET_PROMPT_TOO_LONG);
+    CHECK_STR(error.detail, "the prompt has 43 tokens, the context only 42");
     CHECK_STATUS(prefill(session, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
     CHECK_STATUS(tercet_session_prefill(session, prompt, 3, &done, NULL, &error),
                  TERCET_PROMPT_TOO_LONG);
