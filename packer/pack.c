@@ -76,11 +76,10 @@ static bool is_online(const struct packing *packing) {
 static tercet_status choose_form(struct packing *packing, uint32_t index, tercet_error *error) {
     const struct planned_tensor *planned = &packing->architecture.tensors[index];
     struct source_matrix matrix;
-    bool was_read;
     TERCET_TRY(source_matrix_open(&packing->source, packing->architecture.quantization, planned,
                                   &matrix, error));
     tercet_status status = tensor_form_choose(&matrix, packing->options, is_online(packing),
-                                              &packing->forms[index], &was_read, error);
+                                              &packing->forms[index], error);
     source_matrix_close(&matrix);
     TERCET_TRY(status);
     return advance(packing, planned, error);

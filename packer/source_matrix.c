@@ -13,26 +13,14 @@ static uint32_t element_bytes(enum safetensors_dtype dtype) {
     return dtype == SAFETENSORS_F32 ? 4 : dtype == SAFETENSORS_U8 ? 1 : 2;
 }
 
-static float f32_from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static uint32_t f32_bits(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 /* Stored little-endian, at any alignment. */
 static float decode_element(enum safetensors_dtype dtype, const uint8_t *p) {
     uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
     switch (dtype) {
     case SAFETENSORS_F32:
-        return f32_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+        return math_float_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
     case SAFETENSORS_BF16:
-        return f32_from_bits(low << 16);
+        return math_float_from_bits(low << 16);
     default:
         return math_half_to_float((uint16_t)low);
     }
@@ -41,9 +29,9 @@ static float decode_element(enum safetensors_dtype dtype, const uint8_t *p) {
 uint32_t source_ordinal(enum safetensors_dtype dtype, float value) {
     switch (dtype) {
     case SAFETENSORS_F32:
-        return f32_bits(value) & 0x7FFFFFFFu;
+        return math_float_bits(value) & 0x7FFFFFFFu;
     case SAFETENSORS_BF16:
-        return (f32_bits(value) & 0x7FFFFFFFu) >> 16;
+        return (math_float_bits(value) & 0x7FFFFFFFu) >> 16;
     default:
         return math_float_to_half(value) & 0x7FFFu;
     }
@@ -52,9 +40,9 @@ uint32_t source_ordinal(enum safetensors_dtype dtype, float value) {
 float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal) {
     switch (dtype) {
     case SAFETENSORS_F32:
-        return f32_from_bits(ordinal);
+        return math_float_from_bits(ordinal);
     case SAFETENSORS_BF16:
-        return f32_from_bits(ordinal << 16);
+        return math_float_from_bits(ordinal << 16);
     default:
         return math_half_to_float((uint16_t)ordinal);
     }

@@ -35,7 +35,7 @@ static tercet_status survey_halves(struct source_matrix *matrix, bool *exact, bo
 
 /* f16 where that loses nothing, else f32. */
 static tercet_status choose_exact(struct source_matrix *matrix, struct tensor_form *form,
-                                  bool *was_read, tercet_error *error) {
+                                  tercet_error *error) {
     bool fits;
     form->exact = true;
     form->scale = SCALE_NONE;
@@ -45,18 +45,16 @@ static tercet_status choose_exact(struct source_matrix *matrix, struct tensor_fo
     }
     bool exact;
     TERCET_TRY(survey_halves(matrix, &exact, &fits, error));
-    *was_read = true;
     form->type = exact ? TENSOR_F16 : TENSOR_F32;
     return TERCET_OK;
 }
 
 static tercet_status choose_half(struct source_matrix *matrix, struct tensor_form *form,
-                                 bool *was_read, tercet_error *error) {
+                                 tercet_error *error) {
     bool fits;
     form->type = TENSOR_F16;
     form->scale = SCALE_NONE;
     TERCET_TRY(survey_halves(matrix, &form->exact, &fits, error));
-    *was_read = true;
     return fits ? TERCET_OK
                 : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
                               "tensor %s has a value too large for f16: keep it as f32",
@@ -70,13 +68,12 @@ static void choose_plain(uint32_t type, uint32_t scale, bool exact, struct tenso
 }
 
 static tercet_status choose_linear(struct source_matrix *matrix, const struct pack_options *options,
-                                   bool online, struct tensor_form *form, bool *was_read,
-                                   tercet_error *error) {
+                                   bool online, struct tensor_form *form, tercet_error *error) {
     struct ternary_request request = {options->group, options->quantize == PACK_QUANTIZE_ABSMEAN,
                                       online};
     switch (options->dense) {
     case PACK_DENSE_F16:
-        return choose_half(matrix, form, was_read, error);
+        return choose_half(matrix, form, error);
     case PACK_DENSE_F32:
         choose_plain(TENSOR_F32, SCALE_NONE, true, form);
         return TERCET_OK;
@@ -87,10 +84,9 @@ static tercet_status choose_linear(struct source_matrix *matrix, const struct pa
         break;
     }
     if (matrix->planned->keep_dense) {
-        return choose_exact(matrix, form, was_read, error);
+        return choose_exact(matrix, form, error);
     }
     TERCET_TRY(ternarize_find(matrix, &request, &form->ternary, error));
-    *was_read = !matrix->packed;
     choose_plain(TENSOR_TERNARY, form->ternary.scale,
                  form->ternary.method == TERNARY_STORED || form->ternary.method == TERNARY_EXACT,
                  form);
@@ -98,11 +94,9 @@ static tercet_status choose_linear(struct source_matrix *matrix, const struct pa
 }
 
 tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack_options *options,
-                                 bool online, struct tensor_form *form, bool *was_read,
-                                 tercet_error *error) {
-    *was_read = false;
+                                 bool online, struct tensor_form *form, tercet_error *error) {
     if (matrix->planned->linear) {
-        return choose_linear(matrix, options, online, form, was_read, error);
+        return choose_linear(matrix, options, online, form, error);
     }
     if (matrix->planned->role != ROLE_EMBEDDING && matrix->planned->role != ROLE_HEAD) {
         choose_plain(TENSOR_F32, SCALE_NONE, true, form); /* a norm */
@@ -110,7 +104,7 @@ tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack
     }
     switch (options->embedding) {
     case PACK_TABLE_F16:
-        return choose_half(matrix, form, was_read, error);
+        return choose_half(matrix, form, error);
     case PACK_TABLE_F32:
         choose_plain(TENSOR_F32, SCALE_NONE, true, form);
         return TERCET_OK;
@@ -118,6 +112,6 @@ tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack
         choose_plain(TENSOR_INT8, SCALE_ROW, false, form);
         return TERCET_OK;
     default:
-        return choose_exact(matrix, form, was_read, error);
+        return choose_exact(matrix, form, error);
     }
 }

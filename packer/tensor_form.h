@@ -15,10 +15,8 @@ struct tensor_form {
     struct ternary_form ternary; /* of TENSOR_TERNARY */
 };
 
-/* BAD_SOURCE, NOT_TERNARY, UNSUPPORTED_SOURCE (a value that f16 cannot hold), OUT_OF_MEMORY. *was_read says whether the
- * decision read the weights (for progress). */
+/* BAD_SOURCE, NOT_TERNARY, UNSUPPORTED_SOURCE (a value that f16 cannot hold), OUT_OF_MEMORY. */
 tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack_options *options,
-                                 bool online, struct tensor_form *form, bool *was_read,
-                                 tercet_error *error);
+                                 bool online, struct tensor_form *form, tercet_error *error);
 
 #endif

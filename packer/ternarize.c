@@ -43,9 +43,7 @@ static void add_magnitudes(struct magnitudes *into, const struct magnitudes *mor
 static struct magnitudes measure(const float *values, uint32_t count) {
     struct magnitudes span = {0, 0, 0, 0};
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bits &= 0x7FFFFFFFu;
+        uint32_t bits = math_float_bits(values[i]) & 0x7FFFFFFFu;
         if (bits == 0) {
             continue;
         }
@@ -63,12 +61,6 @@ static struct magnitudes measure(const float *values, uint32_t count) {
     return span;
 }
 
-static float value_of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static bool is_exact(const struct magnitudes *span) {
     return span->least == span->most;
 }
@@ -76,8 +68,8 @@ static bool is_exact(const struct magnitudes *span) {
 /* The one scale that is within a step of the type of every magnitude; false if there is none. */
 static bool rounded_scale(enum safetensors_dtype dtype, const struct magnitudes *span,
                           float *scale) {
-    uint32_t least = source_ordinal(dtype, value_of_bits(span->least));
-    uint32_t most = source_ordinal(dtype, value_of_bits(span->most));
+    uint32_t least = source_ordinal(dtype, math_float_from_bits(span->least));
+    uint32_t most = source_ordinal(dtype, math_float_from_bits(span->most));
     if (most - least > 2) {
         return false;
     }
@@ -96,7 +88,7 @@ static bool is_exact_half(float value) {
 /* The scale of a span that is known to be on the grid; 0 where all weights are 0. */
 static float grid_scale(enum ternary_method method, enum safetensors_dtype dtype,
                         const struct magnitudes *span) {
-    float scale = value_of_bits(span->most);
+    float scale = math_float_from_bits(span->most);
     if (method == TERNARY_ROUNDED && span->most != 0) {
         (void)rounded_scale(dtype, span, &scale);
     }
@@ -115,7 +107,7 @@ static void judge(struct survey *survey, uint32_t scale, enum safetensors_dtype 
     bool half = scale == SCALE_GROUP64 || scale == SCALE_GROUP128;
     if (survey->exact[scale]) {
         survey->exact[scale] =
-            is_exact(span) && (!half || is_exact_half(value_of_bits(span->most)));
+            is_exact(span) && (!half || is_exact_half(math_float_from_bits(span->most)));
     }
     if (survey->rounded[scale]) {
         survey->rounded[scale] =

@@ -95,9 +95,8 @@ static void check_form(const char *what, bool dense, const struct pack_options *
     struct tensor_form form;
     struct proof proof = {0};
     uint64_t bytes;
-    bool was_read;
     bench_open(&bench, dense);
-    REQUIRE(tensor_form_choose(&bench.matrix, options, false, &form, &was_read, NULL) == TERCET_OK);
+    REQUIRE(tensor_form_choose(&bench.matrix, options, false, &form, NULL) == TERCET_OK);
     if (!CHECK_EQ(form.type, type) || !CHECK_EQ(form.scale, scale)) {
         fprintf(stderr, "    form: %s\n", what);
     }
