@@ -18,7 +18,10 @@ import { parseServeOptions, serve } from "./serve.mjs";
 import { Steps, reportFailure, runCommand } from "./steps.mjs";
 import { bundledModel, modelFile, tercet } from "./paths.mjs";
 
-/** The bundled model was trained on old children's books; this is how such a page begins. */
+/**
+ * The bundled model was trained on old children's books; this is how such a page begins. The seed is one whose story reads
+ * well: with other seeds about one story in eight is title pages and lists of names.
+ */
 const story = [
   "--prompt",
   "One morning Tom went to the store",
@@ -28,6 +31,8 @@ const story = [
   "0.95",
   "--tokens",
   "160",
+  "--seed",
+  "27",
 ];
 
 async function tellStory() {
