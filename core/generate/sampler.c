@@ -82,8 +82,10 @@ static void apply_repetition_penalty(struct sampler *s, const uint32_t *history,
     float penalty = s->options.repetition_penalty;
     if (penalty == 1.0f || s->options.repetition_window == 0)
         return;
-    if (++s->round == 0)
-        sampler_clear(s), s->round = 1;
+    if (++s->round == 0) {
+        sampler_clear(s);
+        s->round = 1;
+    }
     uint32_t first =
         count > s->options.repetition_window ? count - s->options.repetition_window : 0;
     for (uint32_t i = first; i < count; i++) {
