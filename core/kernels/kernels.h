@@ -115,6 +115,7 @@ struct tercet_kernels {
 /* A set leaves a slot NULL to inherit from the set below it. Each is defined in the file of its name. */
 extern const struct tercet_kernels kernels_portable;
 extern const struct tercet_kernels kernels_x86_avx2;
+extern const struct tercet_kernels kernels_x86_avxvnni;
 extern const struct tercet_kernels kernels_x86_avx512vnni;
 extern const struct tercet_kernels kernels_wasm_simd128;
 extern const struct tercet_kernels kernels_wasm_relaxed;

@@ -20,18 +20,6 @@
 
 /* ---- ternary ----------------------------------------------------------------------------- */
 
-typedef int8_t prepared;
-enum { PREPARED = 1 }; /* used where they are */
-ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepared *buffer) {
-    (void)tiles;
-    (void)buffer;
-    return codes;
-}
-
-/* How far ahead of the multiplication the weights of a strip are asked for. Beyond the end of the
- * matrix it asks for memory that may not exist, which a prefetch ignores. */
-enum { PREFETCH_BYTES = 2048 };
-
 /* Eight rows of a tile. Fields 0 and 2 of each byte are taken as the code, fields 1 and 3 as 4 *
  * code, which saves two shifts. With codes 0..2 and |x| <= 127:
  *   a pair is at most 2 * 2 * 127 = 508, so 16 of them (8 tiles x 2 fields) 8128;
@@ -67,25 +55,6 @@ ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_
         ternary_eight_rows(load_rows(at + 32), fields, &plain_high, &fourfold_high);
     }
     return (sums){widen(plain_low, fourfold_low), widen(plain_high, fourfold_high)};
-}
-
-typedef uint8_t unpacked;
-enum { UNPACKED = 8 * 256 }; /* a byte a weight: [tile][field][row][column] */
-
-ALWAYS_INLINE void unpack(const uint8_t *codes, uint32_t tiles, unpacked *out) {
-    const __m256i mask = _mm256_set1_epi8(0x03);
-    for (uint32_t tile = 0; tile < tiles; tile++) {
-        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
-        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
-        for (uint32_t half = 0; half < 2; half++) {
-            __m256i rows = load_rows(at + 32 * half);
-            __m256i *to = (__m256i *)(out + (size_t)tile * 256 + 32 * half);
-            _mm256_store_si256(to, _mm256_and_si256(rows, mask));
-            _mm256_store_si256(to + 2, _mm256_and_si256(_mm256_srli_epi16(rows, 2), mask));
-            _mm256_store_si256(to + 4, _mm256_and_si256(_mm256_srli_epi16(rows, 4), mask));
-            _mm256_store_si256(to + 6, _mm256_and_si256(_mm256_srli_epi16(rows, 6), mask));
-        }
-    }
 }
 
 /* 32 pairs of at most 508 a lane and block: 16256 < 32767. */

@@ -1,6 +1,6 @@
 /*
  * x86_avx2_lanes.h: sixteen f32 lanes and sixteen i32 sums in pairs of YMM registers, shared by x86_avx2.c and
- * x86_avxvnni.c, whose integer instructions differ and whose floats must not. What float_kernels.inc and
+ * x86_avxvnni.c, whose integer instructions differ and whose floats must not; and the unpacking of a strip. What float_kernels.inc and
  * ternary_kernels.inc ask for under these names. Must never use a fused multiply-add: it rounds once where every other
  * build rounds twice.
  */
@@ -185,6 +185,39 @@ ALWAYS_INLINE __m256i broadcast_four(const int8_t *x) {
 }
 ALWAYS_INLINE __m256i load_rows(const void *p) {
     return _mm256_loadu_si256((const __m256i *)p);
+}
+
+/* ---- weights and activations, where both sets treat them alike ------------------------------ */
+
+typedef int8_t prepared;
+enum { PREPARED = 1 }; /* used where they are */
+ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepared *buffer) {
+    (void)tiles;
+    (void)buffer;
+    return codes;
+}
+
+/* How far ahead of the multiplication the weights of a strip are asked for. Beyond the end of the
+ * matrix it asks for memory that may not exist, which a prefetch ignores. */
+enum { PREFETCH_BYTES = 2048 };
+
+typedef uint8_t unpacked;
+enum { UNPACKED = 8 * 256 }; /* a byte a weight: [tile][field][row][column] */
+
+ALWAYS_INLINE void unpack(const uint8_t *codes, uint32_t tiles, unpacked *out) {
+    const __m256i mask = _mm256_set1_epi8(0x03);
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        for (uint32_t half = 0; half < 2; half++) {
+            __m256i rows = load_rows(at + 32 * half);
+            __m256i *to = (__m256i *)(out + (size_t)tile * 256 + 32 * half);
+            _mm256_store_si256(to, _mm256_and_si256(rows, mask));
+            _mm256_store_si256(to + 2, _mm256_and_si256(_mm256_srli_epi16(rows, 2), mask));
+            _mm256_store_si256(to + 4, _mm256_and_si256(_mm256_srli_epi16(rows, 4), mask));
+            _mm256_store_si256(to + 6, _mm256_and_si256(_mm256_srli_epi16(rows, 6), mask));
+        }
+    }
 }
 
 #endif

@@ -57,7 +57,7 @@ test("the definition says something: whole texts, all different", () => {
 
 describe("native", () => {
   const usable = execFileSync(tercet, ["--version"], { encoding: "utf8" });
-  for (const kernels of ["portable", "x86_avx2", "x86_avx512vnni"]) {
+  for (const kernels of ["portable", "x86_avx2", "x86_avxvnni", "x86_avx512vnni"]) {
     for (const threads of [1, 2, 3]) {
       const missing = !usable.includes(kernels) && `this machine cannot run ${kernels}`;
       test(`${kernels}, ${threads} threads`, { skip: missing }, () => {

@@ -1,0 +1,122 @@
+/*
+ * x86_avxvnni.c: the integer kernels for AVX-VNNI, which newer processors without AVX-512 have;
+ * everything else is inherited from x86_avx2. What is here are the blocks of integer arithmetic; the
+ * .inc files put them together. Must never use an instruction of AVX-512, whose VNNI has the same
+ * names.
+ *
+ * Integer recipe: `vpdpbusd` multiplies four unsigned bytes of each 32-bit lane with four signed
+ * ones and adds all four products to the lane, without saturation. A lane is a row, its bytes are
+ * four columns.
+ */
+#include "x86_avx2_lanes.h"
+
+/* sum + the four products of each 32-bit lane. The empty instruction says that the sum is in a
+ * register here: without it gcc 12 keeps copies of the sums in other registers and on the stack. */
+ALWAYS_INLINE __m256i dot_add(__m256i sum, __m256i codes, __m256i x) {
+    sum = _mm256_dpbusd_avx_epi32(sum, codes, x);
+#if !defined(__clang__)
+    __asm__("" : "+x"(sum));
+#endif
+    return sum;
+}
+
+/* ---- ternary ----------------------------------------------------------------------------- */
+
+/* Eight rows of a tile. Fields 0 and 2 of each byte are taken as the code, fields 1 and 3 as 4 * code:
+ * four masks and four sums a half would save the shift, but need more registers than there are, and
+ * measure the same. In i32 the greatest sum is 4 * 2 * 127 in each of 64 columns. */
+ALWAYS_INLINE void ternary_eight_rows(__m256i codes, const __m256i x[4], __m256i *plain,
+                                      __m256i *fourfold) {
+    const __m256i low = _mm256_set1_epi8(0x03), high = _mm256_set1_epi8(0x0C);
+    __m256i upper = _mm256_srli_epi16(codes, 4);
+    *plain = dot_add(*plain, _mm256_and_si256(codes, low), x[0]);
+    *fourfold = dot_add(*fourfold, _mm256_and_si256(codes, high), x[1]);
+    *plain = dot_add(*plain, _mm256_and_si256(upper, low), x[2]);
+    *fourfold = dot_add(*fourfold, _mm256_and_si256(upper, high), x[3]);
+}
+
+ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_t tiles) {
+    __m256i plain_low = _mm256_setzero_si256(), fourfold_low = plain_low;
+    __m256i plain_high = plain_low, fourfold_high = plain_low;
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
+        const prepared *four = x + tile * TILE_COLUMNS;
+        const __m256i fields[4] = {broadcast_four(four), broadcast_four(four + 4),
+                                   broadcast_four(four + 8), broadcast_four(four + 12)};
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        ternary_eight_rows(load_rows(at), fields, &plain_low, &fourfold_low);
+        ternary_eight_rows(load_rows(at + 32), fields, &plain_high, &fourfold_high);
+    }
+    return (sums){_mm256_add_epi32(plain_low, _mm256_srai_epi32(fourfold_low, 2)),
+                  _mm256_add_epi32(plain_high, _mm256_srai_epi32(fourfold_high, 2))};
+}
+
+ALWAYS_INLINE void unpacked_dots(const unpacked *weights, const prepared *const *x, uint32_t tokens,
+                                 uint32_t tiles, sums *out) {
+    __m256i low[4], high[4];
+    for (uint32_t t = 0; t < tokens; t++) {
+        low[t] = high[t] = _mm256_setzero_si256();
+    }
+    for (uint32_t field = 0; field < tiles * 4; field++) {
+        __m256i rows_low = load_rows(weights + (size_t)field * 64);
+        __m256i rows_high = load_rows(weights + (size_t)field * 64 + 32);
+        for (uint32_t t = 0; t < tokens; t++) {
+            __m256i four = broadcast_four(x[t] + (size_t)field * 4);
+            low[t] = dot_add(low[t], rows_low, four);
+            high[t] = dot_add(high[t], rows_high, four);
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        out[t] = (sums){low[t], high[t]};
+    }
+}
+
+/* ---- int8 -------------------------------------------------------------------------------- */
+
+/* The weights are made unsigned by adding 128, which int8_block takes off again. Sums may wrap on
+ * the way: arithmetic modulo 2^32 ends at the right number, which is below 2^31. */
+#define INT8_OFFSET 128
+ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stride, uint32_t tokens,
+                             uint32_t tiles, sums *out) {
+    const __m256i sign = _mm256_set1_epi8((char)0x80);
+    /* Enough sums side by side to hide the latency of the instruction; padded columns make the
+     * number of tiles a multiple of 4. */
+    enum { CHAINS = 4 };
+    uint32_t chains = tokens == 1 ? CHAINS : 1;
+    __m256i low[4][CHAINS], high[4][CHAINS];
+    for (uint32_t t = 0; t < tokens; t++) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            low[t][chain] = high[t][chain] = _mm256_setzero_si256();
+        }
+    }
+    for (uint32_t tile = 0; tile < tiles; tile += chains) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            const int8_t *at = codes + (size_t)(tile + chain) * TILE_BYTES;
+            const int8_t *columns = x + (size_t)(tile + chain) * INT8_TILE_COLUMNS;
+            __m256i rows_low = _mm256_xor_si256(load_rows(at), sign);
+            __m256i rows_high = _mm256_xor_si256(load_rows(at + 32), sign);
+            _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+            for (uint32_t t = 0; t < tokens; t++) {
+                __m256i four = broadcast_four(columns + t * x_stride);
+                low[t][chain] = dot_add(low[t][chain], rows_low, four);
+                high[t][chain] = dot_add(high[t][chain], rows_high, four);
+            }
+        }
+    }
+    for (uint32_t t = 0; t < tokens; t++) {
+        out[t] = (sums){low[t][0], high[t][0]};
+        for (uint32_t chain = 1; chain < chains; chain++) {
+            out[t] = sums_add(out[t], (sums){low[t][chain], high[t][chain]});
+        }
+    }
+}
+
+#include "ternary_kernels.inc"
+#include "int8_kernels.inc"
+
+const struct tercet_kernels kernels_x86_avxvnni = {
+    .name = "x86_avxvnni",
+    .needs = CPU_AVX2 | CPU_AVX_VNNI,
+    .ternary_matmul = ternary_matmul,
+    .int8_matmul = int8_matmul,
+};
