@@ -146,7 +146,7 @@ static tercet_status compute_prompt(tercet_session *session, const uint32_t *tok
 /* Sampling included, as in a real run. Where the model would end its text, a fixed token goes on,
  * which costs the same. */
 static tercet_status compute_tokens(tercet_session *session, uint32_t count, tercet_error *error) {
-    static const uint32_t go_on = 17;
+    static const uint32_t go_on = 0; /* every vocabulary has it */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t token = 0;
         size_t done = 0;

@@ -416,6 +416,8 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
         return status == TERCET_OK ? refuse("the session has no size") : end(status, &error);
     }
     uint64_t tokens = context == 0 ? info.context : context;
+    /* The plan's engine has one thread; each further one has a row of attention scores (core/model/forward.h). */
+    session_bytes += (uint64_t)(threads - 1) * ((tokens + 15) & ~(uint64_t)15) * sizeof(float);
     /* Each term is far below 2^62: limits of the format, and a session that core could add up. */
     uint64_t bytes = (uintptr_t)&__heap_base + taken_bytes + info.data_bytes + session_bytes +
                      3 * BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #define ARENA_ALIGNMENT 64u
+/* A block and what an allocator puts around it must not wrap around; half of 32 bits of addresses would be too little
+ * for a model in WebAssembly. */
+#define BLOCK_MARGIN 4096u
 
 void *arena_take(struct arena *arena, uint64_t count, uint64_t size) {
     uint64_t bytes, end;
@@ -47,7 +50,7 @@ tercet_allocator arena_default_allocator(void) {
 }
 
 void *allocator_take(const tercet_allocator *allocator, uint64_t bytes) {
-    if (bytes == 0 || bytes > SIZE_MAX / 2)
+    if (bytes == 0 || bytes > SIZE_MAX - BLOCK_MARGIN)
         return NULL;
     return allocator->alloc(allocator->opaque, (size_t)bytes);
 }

@@ -21,7 +21,7 @@ void *arena_take(struct arena *arena, uint64_t count, uint64_t size);
 /* The allocator of the options, or aligned malloc. */
 tercet_allocator arena_default_allocator(void);
 void *allocator_take(const tercet_allocator *allocator,
-                     uint64_t bytes); /* NULL on failure or size over SIZE_MAX/2 */
+                     uint64_t bytes); /* NULL on failure and for 0 bytes */
 void allocator_give(const tercet_allocator *allocator, void *pointer, uint64_t bytes);
 
 #endif

@@ -342,7 +342,9 @@ test("malformed files: the codes of the native reader", async () => {
     const expected = open === "OK" ? status.OK : status[open];
     if (got === "HEADER_HASH") got = status.HEADER_HASH_MISMATCH;
     if (got === "CHUNK_HASH") got = status.CHUNK_HASH_MISMATCH;
-    assert.ok([expected, status[reader]].includes(got), `${name}: ${got}, not ${open} ${expected}`);
+    // What the reader refuses it may refuse first; where it refuses nothing, only the host's answer is right.
+    const right = reader === "OK" ? [expected] : [expected, status[reader]];
+    assert.ok(right.includes(got), `${name}: ${got}, not ${open} ${expected}`);
     if (got === status[reader] && typeof got === "number" && got >= 64 && where !== "-")
       assert.equal(module.where, Number(where), `${name}: where`);
     module.ok("destroy", loader);
