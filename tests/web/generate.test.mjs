@@ -292,6 +292,9 @@ test("what cannot be generated is refused, and the engine works on", limit, asyn
     const tries = [
       ["long prompt", "word ".repeat(500)],
       ["very long prompt", "word ".repeat(1_000_000)],
+      ["100 kB of one letter", "a".repeat(100_000)],
+      ["100 kB of emoji", "\u{1f600}".repeat(25_000)],
+      ["characters of three bytes", "\u6c34".repeat(2047)],
       ["token that is none", [1, 4096]],
       ["no tokens", []],
       ["half a character", "a\ud800b"],
@@ -312,6 +315,7 @@ test("what cannot be generated is refused, and the engine works on", limit, asyn
       { seed: -1 },
       { seed: 0.5 },
       { stop: "" },
+      { stop: ["ok", "\ud83d"] },
       { topK: 0.5 },
       { topP: "a" },
     ]) {
@@ -328,6 +332,9 @@ test("what cannot be generated is refused, and the engine works on", limit, asyn
   assert.deepEqual(codes, {
     "long prompt": "PROMPT_TOO_LONG",
     "very long prompt": "PROMPT_TOO_LONG",
+    "100 kB of one letter": "PROMPT_TOO_LONG",
+    "100 kB of emoji": "PROMPT_TOO_LONG",
+    "characters of three bytes": "PROMPT_TOO_LONG",
     "token that is none": "BAD_TOKEN",
     "no tokens": "BAD_ARGUMENT",
     "half a character": "INVALID_UTF8",
@@ -341,10 +348,42 @@ test("what cannot be generated is refused, and the engine works on", limit, asyn
     '{"seed":-1}': "BAD_ARGUMENT",
     '{"seed":0.5}': "BAD_ARGUMENT",
     '{"stop":""}': "BAD_ARGUMENT",
+    '{"stop":["ok","\\ud83d"]}': "BAD_ARGUMENT",
     '{"topK":0.5}': "BAD_ARGUMENT",
     '{"topP":"a"}': "BAD_ARGUMENT",
   });
   await stillWorks();
+});
+
+test(
+  "a bad token is named by its place in the whole prompt, before anything is computed",
+  limit,
+  async () => {
+    const tokens = new Array(100).fill(1);
+    tokens[90] = 70_000;
+    const errors = await page.run(
+      async (tokens) => [
+        await failure(model.generate(tokens).result),
+        await failure(model.logits(tokens)),
+      ],
+      tokens,
+    );
+    for (const { code, where, detail } of errors) {
+      assert.equal(code, "BAD_TOKEN");
+      assert.equal(where, 90);
+      assert.match(detail, /70000 at place 90/);
+    }
+  },
+);
+
+test("a byte order mark is text, at the beginning too", limit, async () => {
+  const texts = ["\ufeffone", "one\ufeff two", "\ufeff\ufeff"];
+  const back = await page.run(
+    async (texts) =>
+      Promise.all(texts.map(async (text) => model.detokenize(await model.tokenize(text)))),
+    texts,
+  );
+  assert.deepEqual(back, texts);
 });
 
 test("text to tokens and back; logits are the native twin's, bit for bit", limit, async () => {

@@ -293,6 +293,21 @@ test(
   },
 );
 
+test("relative addresses are those of the page's base, as fetch reads them", limit, async () => {
+  const page = await TestPage.open(browser, isolated);
+  const [worker, model] = await page.run(async () => {
+    // The policy of the test page allows no <base>.
+    const base = new URL("/elsewhere/", location.href).href;
+    Object.defineProperty(document, "baseURI", { value: base });
+    const failures = [await failure(tercet.load("../model.tercet", { assetsUrl: "../nowhere" }))];
+    failures.push(await failure(tercet.load("model.tercet")));
+    return failures.map(({ detail }) => detail);
+  });
+  assert.match(worker, /engine_worker/);
+  assert.match(model, /\/elsewhere\/model\.tercet answered 404/);
+  await page.finish();
+});
+
 test("integrity: the model that was asked for, or none", limit, async () => {
   const page = await TestPage.open(browser, isolated);
   const options = { integrity: modelId };

@@ -312,7 +312,8 @@ function assetsFolder(assetsUrl: string | URL | undefined): string {
 
 function absoluteUrl(url: string | URL, what: string): string {
   try {
-    return new URL(url, globalThis.location?.href).href;
+    // A page's base address may be another than its own; workers have only the latter.
+    return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
   } catch (thrown) {
     throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${String(url)}`, {
       cause: thrown,
@@ -390,6 +391,10 @@ function generateMessage(
   requireThat(
     stopTexts.every((text) => typeof text === "string" && text.length > 0),
     "stop texts are strings that are not empty",
+  );
+  requireThat(
+    stopTexts.every((text) => !/\p{Surrogate}/u.test(text)),
+    "stop texts hold no half characters: they would cut whole ones",
   );
   return {
     op: "generate",

@@ -130,7 +130,7 @@ export class SessionRunner {
   async logits(tokens: Uint32Array, control: RunControl): Promise<Float32Array> {
     const { module, session, facts, slice } = this.#open;
     const { vocabulary } = facts;
-    this.#requireRoom(tokens);
+    this.#requireUsable(tokens);
     const result = takeFloats(tokens.length * vocabulary);
     if (tokens.length === 0) return result;
     module.resetSession(session);
@@ -209,12 +209,13 @@ export class SessionRunner {
     try {
       return this.tokenize(text, options);
     } catch (thrown) {
-      const long = text.length > this.#open.context * TEXT_BYTES_PER_TOKEN;
-      if (!(thrown instanceof TercetError) || thrown.code !== "OUT_OF_MEMORY" || !long)
-        throw thrown;
+      if (!(thrown instanceof TercetError) || thrown.code !== "OUT_OF_MEMORY") throw thrown;
+      const { context } = this.#open;
+      const bytes = new TextEncoder().encode(text).length;
+      if (bytes <= context * TEXT_BYTES_PER_TOKEN) throw thrown;
       throw new TercetError(
         "PROMPT_TOO_LONG",
-        `${text.length} characters are more than the engine's memory holds for a context of ${this.#open.context} tokens`,
+        `${bytes} bytes of text are more than the engine's memory holds for a context of ${context} tokens`,
         { cause: thrown },
       );
     }
@@ -223,7 +224,7 @@ export class SessionRunner {
   /** Computes the prompt, as far as it is not stopped; returns the seconds that it took. */
   async #prefill(prompt: Uint32Array, control: RunControl): Promise<number> {
     const { module, session } = this.#open;
-    this.#requireRoom(prompt);
+    this.#requireUsable(prompt);
     const source = module.createTokens(prompt);
     let seconds = 0;
     try {
@@ -247,16 +248,22 @@ export class SessionRunner {
   }
 
   /** What does not fit is refused as a whole, before anything is computed. */
-  #requireRoom(tokens: Uint32Array): void {
-    const { context } = this.#open;
-    if (tokens.length <= context) return;
-    throw new TercetError(
-      "PROMPT_TOO_LONG",
-      `${tokens.length} tokens, and the context has ${context}`,
-      {
-        where: context,
-      },
-    );
+  #requireUsable(tokens: Uint32Array): void {
+    const { context, facts } = this.#open;
+    if (tokens.length > context)
+      throw new TercetError(
+        "PROMPT_TOO_LONG",
+        `${tokens.length} tokens, and the context has ${context}`,
+        { where: context },
+      );
+    // The core sees a slice at a time and would count from its beginning.
+    const place = tokens.findIndex((token) => token >= facts.vocabulary);
+    if (place >= 0)
+      throw new TercetError(
+        "BAD_TOKEN",
+        `token id ${tokens[place]} at place ${place} is not in the vocabulary of ${facts.vocabulary}`,
+        { where: place },
+      );
   }
 
   #sliceTokens(): number {

@@ -371,6 +371,9 @@ export class WasmModule {
 
   /** Room in the module's memory, aligned to 64; OUT_OF_MEMORY when there is none. */
   createBuffer(bytes: number): { handle: Handle; address: number } {
+    // More would arrive there modulo 2^32.
+    if (bytes >= 2 ** 32)
+      throw new TercetError("OUT_OF_MEMORY", `${bytes} bytes are more than any module has`);
     this.#call("buffer_create", bytes);
     return { handle: this.#handle(), address: this.#value(1) };
   }
@@ -454,7 +457,9 @@ export class WasmModule {
   }
 
   #text(address: number, bytes: number): string {
-    return bytes === 0 ? "" : new TextDecoder().decode(this.read(address, bytes));
+    if (bytes === 0) return "";
+    // A byte order mark is a character like any other here: the model wrote it, and the native twin keeps it.
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.read(address, bytes));
   }
 }
 
