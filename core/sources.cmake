@@ -45,12 +45,13 @@ set(TERCET_CORE_SOURCES
 # where every other build rounds twice, and the twins would part. AVX-512 brings one of its own,
 # which -ffp-contract=off below keeps the compiler from using.
 set(TERCET_KERNEL_SETS
-    "portable       | portable.c       | any          |"
-    "x86_avx2       | x86_avx2.c       | x86_64       | -mavx2 -mf16c"
-    "x86_avxvnni    | x86_avxvnni.c    | x86_64       | -mavx2 -mf16c -mavxvnni"
-    "x86_avx512vnni | x86_avx512vnni.c | x86_64       | -mavx2 -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni"
-    "wasm_simd128   | wasm_simd128.c   | wasm         | -msimd128"
-    "wasm_relaxed   | wasm_relaxed.c   | wasm_relaxed | -msimd128 -mrelaxed-simd"
+    "portable         | portable.c         | any          |"
+    "x86_avx2         | x86_avx2.c         | x86_64       | -mavx2 -mf16c"
+    "x86_avxvnni      | x86_avxvnni.c      | x86_64       | -mavx2 -mf16c -mavxvnni"
+    "x86_avx512vnni   | x86_avx512vnni.c   | x86_64       | -mavx2 -mf16c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni"
+    "arm_neon_dotprod | arm_neon_dotprod.c | arm64        | -march=armv8.2-a+dotprod"
+    "wasm_simd128     | wasm_simd128.c     | wasm         | -msimd128"
+    "wasm_relaxed     | wasm_relaxed.c     | wasm_relaxed | -msimd128 -mrelaxed-simd"
 )
 
 # No fused multiply-add anywhere, no fast-math anywhere; errno is not looked at after sqrtf, which

@@ -117,6 +117,7 @@ extern const struct tercet_kernels kernels_portable;
 extern const struct tercet_kernels kernels_x86_avx2;
 extern const struct tercet_kernels kernels_x86_avxvnni;
 extern const struct tercet_kernels kernels_x86_avx512vnni;
+extern const struct tercet_kernels kernels_arm_neon_dotprod;
 extern const struct tercet_kernels kernels_wasm_simd128;
 extern const struct tercet_kernels kernels_wasm_relaxed;
 
