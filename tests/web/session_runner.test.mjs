@@ -1,8 +1,19 @@
 // session_runner.test.mjs - what the runner makes of a module's answers that a small model does not give.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { importSource } from "./source_under_test.mjs";
+
+// The runner's way to let messages in is a channel, which would keep this process alive.
+const channels = [];
+const { MessageChannel } = globalThis;
+globalThis.MessageChannel = class extends MessageChannel {
+  constructor() {
+    super();
+    channels.push(this);
+  }
+};
+after(() => channels.forEach(({ port1 }) => port1.close()));
 
 const { SessionRunner } = await importSource("session_runner");
 const { TercetError } = await importSource("errors");
