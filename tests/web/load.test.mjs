@@ -293,6 +293,34 @@ test(
   },
 );
 
+test("a newer version that did not come whole does not hide the old one", limit, async () => {
+  const page = await TestPage.open(browser, isolated);
+  await page.run(loadAndWrite, { prompt: PROMPT, options: {} });
+  const { newer, newerId } = otherVersion();
+  isolated.bytes = newer;
+  isolated.etag = '"two"';
+  // The header comes, the chunk that differs does not.
+  isolated.requests = [];
+  isolated.faults = { cutAfter: headerBytes + 500_000 };
+  const network = { retries: 0 };
+  const cut = await page.run(
+    (network) => failure(tercet.load("/model.tercet", { revalidate: true, network })),
+    network,
+  );
+  assert.equal(cut.code, "NETWORK_FAILED");
+  isolated.faults = { status: 503 };
+  const old = await page.run(loadAndWrite, { prompt: PROMPT, options: { network } });
+  assert.equal(old.info.modelId, modelId);
+  assert.equal(old.info.source, "indexeddb");
+  // And once it is whole, it is what the address gives.
+  isolated.faults = {};
+  await page.run(loadAndWrite, { prompt: PROMPT, options: { revalidate: true } });
+  isolated.faults = { status: 503 };
+  const fresh = await page.run(loadAndWrite, { prompt: PROMPT, options: { network } });
+  assert.equal(fresh.info.modelId, newerId);
+  await page.finish();
+});
+
 test("relative addresses are those of the page's base, as fetch reads them", limit, async () => {
   const page = await TestPage.open(browser, isolated);
   const [worker, model] = await page.run(async () => {

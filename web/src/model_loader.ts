@@ -6,7 +6,7 @@ import { HttpSource, SourceChanged } from "./download.js";
 import { abortedError, describe, TercetError, toTercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
-import { hasAllChunks, modelState, type HeaderRecord } from "./journal.js";
+import { hasAllChunks, modelState, type HeaderRecord, type SourceRecord } from "./journal.js";
 import type { LoadMessage } from "./protocol.js";
 import { Progress } from "./progress.js";
 import type { OpenSession } from "./session_runner.js";
@@ -96,6 +96,8 @@ class ModelLoad {
   #variants: Variant[];
   #writing: Promise<void> = Promise.resolve();
   #storeFailed = false;
+  /** What the address gave this time; null when the store told. */
+  #given: SourceRecord | null = null;
   #fetchedChunks = 0;
 
   constructor(
@@ -244,9 +246,13 @@ class ModelLoad {
     const { source } = this.#message;
     if (source.kind === "url") {
       const etag = this.#source instanceof HttpSource ? this.#source.etag : null;
-      await this.#tryStore(() =>
-        this.#store.writeSource({ url: source.url, modelId: file.modelId, etag }),
-      );
+      const given = { url: source.url, modelId: file.modelId, etag };
+      this.#given = given;
+      // A whole model that the address gave before stays what a visit without a network finds, until this one is whole.
+      const known = await this.#tryStore(() => this.#store.readSource(source.url));
+      const other = known && known.modelId !== file.modelId;
+      if (!other || !(await this.#completeHeader(known.modelId)))
+        await this.#tryStore(() => this.#store.writeSource(given));
     }
     return plan;
   }
@@ -450,8 +456,9 @@ class ModelLoad {
     if (this.#storeFailed || this.#store.kind === "memory") return;
     await this.#tryStore(async () => {
       const { modelId, fileBytes, chunks } = file;
-      if (hasAllChunks(chunks, await this.#store.chunkIndices(modelId)))
-        await this.#store.writeCommit({ modelId, fileBytes, chunks });
+      if (!hasAllChunks(chunks, await this.#store.chunkIndices(modelId))) return;
+      await this.#store.writeCommit({ modelId, fileBytes, chunks });
+      if (this.#given) await this.#store.writeSource(this.#given);
     });
   }
 
