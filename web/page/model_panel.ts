@@ -167,7 +167,9 @@ export class ModelPanel {
       formatBytes(info.fileBytes),
       info.source === "indexeddb" ? "kept in this browser" : "downloaded",
     ];
-    this.#show(parts.join(" · "), { delete: await isStored(model) });
+    const stored = await isStored(model);
+    if (this.#model !== model) return; // another load has taken over
+    this.#show(parts.join(" · "), { delete: stored });
     const notices = this.#showNotices(info.notices);
     this.#events.ready(model);
     this.#events.say(`The model is ready. ${notices}`);
@@ -188,6 +190,7 @@ export class ModelPanel {
     if (!model) return;
     try {
       await cache.delete(model.info.modelId);
+      if (this.#model !== model) return;
       this.#show("Deleted from this browser. It works until this page is closed.", {});
       this.#events.say("Deleted from this browser");
     } catch (thrown) {
