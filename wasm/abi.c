@@ -421,7 +421,8 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
     /* Each term is far below 2^62: limits of the format, and a session that core could add up. */
     uint64_t bytes = (uintptr_t)&__heap_base + taken_bytes + info.data_bytes + session_bytes +
                      3 * BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +
-                     tokens * TEXT_BYTES_PER_TOKEN + MARGIN_BYTES;
+                     tokens * TEXT_BYTES_PER_TOKEN + (uint64_t)info.vocabulary * sizeof(float) +
+                     MARGIN_BYTES; /* the vocabulary's row: logits that are copied out */
     /* A module refuses to start in less than the linker was told. */
     put(0, bytes < TERCET_WASM_INITIAL_BYTES ? TERCET_WASM_INITIAL_BYTES : bytes);
     put(1, session_bytes);
