@@ -170,6 +170,7 @@ export class HttpSource implements ByteSource {
     const headers: Record<string, string> = { Range: `bytes=${offset}-${end - 1}` };
     // Across origins this header would cost a preflight; there the answers' ETags are compared instead.
     const sameOrigin = new URL(this.#url).origin === globalThis.location?.origin;
+    // Only a strong one may go there (RFC 9110, 13.1.5).
     if (this.#etag?.startsWith('"') && sameOrigin) headers["If-Range"] = this.#etag;
     const response = await this.#inTime(controller, () =>
       // Kept by ourselves, chunk by chunk: the browser's own cache would be a second copy.
@@ -195,7 +196,7 @@ export class HttpSource implements ByteSource {
       throw new TercetError("HTTP_STATUS", sentence, { where: status });
     }
     const etag = response.headers.get("ETag");
-    if (this.#etag !== null && etag !== null && etag !== this.#etag)
+    if (this.#etag !== null && etag !== null && !matchWeakly(etag, this.#etag))
       throw new SourceChanged(`${this.#url} changed while it was read`);
     this.#etag ??= etag;
     const length = response.headers.has("Content-Encoding")
@@ -257,6 +258,11 @@ export class HttpSource implements ByteSource {
     answer.reader.cancel().catch(() => {});
     answer.controller.abort();
   }
+}
+
+/** RFC 9110, 8.8.3.2: a proxy that compresses marks the same version as weak, so the mark does not count. */
+function matchWeakly(one: string, other: string): boolean {
+  return one.replace(/^W\//, "") === other.replace(/^W\//, "");
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {

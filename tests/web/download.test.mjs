@@ -1,0 +1,67 @@
+// download.test.mjs - which answers the reader of byte ranges takes for the same version of a file.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { importSource } from "./source_under_test.mjs";
+
+const { HttpSource, SourceChanged } = await importSource("download");
+
+const url = "https://models.test/model.tercet";
+const file = new Uint8Array(300_000).map((_, at) => at * 31);
+
+const { fetch: realFetch } = globalThis;
+globalThis.location = { origin: new URL(url).origin };
+after(() => {
+  globalThis.fetch = realFetch;
+  delete globalThis.location;
+});
+
+/** Two ranges that lie apart, answered with these ETags; gives what If-Range said. */
+async function readTwice(etags) {
+  const conditions = [];
+  globalThis.fetch = async (_, { headers }) => {
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.Range).map(Number);
+    const answer = { "Content-Range": `bytes ${first}-${last}/${file.length}` };
+    const etag = etags[conditions.length];
+    if (etag !== null) answer.ETag = etag;
+    conditions.push(headers["If-Range"] ?? null);
+    return new Response(file.slice(first, last + 1), { status: 206, headers: answer });
+  };
+  const source = new HttpSource(url, null, {
+    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 1000 },
+    signal: new AbortController().signal,
+    onArrived: () => {},
+    onFilled: () => {},
+  });
+  try {
+    for (const [offset, bytes] of [
+      [0, 1000],
+      [200_000, 1000],
+    ])
+      assert.deepEqual(
+        await source.read(offset, bytes, offset + bytes),
+        file.slice(offset, offset + bytes),
+      );
+  } finally {
+    source.close();
+  }
+  return conditions;
+}
+
+test("a weak and a strong ETag of one name are one version of the file", async () => {
+  // A weak one never stands in If-Range.
+  assert.deepEqual(await readTwice(['W/"one"', '"one"']), [null, null]);
+  assert.deepEqual(await readTwice(['W/"one"', 'W/"one"']), [null, null]);
+  assert.deepEqual(await readTwice(['"one"', 'W/"one"']), [null, '"one"']);
+  assert.deepEqual(await readTwice([null, '"one"']), [null, null]);
+});
+
+test("another name is another version, weak or strong", async () => {
+  for (const etags of [
+    ['"one"', '"two"'],
+    ['W/"one"', '"two"'],
+    ['W/"one"', 'W/"two"'],
+    ['"one"', '"W/one"'],
+  ])
+    await assert.rejects(readTwice(etags), SourceChanged);
+});
