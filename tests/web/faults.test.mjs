@@ -219,6 +219,41 @@ test("a file that is replaced while it is read: the new one is loaded, whole", l
   assert.equal(beginnings.length, 2, "it began again");
 });
 
+test("a model that is deleted while it is stored leaves nothing behind", limit, async () => {
+  server.faults = { slowly: 30 };
+  const { text, notices, listed, left } = await page.run(
+    async ({ prompt, modelId }) => {
+      const loading = tercet.load("/model.tercet", { network: quick });
+      for (;;) {
+        const [model] = await tercet.cache.list();
+        if (model?.storedChunks > 0) break;
+      }
+      await tercet.cache.delete(modelId);
+      const model = await loading;
+      const { text } = await model.generate(prompt, { maxTokens: 16, seed: 3 }).result;
+      const { notices } = model.info;
+      await model.dispose();
+      const database = await new Promise((resolve) => {
+        indexedDB.open("tercet").onsuccess = ({ target }) => resolve(target.result);
+      });
+      const left = {};
+      for (const name of database.objectStoreNames)
+        left[name] = await new Promise((resolve) => {
+          database.transaction(name).objectStore(name).count().onsuccess = ({ target }) =>
+            resolve(target.result);
+        });
+      database.close();
+      return { text, notices, listed: await tercet.cache.list(), left };
+    },
+    { prompt: PROMPT, modelId },
+  );
+  assert.equal(text, expected, "the load itself goes on");
+  assert.equal(notices.length, 1);
+  assert.match(notices[0], /runs from memory.*deleted/);
+  assert.deepEqual(listed, []);
+  assert.deepEqual(left, { chunks: 0, commits: 0, headers: 0, sources: 0 });
+});
+
 test("progress counts what is kept, once, and never goes backwards", limit, async () => {
   const highest = async (options) =>
     page.run(async (options) => {

@@ -6,6 +6,8 @@ import type { StoredModel } from "./types.js";
 export interface Store {
   readonly kind: "indexeddb" | "memory";
 
+  // Chunks, commit and source records are refused (STORAGE_FAILED) once the header record is gone: it was deleted.
+
   readSource(url: string): Promise<SourceRecord | undefined>;
   writeSource(record: SourceRecord): Promise<void>;
 

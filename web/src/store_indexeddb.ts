@@ -52,7 +52,11 @@ export class IndexedDbStore implements Store {
   }
 
   async writeSource(record: SourceRecord): Promise<void> {
-    await attempt(() => this.#database.put("sources", record));
+    await attempt(async () => {
+      const change = this.#database.transaction(["headers", "sources"], "readwrite");
+      await requireHeader(change.objectStore("headers"), record.modelId);
+      await Promise.all([change.objectStore("sources").put(record), change.done]);
+    });
   }
 
   readHeader(modelId: string): Promise<HeaderRecord | undefined> {
@@ -73,7 +77,11 @@ export class IndexedDbStore implements Store {
   }
 
   async writeChunk(modelId: string, index: number, bytes: ArrayBuffer): Promise<void> {
-    await attempt(() => this.#database.put("chunks", bytes, [modelId, index]));
+    await attempt(async () => {
+      const change = this.#database.transaction(["headers", "chunks"], "readwrite");
+      await requireHeader(change.objectStore("headers"), modelId);
+      await Promise.all([change.objectStore("chunks").put(bytes, [modelId, index]), change.done]);
+    });
   }
 
   async dropChunk(modelId: string, index: number): Promise<void> {
@@ -94,8 +102,10 @@ export class IndexedDbStore implements Store {
   async writeCommit(record: CommitRecord): Promise<void> {
     await attempt(async () => {
       // Strict: on the disk before it counts. All chunks were written before.
-      const change = this.#database.transaction("commits", "readwrite", { durability: "strict" });
-      await Promise.all([change.store.put(record), change.done]);
+      const stores = ["headers", "commits"] as const;
+      const change = this.#database.transaction(stores, "readwrite", { durability: "strict" });
+      await requireHeader(change.objectStore("headers"), record.modelId);
+      await Promise.all([change.objectStore("commits").put(record), change.done]);
     });
   }
 
@@ -149,6 +159,18 @@ export class IndexedDbStore implements Store {
 
 function chunkRange(modelId: string): IDBKeyRange {
   return IDBKeyRange.bound([modelId, 0], [modelId, Infinity]);
+}
+
+/**
+ * Asked in the transaction of each write that belongs to a model: another tab may have deleted it, and what is written
+ * afterwards would be in no list, for nobody to delete.
+ */
+async function requireHeader(
+  headers: { getKey(modelId: string): Promise<string | undefined> },
+  modelId: string,
+): Promise<void> {
+  if ((await headers.getKey(modelId)) === undefined)
+    throw new TercetError("STORAGE_FAILED", "the model was deleted while it was being stored");
 }
 
 async function attempt<Value>(work: () => Promise<Value>): Promise<Value> {
