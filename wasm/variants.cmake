@@ -66,9 +66,19 @@ function(add_wasm_module name)
     target_link_options(${name} PRIVATE -O3 ${TERCET_WASM_LINK_OPTIONS})
     if(module_THREADS)
         # The host says how many workers to start before the factory settles: Module.poolSize.
+        # For the host to end a module that it gives up: PThread ends the workers, the two functions let
+        # the calling thread stop listening for messages, which would hold the memory.
+        file(READ "${TERCET_WASM_DIR}/exports.txt" exports)
+        set(exports_with_threads "${CMAKE_CURRENT_BINARY_DIR}/generated/exports-threads.txt")
+        file(CONFIGURE OUTPUT "${exports_with_threads}"
+             CONTENT "${exports}_pthread_self\n__emscripten_thread_init\n" @ONLY)
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${TERCET_WASM_DIR}/exports.txt")
+        set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS "${exports_with_threads}")
         # In a browser, a pthread_create beyond the pool fails with EAGAIN instead of waiting for ever.
         target_link_options(${name} PRIVATE -pthread "-sPTHREAD_POOL_SIZE=Module[\"poolSize\"]"
                             -sPTHREAD_POOL_SIZE_STRICT=2
+                            -sEXPORTED_RUNTIME_METHODS=PThread
+                            "-sEXPORTED_FUNCTIONS=@${exports_with_threads}"
                             -sDEFAULT_PTHREAD_STACK_SIZE=${TERCET_WASM_STACK_BYTES}
                             -Wno-pthreads-mem-growth)
     endif()

@@ -27,7 +27,8 @@ export const STEP_TIMEOUT_MS = 20_000;
 /** Every test of this folder has one: what hangs, fails. */
 export const limit = { timeout: 60_000 };
 
-export async function launchBrowser() {
+/** `flags`: more of Chromium's. */
+export async function launchBrowser({ flags = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -35,6 +36,7 @@ export async function launchBrowser() {
       ...["--disable-component-update", "--disable-sync"],
       // A name that is not localhost: an insecure page without leaving this machine.
       "--host-resolver-rules=MAP insecure.test 127.0.0.1",
+      ...flags,
     ],
   });
 }

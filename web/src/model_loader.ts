@@ -99,6 +99,8 @@ class ModelLoad {
   /** What the address gave this time; null when the store told. */
   #given: SourceRecord | null = null;
   #fetchedChunks = 0;
+  /** Ours to close until a session is handed out. */
+  #module: WasmModule | null = null;
 
   constructor(
     message: LoadMessage,
@@ -123,6 +125,7 @@ class ModelLoad {
     this.#progress.setTotal(plan.file.fileBytes);
     this.#progress.inPlace(plan.file.headerBytes);
     const { module, engine } = await this.#startEngine(plan);
+    this.#module = module;
     const model = await this.#readModel(plan, module, engine);
     this.#throwIfAborted();
     const session = module.createSession(model, plan.context, plan.slice);
@@ -164,15 +167,21 @@ class ModelLoad {
       sampling: facts.sampling,
     };
     this.#progress.ready();
+    this.#module = null;
     return {
       open: { module, model, session, facts, context, slice, threads, kernels, shared },
       info,
     };
   }
 
-  /** Waits for what is being stored, so that an error does not cost a chunk that had arrived. */
+  /**
+   * Gives up what a load that failed has started. Waits for what is being stored, so that an error does not cost a chunk
+   * that had arrived.
+   */
   async close(): Promise<void> {
     this.#source.close();
+    this.#module?.close();
+    this.#module = null;
     await this.#writing;
   }
 
@@ -263,7 +272,7 @@ class ModelLoad {
    * one it is read from the source.
    */
   async #plan(stored: Uint8Array<ArrayBuffer> | null, fileBytes: number): Promise<Plan> {
-    const { assetsUrl, integrity } = this.#message;
+    const { assetsUrl } = this.#message;
     const planner = await this.#firstThatStarts((variant) => {
       // Room for the largest header that the format allows; taken only as far as this one needs it.
       const memory = new WebAssembly.Memory({
@@ -273,6 +282,19 @@ class ModelLoad {
       });
       return WasmModule.create(variant, memory, { assetsUrl, threads: 1 });
     });
+    try {
+      return await this.#planWith(planner, stored, fileBytes);
+    } finally {
+      planner.close();
+    }
+  }
+
+  async #planWith(
+    planner: WasmModule,
+    stored: Uint8Array<ArrayBuffer> | null,
+    fileBytes: number,
+  ): Promise<Plan> {
+    const { integrity } = this.#message;
     const { engine } = planner.createEngine(1, "portable");
     const loader = planner.createLoader(engine, fileBytes, true);
 
@@ -335,12 +357,17 @@ class ModelLoad {
       const threads = variant.endsWith("-threads") ? this.#choice.threads : 1;
       const memory = createMemory(plan.memoryBytes, variant.endsWith("-threads"));
       const module = await WasmModule.create(variant, memory, { assetsUrl, threads });
-      const { engine, fewer } = module.createEngine(threads, kernels ?? "");
-      if (fewer)
-        this.#notices.push(
-          `only ${module.engineInfo(engine).threads} of ${threads} threads started`,
-        );
-      return { module, engine };
+      try {
+        const { engine, fewer } = module.createEngine(threads, kernels ?? "");
+        if (fewer)
+          this.#notices.push(
+            `only ${module.engineInfo(engine).threads} of ${threads} threads started`,
+          );
+        return { module, engine };
+      } catch (thrown) {
+        module.close();
+        throw thrown;
+      }
     });
   }
 

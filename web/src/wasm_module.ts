@@ -79,8 +79,15 @@ export interface ModelFacts {
 }
 
 type AbiFunction = (...values: (number | bigint)[]) => number;
-type Instance = Record<string, AbiFunction | undefined>;
-type Factory = (options: Record<string, unknown>) => Promise<Instance>;
+/** Of the glue of a module with threads; set on the options as soon as the factory was called. */
+interface ThreadPool {
+  PThread?: { terminateAllThreads(): void };
+  _pthread_self?: () => number;
+  __emscripten_thread_init?: (...values: number[]) => void;
+}
+type Instance = ThreadPool & { [name: `_tercet_abi_${string}`]: AbiFunction | undefined };
+type GlueOptions = ThreadPool & Record<string, unknown>;
+type Factory = (options: GlueOptions) => Promise<Instance>;
 
 const STATUS_NAMES = new Map<number, StatusName>(
   Object.entries(STATUS).map(([name, value]) => [value, name as StatusName]),
@@ -88,14 +95,15 @@ const STATUS_NAMES = new Map<number, StatusName>(
 
 export class WasmModule {
   readonly variant: Variant;
-  readonly memory: WebAssembly.Memory;
-  readonly #instance: Instance;
+  /** null once it is closed. */
+  #memory: WebAssembly.Memory | null;
+  #instance: Instance | null;
   readonly #result: number;
   #trapped = false;
 
   private constructor(variant: Variant, memory: WebAssembly.Memory, instance: Instance) {
     this.variant = variant;
-    this.memory = memory;
+    this.#memory = memory;
     this.#instance = instance;
     if (this.#raw("version") !== ABI_VERSION)
       throw new TercetError("PROTOCOL", `tercet-${variant}.wasm is of another build`);
@@ -114,11 +122,12 @@ export class WasmModule {
     const script = new URL(`tercet-${variant}.mjs`, options.assetsUrl).href;
     const binary = new URL(`tercet-${variant}.wasm`, options.assetsUrl).href;
     const [factory, compiled] = await Promise.all([importFactory(script), compile(binary)]);
-    const instance = await new Promise<Instance>((resolve, reject) => {
+    const glueOptions: GlueOptions = {};
+    const starting = new Promise<Instance>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(new TercetError("ENGINE_CRASHED", `tercet-${variant} did not start in time`));
       }, START_TIMEOUT_MS);
-      factory({
+      Object.assign(glueOptions, {
         wasmMemory: memory,
         poolSize: options.threads - 1,
         print: () => {},
@@ -134,11 +143,36 @@ export class WasmModule {
           );
           return {};
         },
-      })
+      });
+      factory(glueOptions)
         .then(resolve, (thrown: unknown) => reject(crashed(thrown)))
         .finally(() => clearTimeout(timer));
     });
-    return new WasmModule(variant, memory, instance);
+    try {
+      return new WasmModule(variant, memory, await starting);
+    } catch (thrown) {
+      // The workers of the pool are started before anything can fail.
+      endThreads(glueOptions, memory);
+      throw thrown;
+    }
+  }
+
+  /** Throws when it is closed. */
+  get memory(): WebAssembly.Memory {
+    if (!this.#memory) throw new TercetError("ENGINE_CRASHED", "the module is closed");
+    return this.#memory;
+  }
+
+  /**
+   * Ends the workers of its threads and lets go of its memory, whatever state it is in; every handle is void. To be
+   * called on a module that is given up while the worker lives on; more than once is allowed.
+   */
+  close(): void {
+    const instance = this.#instance;
+    const memory = this.#memory;
+    this.#instance = null;
+    this.#memory = null;
+    if (instance && memory) endThreads(instance, memory);
   }
 
   // ---------------------------------------------------------------- engine
@@ -404,7 +438,7 @@ export class WasmModule {
   // ---------------------------------------------------------------- calls
 
   #raw(name: string, ...values: (number | bigint)[]): number {
-    const run = this.#instance[`_tercet_abi_${name}`];
+    const run = this.#instance?.[`_tercet_abi_${name}`];
     if (this.#trapped || !run)
       throw new TercetError("ENGINE_CRASHED", this.#trapped ? "it trapped before" : `no ${name}`);
     try {
@@ -460,6 +494,21 @@ export class WasmModule {
     if (bytes === 0) return "";
     // A byte order mark is a character like any other here: the model wrote it, and the native twin keeps it.
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.read(address, bytes));
+  }
+}
+
+/** Nothing to do for a module without threads. */
+function endThreads(glue: ThreadPool, memory: WebAssembly.Memory): void {
+  glue.PThread?.terminateAllThreads();
+  // This thread listens for messages at the address of its own record, with Atomics.waitAsync: for as long as it does, the
+  // browser holds the listener and with it the memory. Woken as nobody's thread, it does not listen again.
+  try {
+    const self = glue._pthread_self?.() ?? 0;
+    if (self === 0) return;
+    glue.__emscripten_thread_init?.(0, 0, 0, 0, 0, 0);
+    Atomics.notify(new Int32Array(memory.buffer), self >>> 2);
+  } catch {
+    // It failed before it had any code: then nobody listens.
   }
 }
 
