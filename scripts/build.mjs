@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { Stamp, fingerprint } from "./fingerprint.mjs";
 import { Steps, StepError, isProgram, reportFailure, runCommand } from "./steps.mjs";
 import {
+  arm64Build,
   bundledModel,
   emscriptenPrefix,
   modelFile,
@@ -73,6 +74,15 @@ export const buildSanitize = (report) =>
   buildWithCmake(sanitizeBuild, ["-DTERCET_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang-14"], report, {
     title: "Sanitizer build",
   });
+
+/** The twin and every C test for 64-bit ARM, to run under qemu-user (test-arm.mjs). */
+export const buildArm64 = (report) =>
+  buildWithCmake(
+    arm64Build,
+    [`-DCMAKE_TOOLCHAIN_FILE=${join(root, "scripts", "arm64-toolchain.cmake")}`],
+    report,
+    { title: "ARM build" },
+  );
 
 /** Four modules. Our own Emscripten if it is there, else the one on PATH (setup.mjs checked it). */
 export function buildWasm(report) {

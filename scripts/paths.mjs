@@ -11,6 +11,7 @@ const under = (...parts) => join(root, ...parts);
 export const emscriptenPrefix = under(".toolchain", "emscripten");
 export const nativeBuild = under("build", "native");
 export const sanitizeBuild = under("build", "sanitize");
+export const arm64Build = under("build", "arm64");
 export const wasmBuild = under("build", "wasm");
 export const site = under("build", "site");
 export const tercet = under("build", "native", "tercet");
