@@ -24,7 +24,7 @@ function writtenFiles() {
 /** Everything in one call for each formatter: starting one costs more than its work. */
 export async function format({ write, report = () => {} }) {
   const files = writtenFiles();
-  const c = files.filter((file) => [".c", ".h"].includes(extname(file)));
+  const c = files.filter((file) => [".c", ".h", ".inc"].includes(extname(file)));
   const shell = files.filter(isShell);
   const failures = [];
   const attempt = async (name, command, args) => {
