@@ -33,6 +33,7 @@ set(TERCET_CORE_SOURCES
     model/weights.c
     model/kv_cache.c
     model/model.c
+    model/attention.c
     model/forward.c
     generate/sampler.c
     generate/session.c

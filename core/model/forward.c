@@ -3,10 +3,9 @@
  * with the sub-norms of huggingface/transformers, models/bitnet/modeling_bitnet.py):
  *   h = norm(x);  x += O(subnorm(attention(rope(Q h), rope(K h), V h)))
  *   h = norm(x);  x += DOWN(subnorm(act(GATE h) * UP h))
- * Every parallel step splits tokens, heads or rows of outputs; no sum is ever split.
+ * What q, k and v become is attention.c's. Every parallel step splits tokens or rows of outputs; no sum is ever split.
  */
 #include "forward.h"
-#include "../base/math.h"
 
 #include <string.h>
 
@@ -18,33 +17,23 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
                     uint32_t slice, struct arena *arena) {
     const struct model_config *c = &model->config;
     uint32_t widest = max_u32(max_u32(c->hidden, c->query_width), c->inner);
-    uint32_t threads = thread_pool_threads(model->engine->pool);
     f->model = model;
     f->kernels = &model->engine->kernels;
     f->pool = model->engine->pool;
     f->slice = slice;
     f->hidden_stride = tile_pad(c->hidden);
-    f->query_stride = tile_pad(c->query_width);
-    f->kv_stride = tile_pad(c->kv_width);
     f->inner_stride = tile_pad(c->inner);
     f->widest_stride = tile_pad(widest);
-    f->score_stride = tile_pad(context);
-    kv_cache_layout(&f->cache, c, context, arena);
+    attention_layout(&f->attention, model, context, slice, arena);
     f->x = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->y = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->normed = arena_take(arena, (uint64_t)slice * f->widest_stride, sizeof(float));
-    f->q = arena_take(arena, (uint64_t)slice * f->query_stride, sizeof(float));
-    f->k = arena_take(arena, (uint64_t)slice * f->kv_stride, sizeof(float));
-    f->v = arena_take(arena, (uint64_t)slice * f->kv_stride, sizeof(float));
-    f->attention = arena_take(arena, (uint64_t)slice * f->query_stride, sizeof(float));
     f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
     f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
     uint32_t stride = activation_stride(widest);
     f->quantised.codes = arena_take(arena, slice, stride);
     f->quantised.step = arena_take(arena, slice, sizeof(float));
     f->quantised.group_sums = arena_take(arena, (uint64_t)slice * (stride / 64), sizeof(int32_t));
-    f->cos_sin = arena_take(arena, (uint64_t)slice * c->head_dim, sizeof(float));
-    f->scores = arena_take(arena, (uint64_t)threads * f->score_stride, sizeof(float));
     f->logits = arena_take(arena, tile_pad(c->vocabulary), sizeof(float));
 }
 
@@ -176,72 +165,12 @@ static void multiply(const struct products *products) {
     thread_pool_run(products->f->pool, multiply_range, &copy, strips);
 }
 
-/* ---------------------------------------------------------------- attention */
-
-struct attention {
-    struct forward *f;
-    uint32_t layer, position;
-};
-
-static void rotate_and_store(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
-    (void)thread;
-    const struct attention *a = context;
-    struct forward *f = a->f;
-    const struct model_config *c = &f->model->config;
-    uint32_t pairs = c->head_dim / 2;
-    for (uint32_t t = begin; t < end; t++) {
-        const float *cos_sin = f->cos_sin + (size_t)t * c->head_dim;
-        float *q = f->q + t * f->query_stride;
-        float *k = f->k + t * f->kv_stride;
-        const float *v = f->v + t * f->kv_stride;
-        for (uint32_t h = 0; h < c->heads; h++)
-            f->kernels->rope(q + (size_t)h * c->head_dim, cos_sin, pairs, c->rope_interleaved);
-        for (uint32_t h = 0; h < c->kv_heads; h++) {
-            size_t column = (size_t)h * c->head_dim;
-            f->kernels->rope(k + column, cos_sin, pairs, c->rope_interleaved);
-            size_t place = kv_cache_index(&f->cache, a->layer, h, a->position + t);
-            memcpy(f->cache.keys + place, k + column, c->head_dim * sizeof(float));
-            memcpy(f->cache.values + place, v + column, c->head_dim * sizeof(float));
-        }
-    }
-}
-
-/* Items are (token, head) pairs; token t sees positions 0 .. position + t. */
-static void attend_heads(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
-    const struct attention *a = context;
-    struct forward *f = a->f;
-    const struct model_config *c = &f->model->config;
-    float *scores = f->scores + thread * f->score_stride;
-    for (uint32_t item = begin; item < end; item++) {
-        uint32_t t = item / c->heads, h = item % c->heads;
-        size_t base = kv_cache_index(&f->cache, a->layer, h / (c->heads / c->kv_heads), 0);
-        f->kernels->attend(f->q + t * f->query_stride + (size_t)h * c->head_dim,
-                           f->cache.keys + base, f->cache.values + base, c->head_dim,
-                           a->position + t + 1, c->head_dim, c->attention_scale, scores,
-                           f->attention + t * f->query_stride + (size_t)h * c->head_dim);
-    }
-}
-
 /* ---------------------------------------------------------------- the network */
-
-static void fill_rope(struct forward *f, uint32_t count, uint32_t position) {
-    const struct container *container = &f->model->file.container;
-    for (uint32_t t = 0; t < count; t++) {
-        float *row = f->cos_sin + (size_t)t * f->model->config.head_dim;
-        for (uint32_t p = 0; p < container->rope_count; p++) {
-            double frequency, sine, cosine;
-            memcpy(&frequency, container->rope_frequencies + (size_t)p * sizeof frequency,
-                   sizeof frequency);
-            math_sincos((double)(position + t) * frequency, &sine, &cosine);
-            row[2 * p] = (float)(cosine * container->rope_scale);
-            row[2 * p + 1] = (float)(sine * container->rope_scale);
-        }
-    }
-}
 
 static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t position) {
     const struct model_config *c = &f->model->config;
     const struct layer_weights *w = &f->model->weights.layers[l];
+    struct attention *a = &f->attention;
 
     struct prepare before_attention = {
         .f = f,
@@ -256,16 +185,14 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
     multiply(&(struct products){
         f,
         input,
-        {{&w->q, f->q, f->query_stride}, {&w->k, f->k, f->kv_stride}, {&w->v, f->v, f->kv_stride}},
+        {{&w->q, a->q, a->query_stride}, {&w->k, a->k, a->kv_stride}, {&w->v, a->v, a->kv_stride}},
         3});
-    struct attention attention = {f, l, position};
-    thread_pool_run(f->pool, rotate_and_store, &attention, count);
-    thread_pool_run(f->pool, attend_heads, &attention, count * c->heads);
+    attention_run(a, l, count, position);
 
     struct prepare before_o = {
         .f = f,
-        .source = f->attention,
-        .stride = f->query_stride,
+        .source = a->output,
+        .stride = a->query_stride,
         .norm = w->attention_sub_norm,
         .quantise = weight_takes_int8(&w->o),
     };
@@ -338,7 +265,7 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
     const struct model_config *c = &f->model->config;
     for (uint32_t t = 0; t < count; t++)
         weight_row(&f->model->weights.embedding, tokens[t], f->x + t * f->hidden_stride);
-    fill_rope(f, count, position);
+    attention_place(&f->attention, count, position);
     for (uint32_t l = 0; l < c->layers; l++) {
         if (atomic_load(f->cancel) != 0)
             return false;

@@ -6,8 +6,7 @@
 #ifndef TERCET_MODEL_FORWARD_H
 #define TERCET_MODEL_FORWARD_H
 
-#include "kv_cache.h"
-#include "model.h"
+#include "attention.h"
 
 #include <stdatomic.h>
 
@@ -16,23 +15,17 @@ struct forward {
     const struct tercet_kernels *kernels;
     struct thread_pool *pool;
     atomic_int *cancel; /* 1: stop between two layers */
-    struct kv_cache cache;
+    struct attention attention;
     uint32_t slice; /* most tokens at once */
 
     /* [slice][stride], strides padded to 16 so that kernels write whole strips. */
-    size_t hidden_stride, query_stride, kv_stride, inner_stride, widest_stride;
+    size_t hidden_stride, inner_stride, widest_stride;
     float *x;                     /* [slice][hidden_stride] the residual stream */
     float *y;                     /* [slice][hidden_stride] what a block adds to it */
     float *normed;                /* [slice][widest_stride] */
-    float *q;                     /* [slice][query_stride] */
-    float *k, *v;                 /* [slice][kv_stride] */
-    float *attention;             /* [slice][query_stride] */
     float *gate, *up;             /* [slice][inner_stride] */
     struct activations quantised; /* of the widest input */
-    float *cos_sin;               /* [slice][head_dim / 2][2] */
-    float *scores;                /* [threads][score_stride] */
-    size_t score_stride;
-    float *logits; /* [vocabulary padded to 16] after the last token */
+    float *logits;                /* [vocabulary padded to 16] after the last token */
 };
 
 /* Counting pass or real one, as arena.h says. */

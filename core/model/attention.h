@@ -1,0 +1,38 @@
+/*
+ * attention.h: from the projections of a slice of tokens to what its heads gather: rotation, the cache of keys and values,
+ * weighted sums over all earlier positions. Between the matrices that make q, k and v and the one that reads `output`.
+ * A token's result depends on its own query and the rows of the cache up to its position, and on nothing else.
+ */
+#ifndef TERCET_MODEL_ATTENTION_H
+#define TERCET_MODEL_ATTENTION_H
+
+#include "kv_cache.h"
+#include "model.h"
+
+struct attention {
+    const struct tercet_model *model;
+    const struct tercet_kernels *kernels;
+    struct thread_pool *pool;
+    struct kv_cache cache;
+    /* [slice][stride], strides padded to 16 so that kernels write whole strips. */
+    size_t query_stride, kv_stride;
+    float *q;       /* [slice][query_stride] */
+    float *k, *v;   /* [slice][kv_stride] */
+    float *output;  /* [slice][query_stride] */
+    float *cos_sin; /* [slice][head_dim / 2][2] */
+    float *scores;  /* [threads][score_stride] */
+    size_t score_stride;
+    uint32_t layer, position; /* of the run in progress */
+};
+
+/* Counting pass or real one, as arena.h says. */
+void attention_layout(struct attention *attention, const struct tercet_model *model,
+                      uint32_t context, uint32_t slice, struct arena *arena);
+
+/* Once a slice, before its first layer: the angles of `count` tokens at position.. */
+void attention_place(struct attention *attention, uint32_t count, uint32_t position);
+
+/* One layer: q, k and v of `count` tokens at position.. are there; k and v enter the cache, `output` gets the result. */
+void attention_run(struct attention *attention, uint32_t layer, uint32_t count, uint32_t position);
+
+#endif
