@@ -1,6 +1,6 @@
 // format.mjs - one formatter per language, over every file that people write.
 //
-//   node scripts/format.mjs --check | --write
+//   node scripts/format.mjs [--check | --write]     without a mode it checks: nothing is written unasked
 //
 // C by clang-format 14 (another version formats differently), TypeScript, JavaScript, JSON, CSS
 // and HTML by prettier, shell by shfmt. It must never touch what is generated or golden.
@@ -61,9 +61,9 @@ export async function format({ write, report = () => {} }) {
 }
 
 if (isProgram(import.meta)) {
-  const mode = process.argv[2];
+  const mode = process.argv[2] ?? "--check";
   if (mode !== "--check" && mode !== "--write") {
-    process.stderr.write("usage: node scripts/format.mjs --check | --write\n");
+    process.stderr.write("usage: node scripts/format.mjs [--check | --write]\n");
     process.exitCode = 2;
   } else {
     await format({ write: mode === "--write" }).catch(reportFailure);
