@@ -278,7 +278,7 @@ tercet_status tercet_session_take_text(tercet_session *session, int flush, const
 }
 
 const float *tercet_session_logits(const tercet_session *session) {
-    return session->has_logits ? session->forward.logits : NULL;
+    return session_logits(session);
 }
 
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep) {
@@ -286,6 +286,28 @@ tercet_status tercet_session_reset(tercet_session *session, uint32_t keep) {
         return TERCET_BAD_ARGUMENT;
     session_reset(session, keep);
     return TERCET_OK;
+}
+
+tercet_status tercet_session_reuse(tercet_session *session, const uint32_t *tokens, size_t count,
+                                   size_t *kept) {
+    if (session == NULL || kept == NULL || (tokens == NULL && count != 0))
+        return TERCET_BAD_ARGUMENT;
+    *kept = session_reuse(session, tokens, count);
+    return TERCET_OK;
+}
+
+tercet_status tercet_session_set_slice(tercet_session *session, uint32_t slice,
+                                       tercet_error *error) {
+    if (session == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    return session_set_slice(session, slice, error);
+}
+
+tercet_status tercet_session_set_speculation(tercet_session *session, uint32_t speculation,
+                                             tercet_error *error) {
+    if (session == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    return session_set_speculation(session, speculation, error);
 }
 
 void tercet_session_cancel(tercet_session *session) {
@@ -303,8 +325,11 @@ void tercet_session_get_info(const tercet_session *session, tercet_session_info 
     *info = (tercet_session_info){
         .tokens = session->tokens,
         .context = session->context,
-        .slice = session->forward.slice,
+        .slice = session->slice,
         .bytes = session->block_bytes + sizeof *session,
+        .passes = session->passes,
+        .drafted = session->drafted,
+        .accepted = session->accepted,
     };
 }
 

@@ -35,6 +35,7 @@ set(TERCET_CORE_SOURCES
     model/model.c
     model/attention.c
     model/forward.c
+    generate/lookup.c
     generate/sampler.c
     generate/session.c
     api.c

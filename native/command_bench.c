@@ -194,6 +194,8 @@ static tercet_status measure(const struct bench_options *options, const struct o
     fill_prompt(prompt, result->prompt, opened->info.vocabulary);
     tercet_session_options_init(opened->model, &session_options);
     session_options.context = result->context;
+    /* Every token is to cost a pass: a model with random weights repeats itself soon. */
+    session_options.speculation = 1;
     session_options.sampling.temperature = 0;
     tercet_status status = tercet_session_create(opened->model, &session_options, &session, error);
     if (status == TERCET_OK) {

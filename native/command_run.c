@@ -27,7 +27,8 @@ struct run_options {
     struct open_options open;
     const char *prompt, *prompt_file, *standard_input;
     bool prompt_given, prompt_file_given;
-    uint32_t tokens, context, top_k, repetition_window;
+    uint32_t tokens, context, speculation, top_k, repetition_window;
+    const char *speculation_text;
     float temperature, top_p, min_p, repetition_penalty;
     bool temperature_given, top_k_given, top_p_given, min_p_given, seed_given;
     uint64_t seed;
@@ -45,6 +46,22 @@ struct run_state {
 };
 
 /* ---------------------------------------------------------------- arguments */
+
+/* As tercet_session_options wants it. */
+static bool read_speculation(const char *text, uint32_t *speculation) {
+    if (text == NULL || strcmp(text, "auto") == 0) {
+        *speculation = 0;
+        return true;
+    }
+    if (strcmp(text, "off") == 0) {
+        *speculation = 1;
+        return true;
+    }
+    char *end = NULL;
+    unsigned long value = text[0] >= '1' && text[0] <= '9' ? strtoul(text, &end, 10) : 0;
+    *speculation = value <= 16 ? (uint32_t)value : 0;
+    return *speculation >= 2 && *end == '\0';
+}
 
 static enum arguments_outcome read_arguments(struct run_options *options, int argc, char **argv) {
     const struct positional positionals[] = {
@@ -88,6 +105,9 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
         argument_count("context", 0, &options->context, 1, TOKENS_MAX,
                        "Tokens of prompt and text together (default: as many as "
                        "this run needs, at most what the model was made for)."),
+        argument_text("speculation", 0, &options->speculation_text, "auto|off|N",
+                      "Compute likely next tokens along with each, N at once: faster, the text "
+                      "is the same (default auto)."),
         open_argument_threads(&options->open),
         open_argument_kernels(&options->open),
         open_argument_verify(&options->open),
@@ -131,6 +151,10 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
             (void)arguments_error("run", "--stop needs a text that is not empty");
             return ARGUMENTS_USAGE;
         }
+    }
+    if (!read_speculation(options->speculation_text, &options->speculation)) {
+        (void)arguments_error("run", "--speculation is auto, off, or a number from 2 to 16");
+        return ARGUMENTS_USAGE;
     }
     if (options->hash_logits && !options->json) {
         (void)arguments_error("run", "--hash-logits needs --json");
@@ -226,6 +250,7 @@ static tercet_status prepare(const struct run_options *options, struct run_state
         return status;
     }
     tercet_session_options_init(state->opened.model, &state->session_options);
+    state->session_options.speculation = options->speculation;
     choose_sampling(options, &state->session_options.sampling);
     status = choose_context(options, state, error);
     return status != TERCET_OK ? status
@@ -241,6 +266,11 @@ static bool show_text(void *context, const char *text, size_t bytes) {
 
 /* ---------------------------------------------------------------- reports */
 
+/* Share of the drafted tokens that came true. */
+static double acceptance(const tercet_session_info *session) {
+    return session->drafted == 0 ? 0 : (double)session->accepted / (double)session->drafted;
+}
+
 static void print_statistics(const struct run_options *options, const struct run_state *state) {
     const struct generation *done = &state->generation;
     tercet_session_info session;
@@ -255,6 +285,13 @@ static void print_statistics(const struct run_options *options, const struct run
             clock_rate(done->count, done->decode_seconds),
             format_seconds(done->first_token_seconds, b, sizeof b),
             generation_finish_name(done->finish));
+    if (session.drafted > 0) {
+        fprintf(stderr,
+                "drafted    %" PRIu64 " tokens, %" PRIu64 " came true (%.0f %%): %" PRIu64
+                " passes for %u tokens\n",
+                session.drafted, session.accepted, 100.0 * acceptance(&session), session.passes,
+                done->count);
+    }
     fprintf(stderr, "ran with   %s kernels, %u %s, context %u, seed %" PRIu64 "%s\n",
             state->opened.engine_info.kernels, state->opened.engine_info.threads,
             state->opened.engine_info.threads == 1 ? "thread" : "threads", session.context,
@@ -316,6 +353,10 @@ static void write_json(const struct run_options *options, const struct run_state
     json_number(&json, "prompt_tokens_per_second",
                 clock_rate((double)state->prompt_tokens.count, done->prompt_seconds));
     json_number(&json, "decode_tokens_per_second", clock_rate(done->count, done->decode_seconds));
+    json_integer(&json, "passes", session.passes);
+    json_integer(&json, "drafted_tokens", session.drafted);
+    json_integer(&json, "accepted_tokens", session.accepted);
+    json_number(&json, "acceptance", acceptance(&session));
     json_integer(&json, "model_bytes", state->opened.info.file_bytes);
     json_integer(&json, "session_bytes", session.bytes);
     json_integer(&json, "peak_memory_bytes", machine_peak_memory());

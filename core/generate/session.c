@@ -1,6 +1,11 @@
 /*
  * session.c: see session.h. A slice is computed or not at all: `tokens` moves only after forward_run came back, so a cancel
  * leaves the session as it was, and the positions that were half computed are simply written again.
+ *
+ * A step computes the token that it sampled, and in the same pass the tokens that lookup.c expects behind it. The steps
+ * after it sample as always; where they come upon a token that is computed already they need no pass, and at the first
+ * other one the rest of the draft is dropped: its positions in the cache are simply written again. So neither tokens nor
+ * logits nor the random stream know whether anything was drafted.
  */
 #include "session.h"
 
@@ -14,11 +19,21 @@ static uint32_t option_context(const struct tercet_model *model,
     return options->context == 0 ? model->config.context : options->context;
 }
 
+static uint32_t min_u32(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
 static uint32_t option_slice(const struct tercet_model *model,
                              const tercet_session_options *options) {
     uint32_t slice = options->slice == 0 ? SESSION_SLICE_DEFAULT : options->slice;
-    uint32_t context = option_context(model, options);
-    return slice < context ? slice : context;
+    return min_u32(slice, option_context(model, options));
+}
+
+/* Tokens of one step, and rows of logits. */
+static uint32_t option_rows(const struct tercet_model *model,
+                            const tercet_session_options *options) {
+    uint32_t rows = options->speculation == 0 ? SESSION_SPECULATION_DEFAULT : options->speculation;
+    return min_u32(rows, option_context(model, options));
 }
 
 tercet_status session_check_options(const struct tercet_model *model,
@@ -34,13 +49,21 @@ tercet_status session_check_options(const struct tercet_model *model,
     if (options->slice > SESSION_SLICE_MAX)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, options->slice,
                            "a slice has at most %u tokens", SESSION_SLICE_MAX);
+    if (options->speculation > SESSION_SPECULATION_MAX)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, options->speculation,
+                           "speculation is at most %u tokens", SESSION_SPECULATION_MAX);
     return sampler_check(&options->sampling, error);
 }
 
 static void session_layout(struct tercet_session *session, const struct tercet_model *model,
                            const tercet_session_options *options, struct arena *arena) {
     session->context = option_context(model, options);
-    forward_layout(&session->forward, model, session->context, option_slice(model, options), arena);
+    session->slice_most = option_slice(model, options);
+    uint32_t rows = option_rows(model, options);
+    forward_layout(&session->forward, model, session->context,
+                   rows > session->slice_most ? rows : session->slice_most, rows, arena);
+    if (rows > 1)
+        lookup_layout(&session->lookup, session->context, arena);
     sampler_layout(&session->sampler, model->config.vocabulary, arena);
     session->history = arena_take(arena, session->context, sizeof(uint32_t));
     session->text = arena_take(arena, TEXT_BYTES, 1);
@@ -76,6 +99,10 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
     session->block_bytes = block_bytes;
     atomic_init(&session->cancel, 0);
     session->forward.cancel = &session->cancel;
+    session->slice = session->slice_most;
+    session->speculation = options->speculation;
+    if (session->forward.logits_rows > 1)
+        lookup_clear(&session->lookup);
     sampler_clear(&session->sampler);
     sampler_start(&session->sampler, &options->sampling);
     *out = session;
@@ -98,16 +125,17 @@ static bool has_text(const struct tercet_session *session, uint32_t token) {
            count > 0;
 }
 
-static bool compute(struct tercet_session *session, const uint32_t *tokens, uint32_t count,
-                    float *logits) {
-    if (!forward_run(&session->forward, tokens, count, session->tokens, logits))
-        return false;
-    memcpy(session->history + session->tokens, tokens, count * sizeof *tokens);
-    session->tokens += count;
-    session->has_logits = true;
+/* The next `count` tokens are part of the text. */
+static void advance(struct tercet_session *session, uint32_t count) {
     for (uint32_t i = 0; i < count && !session->text_started; i++)
-        session->text_started = has_text(session, tokens[i]);
-    return true;
+        session->text_started = has_text(session, session->history[session->tokens + i]);
+    session->tokens += count;
+}
+
+const float *session_logits(const struct tercet_session *session) {
+    return session->has_logits
+               ? session->forward.logits + session->row * session->forward.logits_stride
+               : NULL;
 }
 
 /* A request is used up by the call that answers it. */
@@ -129,7 +157,7 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
         return tercet_fail(error, TERCET_PROMPT_TOO_LONG, session->tokens,
                            "%llu more tokens do not fit: %u of %u tokens of the context are in use",
                            (unsigned long long)count, session->tokens, session->context);
-    uint32_t taken = count < session->forward.slice ? (uint32_t)count : session->forward.slice;
+    uint32_t taken = count < session->slice ? (uint32_t)count : session->slice;
     for (uint32_t i = 0; i < taken; i++)
         if (tokens[i] >= session->model->config.vocabulary)
             return tercet_fail(error, TERCET_BAD_TOKEN, i,
@@ -137,8 +165,17 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
                                i, session->model->config.vocabulary);
     if (taken == 0)
         return TERCET_OK;
-    if (!compute(session, tokens, taken, logits))
+    session->ahead = 0;
+    /* Only the last token of a prompt has logits that anybody asks for; the head can be half of a small model. */
+    uint32_t keep = taken == count || logits != NULL ? 1 : 0;
+    if (!forward_run(&session->forward, tokens, taken, session->tokens, keep, logits))
         return cancelled(session);
+    session->has_logits = keep != 0;
+    session->row = 0;
+    memcpy(session->history + session->tokens, tokens, taken * sizeof *tokens);
+    advance(session, taken);
+    if (session->forward.logits_rows > 1)
+        lookup_read(&session->lookup, session->history, session->tokens);
     /* A prompt is not the model's text: what was held back from before belongs to nothing now. */
     session->text_stream = (struct utf8_stream){.held_count = 0};
     session->text_bytes = 0;
@@ -167,6 +204,52 @@ static void append_text(struct tercet_session *session, uint32_t token) {
     session->text_bytes = utf8_stream_push(&session->text_stream, bytes, count, session->text);
 }
 
+/* Ends the draft at what would end the text. */
+static uint32_t draft(struct tercet_session *session, uint32_t *next, uint32_t most) {
+    uint32_t cost = session->speculation == 0 ? session->forward.kernels->draft_cost : 0;
+    uint32_t drafted = lookup_draft(&session->lookup, session->history, most, cost);
+    for (uint32_t i = 0; i < drafted; i++)
+        if (is_stop_token(&session->model->file.container.config, next[i]))
+            return i;
+    return drafted;
+}
+
+/* The token that was sampled, history[tokens], and whatever is expected behind it. */
+static bool compute_next(struct tercet_session *session) {
+    uint32_t *next = session->history + session->tokens;
+    uint32_t rows = session->forward.logits_rows;
+    if (session->speculation != 0)
+        rows = min_u32(rows, session->speculation);
+    uint32_t most = min_u32(rows, session->context - session->tokens) - 1;
+    struct lookup_guess guess = session->lookup.guess;
+    uint32_t drafted = 0;
+    if (session->forward.logits_rows > 1) {
+        lookup_follow(&session->lookup, session->history);
+        drafted = draft(session, next + 1, most);
+    }
+    session->ahead = 0;
+    if (!forward_run(&session->forward, next, 1 + drafted, session->tokens, 1 + drafted, NULL)) {
+        if (session->forward.logits_rows > 1) {
+            lookup_truncate(&session->lookup, session->history, session->tokens);
+            session->lookup.guess = guess;
+        }
+        return false;
+    }
+    session->row = 0;
+    session->ahead = drafted;
+    session->drafted += drafted;
+    session->passes++;
+    return true;
+}
+
+/* The token that was sampled is the next one of the draft. */
+static void take_ahead(struct tercet_session *session) {
+    lookup_follow(&session->lookup, session->history);
+    session->row++;
+    session->ahead--;
+    session->accepted++;
+}
+
 tercet_status session_step(struct tercet_session *session, uint32_t *token, tercet_error *error) {
     session->text_bytes = 0;
     if (atomic_load(&session->cancel) != 0)
@@ -179,21 +262,24 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
 
     uint64_t random[4];
     memcpy(random, session->sampler.random, sizeof random);
-    uint32_t next = sampler_sample(&session->sampler, session->forward.logits, session->history,
+    uint32_t next = sampler_sample(&session->sampler, session_logits(session), session->history,
                                    session->tokens);
     if (is_stop_token(&session->model->file.container.config, next)) {
         *token = next;
         return TERCET_END_OF_TEXT;
     }
-    bool started = session->text_started;
-    if (!compute(session, &next, 1, NULL)) {
-        memcpy(session->sampler.random, random, sizeof random); /* as if this call had not been */
-        return cancelled(session);
+    if (session->ahead > 0 && session->history[session->tokens] == next) {
+        take_ahead(session);
+    } else {
+        session->history[session->tokens] = next;
+        if (!compute_next(session)) {
+            memcpy(session->sampler.random, random,
+                   sizeof random); /* as if this call had not been */
+            return cancelled(session);
+        }
     }
-    bool starts_now = session->text_started;
-    session->text_started = started;
     append_text(session, next);
-    session->text_started = starts_now;
+    advance(session, 1);
     *token = next;
     return TERCET_OK;
 }
@@ -208,15 +294,56 @@ void session_take_text(struct tercet_session *session, bool flush, const char **
     session->text_bytes = 0;
 }
 
-void session_reset(struct tercet_session *session, uint32_t keep) {
-    if (keep < session->tokens)
-        session->tokens = keep;
-    session->has_logits = false;
+/* Only the first `keep` tokens stay. Their logits are left alone: they are the caller's to keep or drop. */
+static void shorten(struct tercet_session *session, uint32_t keep) {
+    if (session->forward.logits_rows > 1) {
+        lookup_truncate(&session->lookup, session->history, keep);
+        lookup_forget_rates(&session->lookup);
+        lookup_read(&session->lookup, session->history, keep);
+    }
+    session->tokens = 0;
     session->text_started = false;
-    for (uint32_t i = 0; i < session->tokens && !session->text_started; i++)
-        session->text_started = has_text(session, session->history[i]);
+    advance(session, keep);
+    session->ahead = 0;
     session->text_stream = (struct utf8_stream){.held_count = 0};
     session->text_bytes = 0;
     atomic_store(&session->cancel, 0);
     sampler_start(&session->sampler, &session->sampler.options);
+}
+
+void session_reset(struct tercet_session *session, uint32_t keep) {
+    shorten(session, min_u32(keep, session->tokens));
+    session->has_logits = false;
+}
+
+uint32_t session_reuse(struct tercet_session *session, const uint32_t *tokens, size_t count) {
+    uint32_t same = 0;
+    while (same < session->tokens && same < count && session->history[same] == tokens[same])
+        same++;
+    bool all = session->has_logits && same == session->tokens && same == count && count > 0;
+    if (!all && same == count && same > 0)
+        same--; /* whose logits are asked for is computed once more */
+    shorten(session, same);
+    session->has_logits = all;
+    return same;
+}
+
+tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
+                                tercet_error *error) {
+    if (slice > session->slice_most)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, slice,
+                           "a slice of %u tokens, but the session was made for at most %u", slice,
+                           session->slice_most);
+    session->slice = slice == 0 ? session->slice_most : slice;
+    return TERCET_OK;
+}
+
+tercet_status session_set_speculation(struct tercet_session *session, uint32_t speculation,
+                                      tercet_error *error) {
+    if (speculation > session->forward.logits_rows)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, speculation,
+                           "speculation of %u tokens, but the session was made for at most %u",
+                           speculation, session->forward.logits_rows);
+    session->speculation = speculation;
+    return TERCET_OK;
 }

@@ -8,24 +8,35 @@
 #include "../model/forward.h"
 #include "../text/tokenizer.h"
 #include "../text/utf8.h"
+#include "lookup.h"
 #include "sampler.h"
 
 #define SESSION_SLICE_DEFAULT 32u
 #define SESSION_SLICE_MAX 512u
+/* Most tokens of one step: the one that was sampled and those drafted behind it. Each has a row of logits. */
+#define SESSION_SPECULATION_DEFAULT 8u
+#define SESSION_SPECULATION_MAX 16u
 
 struct tercet_session {
     struct tercet_model *model;
     void *block;
     uint64_t block_bytes;
     uint32_t context;
+    uint32_t slice_most;  /* as the session was made */
+    uint32_t slice;       /* of a prompt, now */
+    uint32_t speculation; /* as tercet_session_options says, now */
     struct forward forward;
     struct sampler sampler;
+    struct lookup lookup; /* only when forward.logits_rows > 1 */
     struct utf8_stream text_stream;
-    uint32_t *history; /* [context] token of each position */
+    uint32_t *history; /* [context] token of each position, and behind them those of the draft */
     uint8_t *text;     /* of the last step */
     size_t text_bytes;
     uint32_t tokens; /* positions filled */
     bool has_logits;
+    uint32_t row;   /* of forward.logits: after the last token */
+    uint32_t ahead; /* tokens behind the last one that are computed: drafted, not yet sampled */
+    uint64_t passes, drafted, accepted;
     bool text_started; /* some token with a text came before */
     atomic_int cancel;
 };
@@ -42,6 +53,13 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
 void session_take_text(struct tercet_session *session, bool flush, const char **text,
                        size_t *bytes);
 void session_reset(struct tercet_session *session, uint32_t keep);
+uint32_t session_reuse(struct tercet_session *session, const uint32_t *tokens, size_t count);
+tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
+                                tercet_error *error);
+tercet_status session_set_speculation(struct tercet_session *session, uint32_t speculation,
+                                      tercet_error *error);
+/* NULL when they are not computed. */
+const float *session_logits(const struct tercet_session *session);
 void session_destroy(struct tercet_session *session);
 
 #endif

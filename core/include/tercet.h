@@ -259,6 +259,10 @@ typedef struct tercet_session_options {
     uint32_t
         context;    /* tokens; 0 = what the model was trained for; more than that is BAD_ARGUMENT */
     uint32_t slice; /* most tokens of a prompt computed at once; 0 = 32; at most 512 */
+    /* Most tokens that one step computes: the one that it returns, and a draft of what may follow it, looked up in the text
+     * so far. Later steps that come to the same tokens return at once. The result is the same, bit for bit, only its time
+     * differs. 0 = automatic: up to 8 where a draft is likely to pay; 1 = off; at most 16: always as many as are found. */
+    uint32_t speculation;
     tercet_sampling sampling;
 } tercet_session_options;
 
@@ -271,10 +275,10 @@ tercet_status tercet_session_create(tercet_model *model, const tercet_session_op
 /* New sampling options from the next token on; the random stream restarts from seed. */
 tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_sampling *sampling,
                                           tercet_error *error);
-/* Computes up to one slice of `tokens`; *done says how many were taken (call again with the rest). The logits after the
- * last token taken are then in tercet_session_logits. With `logits` not NULL the logits of every taken token are
- * written there too ([*done, vocabulary] f32, room for `slice` rows). OK, CANCELLED (state as before the slice),
- * PROMPT_TOO_LONG (nothing taken), BAD_TOKEN. */
+/* Computes up to one slice of `tokens`; *done says how many were taken (call again with the rest). When all were taken the
+ * logits after the last one are in tercet_session_logits; before that there are none. With `logits` not NULL the logits
+ * of every taken token are written there too ([*done, vocabulary] f32, room for `slice` rows). OK, CANCELLED (state as
+ * before the slice), PROMPT_TOO_LONG (nothing taken), BAD_TOKEN. */
 tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *tokens, size_t count,
                                      size_t *done, float *logits, tercet_error *error);
 /* Samples the next token from the current logits and computes it. OK: *token is new text. END_OF_TEXT: *token is the
@@ -285,11 +289,23 @@ tercet_status tercet_session_step(tercet_session *session, uint32_t *token, terc
  * every text is taken off when nothing but control tokens came before. Owned by the session until its next call. */
 tercet_status tercet_session_take_text(tercet_session *session, int flush, const char **text,
                                        size_t *bytes);
-/* Logits [vocabulary] after the last token; NULL before the first. Owned by the session. */
+/* Logits [vocabulary] after the last token; NULL before the first, and between two slices of a prompt. Owned by the
+ * session, until its next prefill or step. */
 const float *tercet_session_logits(const tercet_session *session);
 /* Forgets all but the first `keep` tokens (0: everything); the random stream restarts; logits are gone until the next
  * prefill, and so is a request to cancel. */
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep);
+/* As tercet_session_reset, for a text that begins with `tokens`: keeps what the session has of them already, *kept tokens,
+ * behind which prefill goes on; the result is that of a fresh session. The last token is not kept, so that its logits
+ * can be computed, unless the session holds exactly these tokens and their logits: then *kept is `count`. */
+tercet_status tercet_session_reuse(tercet_session *session, const uint32_t *tokens, size_t count,
+                                   size_t *kept);
+/* Other values from now on, at most those that the session was made with; 0 = the session's own slice, speculation = 0 as
+ * in the options. For hosts that must not be away for long, and for measuring. */
+tercet_status tercet_session_set_slice(tercet_session *session, uint32_t slice,
+                                       tercet_error *error);
+tercet_status tercet_session_set_speculation(tercet_session *session, uint32_t speculation,
+                                             tercet_error *error);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
 /* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory
@@ -301,6 +317,9 @@ typedef struct tercet_session_info {
     uint32_t context; /* at most */
     uint32_t slice;
     uint64_t bytes; /* taken by this session */
+    /* Since the session was made: passes through the network that steps needed, tokens drafted in them, and how many of
+     * those were then sampled. */
+    uint64_t passes, drafted, accepted;
 } tercet_session_info;
 void tercet_session_get_info(const tercet_session *session, tercet_session_info *info);
 void tercet_session_destroy(tercet_session *session);

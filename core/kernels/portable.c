@@ -272,6 +272,7 @@ static void add(float *x, const float *y, size_t n) {
 
 const struct tercet_kernels kernels_portable = {
     .name = "portable",
+    .draft_cost = 52429,
     .needs = 0,
     .quantise = quantise,
     .ternary_matmul = ternary_matmul,

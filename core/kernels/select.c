@@ -53,6 +53,7 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     INHERIT(relu2_mul);
     INHERIT(add);
 #undef INHERIT
+    whole.draft_cost = set->draft_cost != 0 ? set->draft_cost : below->draft_cost;
     return whole;
 }
 

@@ -14,13 +14,14 @@ static uint32_t max_u32(uint32_t a, uint32_t b) {
 }
 
 void forward_layout(struct forward *f, const struct tercet_model *model, uint32_t context,
-                    uint32_t slice, struct arena *arena) {
+                    uint32_t slice, uint32_t logits_rows, struct arena *arena) {
     const struct model_config *c = &model->config;
     uint32_t widest = max_u32(max_u32(c->hidden, c->query_width), c->inner);
     f->model = model;
     f->kernels = &model->engine->kernels;
     f->pool = model->engine->pool;
     f->slice = slice;
+    f->logits_rows = logits_rows;
     f->hidden_stride = tile_pad(c->hidden);
     f->inner_stride = tile_pad(c->inner);
     f->widest_stride = tile_pad(widest);
@@ -34,7 +35,8 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
     f->quantised.codes = arena_take(arena, slice, stride);
     f->quantised.step = arena_take(arena, slice, sizeof(float));
     f->quantised.group_sums = arena_take(arena, (uint64_t)slice * (stride / 64), sizeof(int32_t));
-    f->logits = arena_take(arena, tile_pad(c->vocabulary), sizeof(float));
+    f->logits_stride = tile_pad(c->vocabulary);
+    f->logits = arena_take(arena, logits_rows * (uint64_t)f->logits_stride, sizeof(float));
 }
 
 /* ---------------------------------------------------------------- input of a linear layer */
@@ -239,12 +241,14 @@ static void run_head(struct forward *f, uint32_t first, uint32_t count, float *l
     multiply(&(struct products){f, input, {{head, logits, stride}}, 1});
 }
 
-static void finish(struct forward *f, uint32_t count, float *all_logits) {
+static void finish(struct forward *f, uint32_t count, uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
-    for (uint32_t t = 0; t < count; t++)
+    uint32_t first = all_logits != NULL ? 0 : count - keep;
+    for (uint32_t t = first; t < count; t++)
         f->kernels->add(f->x + t * f->hidden_stride, f->y + t * f->hidden_stride, c->hidden);
     if (all_logits == NULL) {
-        run_head(f, count - 1, count, f->logits, tile_pad(c->vocabulary));
+        if (keep > 0)
+            run_head(f, first, count, f->logits, f->logits_stride);
         return;
     }
     if (c->vocabulary % TILE_ROWS == 0 || !weight_takes_int8(&f->model->weights.head)) {
@@ -255,13 +259,13 @@ static void finish(struct forward *f, uint32_t count, float *all_logits) {
     }
     /* The kernel writes whole strips, which would run into the caller's next row. */
     for (uint32_t t = 0; t < count; t++) {
-        run_head(f, t, t + 1, f->logits, tile_pad(c->vocabulary));
+        run_head(f, t, t + 1, f->logits, f->logits_stride);
         memcpy(all_logits + (size_t)t * c->vocabulary, f->logits, c->vocabulary * sizeof(float));
     }
 }
 
 bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
-                 float *all_logits) {
+                 uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
     for (uint32_t t = 0; t < count; t++)
         weight_row(&f->model->weights.embedding, tokens[t], f->x + t * f->hidden_stride);
@@ -273,6 +277,6 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
     }
     if (atomic_load(f->cancel) != 0)
         return false;
-    finish(f, count, all_logits);
+    finish(f, count, keep, all_logits);
     return true;
 }

@@ -16,7 +16,8 @@ struct forward {
     struct thread_pool *pool;
     atomic_int *cancel; /* 1: stop between two layers */
     struct attention attention;
-    uint32_t slice; /* most tokens at once */
+    uint32_t slice;       /* most tokens at once */
+    uint32_t logits_rows; /* most tokens whose logits are kept here */
 
     /* [slice][stride], strides padded to 16 so that kernels write whole strips. */
     size_t hidden_stride, inner_stride, widest_stride;
@@ -25,16 +26,19 @@ struct forward {
     float *normed;                /* [slice][widest_stride] */
     float *gate, *up;             /* [slice][inner_stride] */
     struct activations quantised; /* of the widest input */
-    float *logits;                /* [vocabulary padded to 16] after the last token */
+    size_t logits_stride;         /* vocabulary padded to 16 */
+    float *
+        logits; /* [logits_rows][logits_stride] of the last tokens of the latest run that kept any */
 };
 
 /* Counting pass or real one, as arena.h says. */
 void forward_layout(struct forward *forward, const struct tercet_model *model, uint32_t context,
-                    uint32_t slice, struct arena *arena);
+                    uint32_t slice, uint32_t logits_rows, struct arena *arena);
 
 /* Tokens [count <= slice] at positions position.. (all < context, ids < vocabulary) extend the cache; forward->logits gets
- * the last one's. all_logits: NULL or [count][vocabulary]. False when cancelled: earlier positions are untouched. */
+ * those of the last `keep` tokens (0: none are computed), the earliest first. all_logits: NULL, or [count][vocabulary],
+ * then keep is 1. False when cancelled: earlier positions and the logits are untouched. */
 bool forward_run(struct forward *forward, const uint32_t *tokens, uint32_t count, uint32_t position,
-                 float *all_logits);
+                 uint32_t keep, float *all_logits);
 
 #endif
