@@ -74,6 +74,11 @@ static tercet_status sum_data_bytes(const struct writer_plan *plan, uint64_t *su
     return TERCET_OK;
 }
 
+/* Frequencies in section ROPE: one a pair of a head, none where positions are learned. */
+static uint32_t rope_count(const struct container_config *config) {
+    return (config->flags & CONFIG_FLAG_LEARNED_POSITIONS) != 0 ? 0 : config->head_dim / 2;
+}
+
 static tercet_status about_bytes(const struct writer_plan *plan, uint64_t *bytes,
                                  tercet_error *error) {
     const char *texts[] = {text_or_empty(plan->name), text_or_empty(plan->licence),
@@ -111,7 +116,7 @@ static tercet_status plan_layout(const struct writer_plan *plan, struct layout *
     *layout = (struct layout){
         .sections = {{SECTION_CONFIG, SECTION_FLAG_REQUIRED, CONFIG_BYTES, 0},
                      {SECTION_ROPE, SECTION_FLAG_REQUIRED,
-                      ROPE_AT_FREQUENCIES + (uint64_t)(plan->config.head_dim / 2) * sizeof(double),
+                      ROPE_AT_FREQUENCIES + (uint64_t)rope_count(&plan->config) * sizeof(double),
                       0},
                      {SECTION_TENSORS, SECTION_FLAG_REQUIRED,
                       TENSORS_AT_ENTRIES + (uint64_t)plan->tensor_count * TENSOR_ENTRY_BYTES, 0},
@@ -176,7 +181,7 @@ static void write_config(const struct container_config *config, uint8_t *at) {
 }
 
 static void write_rope(const struct writer_plan *plan, uint8_t *at) {
-    uint32_t count = plan->config.head_dim / 2;
+    uint32_t count = rope_count(&plan->config);
     put_u32(at + ROPE_AT_COUNT, count);
     put_f64(at + ROPE_AT_SCALE, plan->rope_scale);
     for (uint32_t i = 0; i < count; i++)

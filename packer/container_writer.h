@@ -16,7 +16,7 @@ struct writer_tensor {
 struct writer_plan {
     struct container_config config;
     double rope_scale;
-    const double *rope_frequencies;      /* head_dim / 2 */
+    const double *rope_frequencies;      /* head_dim / 2; none with learned positions */
     const struct writer_tensor *tensors; /* in (stage, role) order */
     uint32_t tensor_count;
     const uint8_t *tokenizer_section; /* bytes as tokenizer_tables.h builds them */

@@ -60,10 +60,15 @@ static tercet_status read_stop_tokens(const struct section *s, struct container_
 tercet_status container_read_config(const struct section *s, struct container_config *c,
                                     tercet_error *error) {
     TERCET_TRY(section_size(s, CONFIG_BYTES, error));
-    TERCET_TRY(section_choice(s, CONFIG_AT_FAMILY, "family", FAMILY_BITNET, &c->family, error));
+    TERCET_TRY(section_choice(s, CONFIG_AT_FAMILY, "family", FAMILY_LAST, &c->family, error));
     TERCET_TRY(section_flags(s, CONFIG_AT_FLAGS, "flags", CONFIG_FLAGS_ALL, &c->flags, error));
+    const uint32_t both = CONFIG_FLAG_LEARNED_POSITIONS | CONFIG_FLAG_ROPE_INTERLEAVED;
+    if ((c->flags & both) == both)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_FLAGS,
+                           "CONFIG: flags ask for learned positions and an order of rotation, but "
+                           "learned positions are not rotated");
     TERCET_TRY(read_shape(s, c, error));
-    TERCET_TRY(section_choice(s, CONFIG_AT_ACTIVATION, "activation", ACTIVATION_RELU2,
+    TERCET_TRY(section_choice(s, CONFIG_AT_ACTIVATION, "activation", ACTIVATION_LAST,
                               &c->activation, error));
     TERCET_TRY(section_u32(s, CONFIG_AT_ACTIVATION_BITS, "activation_bits", 0, UINT32_MAX,
                            &c->activation_bits, error));
@@ -78,18 +83,23 @@ tercet_status container_read_config(const struct section *s, struct container_co
     return section_zero(s, CONFIG_AT_RESERVED, CONFIG_BYTES - CONFIG_AT_RESERVED, error);
 }
 
-tercet_status container_read_rope(const struct section *s, uint32_t head_dim,
-                                  struct container *container, tercet_error *error) {
+tercet_status container_read_rope(const struct section *s, struct container *container,
+                                  tercet_error *error) {
+    const struct container_config *config = &container->config;
+    bool rotated = (config->flags & CONFIG_FLAG_LEARNED_POSITIONS) == 0;
+    uint32_t pairs = rotated ? config->head_dim / 2 : 0;
     uint32_t count;
     TERCET_TRY(section_u32(s, ROPE_AT_COUNT, "count", 0, UINT32_MAX, &count, error));
-    if (count != head_dim / 2)
-        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + ROPE_AT_COUNT,
-                           "ROPE: there are %u frequencies, but a head has %u pairs", count,
-                           head_dim / 2);
+    if (count != pairs)
+        return tercet_fail(
+            error, TERCET_BAD_HEADER, s->offset + ROPE_AT_COUNT,
+            rotated ? "ROPE: there are %u frequencies, but a head has %u pairs"
+                    : "ROPE: there are %u frequencies, but with learned positions there must be %u",
+            count, pairs);
     TERCET_TRY(section_size(s, ROPE_AT_FREQUENCIES + (uint64_t)count * sizeof(double), error));
     TERCET_TRY(section_zero(s, ROPE_AT_RESERVED, ROPE_AT_SCALE - ROPE_AT_RESERVED, error));
-    TERCET_TRY(section_f64(s, ROPE_AT_SCALE, "scale", (double)LEAST_POSITIVE_F32, LIMIT_ROPE_SCALE,
-                           &container->rope_scale, error));
+    TERCET_TRY(section_f64(s, ROPE_AT_SCALE, "scale", rotated ? (double)LEAST_POSITIVE_F32 : 1.0,
+                           rotated ? LIMIT_ROPE_SCALE : 1.0, &container->rope_scale, error));
     for (uint32_t i = 0; i < count; i++) {
         double frequency;
         TERCET_TRY(section_f64(s, ROPE_AT_FREQUENCIES + i * sizeof(double), "a frequency", 0.0,

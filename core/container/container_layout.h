@@ -70,15 +70,29 @@
 
 #define FAMILY_LLAMA 1u
 #define FAMILY_BITNET 2u
+#define FAMILY_GPT2 3u
+#define FAMILY_QWEN3 4u
+#define FAMILY_LAST FAMILY_QWEN3
 #define CONFIG_FLAG_TIED_HEAD 1u        /* no HEAD tensor: logits from EMBEDDING */
 #define CONFIG_FLAG_SUB_NORMS 2u        /* ATTENTION_SUB_NORM before O, FFN_SUB_NORM before DOWN */
 #define CONFIG_FLAG_ROPE_INTERLEAVED 4u /* pairs (2p, 2p+1) instead of (p, p + head_dim/2) */
-#define CONFIG_FLAGS_ALL 7u
+#define CONFIG_FLAG_LAYER_NORMS                                                                    \
+    8u /* layer norms with a bias in place of RMS norms; sub-norms stay */
+/* POSITION_EMBEDDING is added to the embedding; no rotation */
+#define CONFIG_FLAG_LEARNED_POSITIONS 16u
+#define CONFIG_FLAG_QKV_BIASES 32u /* Q_BIAS, K_BIAS, V_BIAS */
+#define CONFIG_FLAG_O_BIAS 64u
+#define CONFIG_FLAG_FFN_BIASES 128u /* GATE_BIAS (with a gate), UP_BIAS, DOWN_BIAS */
+#define CONFIG_FLAG_QK_NORMS 256u   /* RMS norms of each head of q and k, before the rotation */
+#define CONFIG_FLAGS_ALL 511u
 #define ACTIVATION_SILU 1u  /* silu(gate) * up */
 #define ACTIVATION_RELU2 2u /* relu(gate)^2 * up */
+#define ACTIVATION_GELU 3u  /* gelu_new(up): no gate */
+#define ACTIVATION_LAST ACTIVATION_GELU
 
 /* ROPE: u32 count, u32 0, f64 scale (multiplies cos and sin; YaRN's attention factor, else 1), f64 frequency[count]:
- * radians per position of each pair; count = head_dim / 2. Scaling rules (llama3, YaRN, linear) are applied by the packer. */
+ * radians per position of each pair; count = head_dim / 2, or 0 with scale 1 where positions are learned. Scaling rules (llama3,
+ * YaRN, linear) are applied by the packer. */
 #define ROPE_AT_COUNT 0u
 #define ROPE_AT_RESERVED 4u
 #define ROPE_AT_SCALE 8u
@@ -102,19 +116,32 @@
 #define TENSOR_AT_RESERVED 40u /* to the end: zero */
 
 #define ROLE_EMBEDDING 1u
+#define ROLE_POSITION_EMBEDDING 2u
 #define ROLE_ATTENTION_NORM 16u
 #define ROLE_Q 17u
 #define ROLE_K 18u
 #define ROLE_V 19u
+#define ROLE_Q_BIAS 20u
+#define ROLE_K_BIAS 21u
+#define ROLE_V_BIAS 22u
 #define ROLE_ATTENTION_SUB_NORM 24u
 #define ROLE_O 25u
+#define ROLE_O_BIAS 26u
+#define ROLE_ATTENTION_NORM_BIAS 27u
+#define ROLE_Q_NORM 28u
+#define ROLE_K_NORM 29u
 #define ROLE_FFN_NORM 32u
 #define ROLE_GATE 33u
 #define ROLE_UP 34u
 #define ROLE_FFN_SUB_NORM 35u
 #define ROLE_DOWN 36u
+#define ROLE_FFN_NORM_BIAS 37u
+#define ROLE_GATE_BIAS 38u
+#define ROLE_UP_BIAS 39u
+#define ROLE_DOWN_BIAS 40u
 #define ROLE_OUTPUT_NORM 64u
 #define ROLE_HEAD 65u
+#define ROLE_OUTPUT_NORM_BIAS 66u
 
 /* Types. f32, f16: row-major, no padding between rows, zero padding to 64 at the end.
  * int8 and ternary: strips of 16 rows, rows and columns padded to 16 (padding means weight 0), tiles as in

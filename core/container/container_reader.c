@@ -176,7 +176,7 @@ static tercet_status read_sections(untrusted_bytes bytes, struct container *cont
     struct section sections[KNOWN_SECTIONS] = {0};
     TERCET_TRY(read_section_table(&header, container->prefix.section_count, sections, error));
     TERCET_TRY(container_read_config(&sections[CONFIG], &container->config, error));
-    TERCET_TRY(container_read_rope(&sections[ROPE], container->config.head_dim, container, error));
+    TERCET_TRY(container_read_rope(&sections[ROPE], container, error));
     TERCET_TRY(container_read_tensors(&sections[TENSORS], container, error));
     TERCET_TRY(container_read_chunks(&sections[CHUNKS], container, error));
     TERCET_TRY(container_read_tokenizer(&sections[TOKENIZER], container->config.vocabulary,

@@ -48,8 +48,9 @@ tercet_status section_size(const struct section *section, uint64_t bytes, tercet
 
 tercet_status container_read_config(const struct section *section, struct container_config *config,
                                     tercet_error *error);
-tercet_status container_read_rope(const struct section *section, uint32_t head_dim,
-                                  struct container *container, tercet_error *error);
+/* Needs the config of the container. */
+tercet_status container_read_rope(const struct section *section, struct container *container,
+                                  tercet_error *error);
 /* Needs prefix and config of the container. */
 tercet_status container_read_tensors(const struct section *section, struct container *container,
                                      tercet_error *error);

@@ -13,19 +13,32 @@ static const struct role {
     const char *name;
 } roles[] = {
     {ROLE_EMBEDDING, PLACE_INPUT, "embedding"},
+    {ROLE_POSITION_EMBEDDING, PLACE_INPUT, "position_embedding"},
     {ROLE_ATTENTION_NORM, PLACE_LAYER, "attention.norm"},
     {ROLE_Q, PLACE_LAYER, "attention.q"},
     {ROLE_K, PLACE_LAYER, "attention.k"},
     {ROLE_V, PLACE_LAYER, "attention.v"},
+    {ROLE_Q_BIAS, PLACE_LAYER, "attention.q_bias"},
+    {ROLE_K_BIAS, PLACE_LAYER, "attention.k_bias"},
+    {ROLE_V_BIAS, PLACE_LAYER, "attention.v_bias"},
     {ROLE_ATTENTION_SUB_NORM, PLACE_LAYER, "attention.sub_norm"},
     {ROLE_O, PLACE_LAYER, "attention.o"},
+    {ROLE_O_BIAS, PLACE_LAYER, "attention.o_bias"},
+    {ROLE_ATTENTION_NORM_BIAS, PLACE_LAYER, "attention.norm_bias"},
+    {ROLE_Q_NORM, PLACE_LAYER, "attention.q_norm"},
+    {ROLE_K_NORM, PLACE_LAYER, "attention.k_norm"},
     {ROLE_FFN_NORM, PLACE_LAYER, "ffn.norm"},
     {ROLE_GATE, PLACE_LAYER, "ffn.gate"},
     {ROLE_UP, PLACE_LAYER, "ffn.up"},
     {ROLE_FFN_SUB_NORM, PLACE_LAYER, "ffn.sub_norm"},
     {ROLE_DOWN, PLACE_LAYER, "ffn.down"},
+    {ROLE_FFN_NORM_BIAS, PLACE_LAYER, "ffn.norm_bias"},
+    {ROLE_GATE_BIAS, PLACE_LAYER, "ffn.gate_bias"},
+    {ROLE_UP_BIAS, PLACE_LAYER, "ffn.up_bias"},
+    {ROLE_DOWN_BIAS, PLACE_LAYER, "ffn.down_bias"},
     {ROLE_OUTPUT_NORM, PLACE_OUTPUT, "output_norm"},
     {ROLE_HEAD, PLACE_OUTPUT, "head"},
+    {ROLE_OUTPUT_NORM_BIAS, PLACE_OUTPUT, "output_norm_bias"},
 };
 
 static const struct role *find_role(uint32_t id) {
@@ -35,7 +48,7 @@ static const struct role *find_role(uint32_t id) {
     return NULL;
 }
 
-/* Appends to a name; the longest one, "layers.4294967294.attention.sub_norm", has 36 characters. */
+/* Appends to a name; the longest one, "layers.4294967294.attention.norm_bias", has 37 characters. */
 static char *append(char *at, const char *text) {
     while (*text != '\0')
         *at++ = *text++;

@@ -180,7 +180,7 @@ void tercet_loader_destroy(tercet_loader *loader);
 
 typedef struct tercet_model_info {
     const char *name;      /* UTF-8, NUL-terminated, may be "" */
-    const char *family;    /* "llama", "bitnet" */
+    const char *family;    /* "llama", "bitnet", "gpt2", "qwen3" */
     const char *licence;   /* UTF-8, may be "" */
     const char *source;    /* what it was packed from, UTF-8, may be "" */
     const char *tokenizer; /* "byte-level BPE", "SentencePiece BPE" */

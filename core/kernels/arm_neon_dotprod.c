@@ -317,9 +317,11 @@ const struct tercet_kernels kernels_arm_neon_dotprod = {
     .int8_matmul = int8_matmul,
     .float_matmul = float_matmul,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
+    .gelu = gelu,
     .add = add,
 };

@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of the slot gelu. */
+#define KERNEL_GELU_CUBE 0.044715f
+#define KERNEL_GELU_EXPONENT (-1.5957691f)
+
 /* Mirrors SCALE_* of the container; model/weights.c translates. */
 enum kernel_scale {
     KERNEL_SCALE_TENSOR = 1,
@@ -97,6 +101,11 @@ struct tercet_kernels {
     /* y = (x * r) * weight, r = 1.0f / sqrtf(dot16(x, x) / (float)n + epsilon). y may be x. */
     void (*rms_norm)(const float *x, const float *weight, uint32_t n, float epsilon, float *y);
 
+    /* Layer norm, population variance: mean = dot16(x, ones) / (float)n; d = x - mean;
+     * r = 1.0f / sqrtf(dot16(d, d) / (float)n + epsilon); y = (d * r) * weight + bias. y may be x. */
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, uint32_t n,
+                       float epsilon, float *y);
+
     /* In place on one head of one token: pair (a, b) -> (a*cos - b*sin, b*cos + a*sin), cos_sin[pairs][2];
      * half split: pair p is (x[p], x[p + pairs]); interleaved: (x[2p], x[2p+1]). */
     void (*rope)(float *x, const float *cos_sin, uint32_t pairs, bool interleaved);
@@ -110,6 +119,10 @@ struct tercet_kernels {
     /* In place into gate: silu: (g / (1 + exp(-g))) * u; relu2: r = g > 0 ? g : +0; (r * r) * u. */
     void (*silu_mul)(float *gate, const float *up, size_t n);
     void (*relu2_mul)(float *gate, const float *up, size_t n);
+
+    /* In place: x / (1 + exp((x + 0.044715f * ((x * x) * x)) * -1.5957691f)), which is 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715
+     * x^3))), "gelu_new". The constant is -2 sqrt(2 / pi). */
+    void (*gelu)(float *x, size_t n);
 
     /* x += y. */
     void (*add)(float *x, const float *y, size_t n);

@@ -189,6 +189,23 @@ static bool rms_norm_agrees(const struct tercet_kernels *set, struct bench *b) {
     return same(b->y[0], b->y[1], COLUMNS);
 }
 
+/* In place, as rms_norm is not: the differences from the mean are kept where the answer goes. */
+static bool layer_norm_agrees(const struct tercet_kernels *set, struct bench *b) {
+    const float *bias = b->weights + COLUMNS;
+    memcpy(b->y[1], b->x, sizeof(float) * COLUMNS);
+    kernels_portable.layer_norm(b->x, b->weights, bias, COLUMNS, 1e-5f, b->y[0]);
+    set->layer_norm(b->y[1], b->weights, bias, COLUMNS, 1e-5f, b->y[1]);
+    return same(b->y[0], b->y[1], COLUMNS);
+}
+
+static bool gelu_agrees(const struct tercet_kernels *set, struct bench *b) {
+    memcpy(b->y[0], b->x, sizeof(float) * VALUES);
+    memcpy(b->y[1], b->x, sizeof(float) * VALUES);
+    kernels_portable.gelu(b->y[0], VALUES);
+    set->gelu(b->y[1], VALUES);
+    return same(b->y[0], b->y[1], VALUES);
+}
+
 static bool rope_agrees(const struct tercet_kernels *set, struct bench *b) {
     for (uint32_t interleaved = 0; interleaved < 2; interleaved++) {
         memcpy(b->y[0], b->x, sizeof(float) * COLUMNS);
@@ -238,6 +255,9 @@ const char *known_answers_fault(const struct tercet_kernels *set) {
     if (!rms_norm_agrees(set, &b)) {
         return "rms_norm";
     }
+    if (!layer_norm_agrees(set, &b)) {
+        return "layer_norm";
+    }
     if (!rope_agrees(set, &b)) {
         return "rope";
     }
@@ -249,6 +269,9 @@ const char *known_answers_fault(const struct tercet_kernels *set) {
     }
     if (!elementwise_agrees(&b, kernels_portable.relu2_mul, set->relu2_mul)) {
         return "relu2_mul";
+    }
+    if (!gelu_agrees(set, &b)) {
+        return "gelu";
     }
     if (!elementwise_agrees(&b, kernels_portable.add, set->add)) {
         return "add";

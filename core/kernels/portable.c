@@ -210,6 +210,22 @@ static void rms_norm(const float *x, const float *weight, uint32_t n, float epsi
     }
 }
 
+static void layer_norm(const float *x, const float *weight, const float *bias, uint32_t n,
+                       float epsilon, float *y) {
+    float lane[LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        lane[i % LANES] += x[i];
+    }
+    float mean = add_lanes(lane) / (float)n;
+    for (uint32_t i = 0; i < n; i++) {
+        y[i] = x[i] - mean;
+    }
+    float r = 1.0f / sqrtf(dot16(y, y, n) / (float)n + epsilon);
+    for (uint32_t i = 0; i < n; i++) {
+        y[i] = (y[i] * r) * weight[i] + bias[i];
+    }
+}
+
 static void rope(float *x, const float *cos_sin, uint32_t pairs, bool interleaved) {
     for (uint32_t p = 0; p < pairs; p++) {
         uint32_t at_a = interleaved ? 2 * p : p;
@@ -264,6 +280,13 @@ static void relu2_mul(float *gate, const float *up, size_t n) {
     }
 }
 
+static void gelu(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float bent = x[i] + KERNEL_GELU_CUBE * ((x[i] * x[i]) * x[i]);
+        x[i] = x[i] / (1.0f + math_exp(bent * KERNEL_GELU_EXPONENT));
+    }
+}
+
 static void add(float *x, const float *y, size_t n) {
     for (size_t i = 0; i < n; i++) {
         x[i] += y[i];
@@ -279,9 +302,11 @@ const struct tercet_kernels kernels_portable = {
     .int8_matmul = int8_matmul,
     .float_matmul = float_matmul,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
+    .gelu = gelu,
     .add = add,
 };

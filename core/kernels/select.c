@@ -47,10 +47,12 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     INHERIT(int8_matmul);
     INHERIT(float_matmul);
     INHERIT(rms_norm);
+    INHERIT(layer_norm);
     INHERIT(rope);
     INHERIT(attend);
     INHERIT(silu_mul);
     INHERIT(relu2_mul);
+    INHERIT(gelu);
     INHERIT(add);
 #undef INHERIT
     whole.draft_cost = set->draft_cost != 0 ? set->draft_cost : below->draft_cost;

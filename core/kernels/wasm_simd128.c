@@ -161,9 +161,11 @@ const struct tercet_kernels kernels_wasm_simd128 = {
     .int8_matmul = int8_matmul,
     .float_matmul = float_matmul,
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
+    .gelu = gelu,
     .add = add,
 };

@@ -40,21 +40,38 @@ void attention_place(struct attention *a, uint32_t count, uint32_t position) {
     }
 }
 
+/* Norm and rotation of the heads of one token, each where the model has it. */
+static void turn_heads(const struct attention *a, float *heads, uint32_t count, const float *norm,
+                       const float *cos_sin) {
+    const struct model_config *c = &a->model->config;
+    for (uint32_t h = 0; h < count; h++) {
+        float *head = heads + (size_t)h * c->head_dim;
+        if (norm != NULL)
+            a->kernels->rms_norm(head, norm, c->head_dim, c->norm_epsilon, head);
+        if (!c->learned_positions)
+            a->kernels->rope(head, cos_sin, c->head_dim / 2, c->rope_interleaved);
+    }
+}
+
 static void rotate_and_store(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
     (void)thread;
     const struct attention *a = context;
     const struct model_config *c = &a->model->config;
-    uint32_t pairs = c->head_dim / 2;
+    const struct layer_weights *w = &a->model->weights.layers[a->layer];
     for (uint32_t t = begin; t < end; t++) {
         const float *cos_sin = a->cos_sin + (size_t)t * c->head_dim;
         float *q = a->q + t * a->query_stride;
         float *k = a->k + t * a->kv_stride;
-        const float *v = a->v + t * a->kv_stride;
-        for (uint32_t h = 0; h < c->heads; h++)
-            a->kernels->rope(q + (size_t)h * c->head_dim, cos_sin, pairs, c->rope_interleaved);
+        float *v = a->v + t * a->kv_stride;
+        if (c->qkv_biases) {
+            a->kernels->add(q, w->q_bias, c->query_width);
+            a->kernels->add(k, w->k_bias, c->kv_width);
+            a->kernels->add(v, w->v_bias, c->kv_width);
+        }
+        turn_heads(a, q, c->heads, w->q_norm, cos_sin);
+        turn_heads(a, k, c->kv_heads, w->k_norm, cos_sin);
         for (uint32_t h = 0; h < c->kv_heads; h++) {
             size_t column = (size_t)h * c->head_dim;
-            a->kernels->rope(k + column, cos_sin, pairs, c->rope_interleaved);
             size_t place = kv_cache_index(&a->cache, a->layer, h, a->position + t);
             memcpy(a->cache.keys + place, k + column, c->head_dim * sizeof(float));
             memcpy(a->cache.values + place, v + column, c->head_dim * sizeof(float));

@@ -3,6 +3,8 @@
  * with the sub-norms of huggingface/transformers, models/bitnet/modeling_bitnet.py):
  *   h = norm(x);  x += O(subnorm(attention(rope(Q h), rope(K h), V h)))
  *   h = norm(x);  x += DOWN(subnorm(act(GATE h) * UP h))
+ * or, without a gate (GPT-2, huggingface/transformers, models/gpt2/modeling_gpt2.py), x += DOWN(subnorm(gelu(UP h))). Each
+ * matrix may have a bias, added to its result where that is used next.
  * What q, k and v become is attention.c's. Every parallel step splits tokens or rows of outputs; no sum is ever split.
  */
 #include "forward.h"
@@ -46,32 +48,65 @@ struct prepare {
     struct forward *f;
     float *source; /* [count][stride] */
     size_t stride;
-    const float *add;  /* source += add, same stride */
-    const float *up;   /* source = act(source) * up, same stride */
-    const float *norm; /* normed = rms_norm(source) */
-    bool quantise;     /* of normed, or of source without a norm */
+    float *add;            /* source += add + add_bias, same stride */
+    const float *add_bias; /* with add */
+    bool activate;         /* source = act(source + bias) [* (up + up_bias)] */
+    const float *bias;     /* with activate */
+    float *up;             /* with activate: NULL without a gate; same stride */
+    const float *up_bias;  /* with up */
+    struct norm norm;      /* normed = norm(source) */
+    bool quantise;         /* of normed, or of source without a norm */
 };
+
+static void add_if(const struct forward *f, float *row, const float *bias, uint32_t columns) {
+    if (bias != NULL)
+        f->kernels->add(row, bias, columns);
+}
+
+static void activate(const struct prepare *p, float *row, float *up, uint32_t columns) {
+    const struct forward *f = p->f;
+    add_if(f, row, p->bias, columns);
+    if (p->up != NULL)
+        add_if(f, up, p->up_bias, columns);
+    switch (f->model->config.activation) {
+    case ACTIVATION_GELU:
+        f->kernels->gelu(row, columns);
+        break;
+    case ACTIVATION_RELU2:
+        f->kernels->relu2_mul(row, up, columns);
+        break;
+    default:
+        f->kernels->silu_mul(row, up, columns);
+        break;
+    }
+}
+
+static void normalise(const struct forward *f, const float *row, const struct norm *norm,
+                      uint32_t columns, float *normed) {
+    float epsilon = f->model->config.norm_epsilon;
+    if (norm->bias != NULL)
+        f->kernels->layer_norm(row, norm->weight, norm->bias, columns, epsilon, normed);
+    else
+        f->kernels->rms_norm(row, norm->weight, columns, epsilon, normed);
+}
 
 static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
     (void)thread;
     const struct prepare *p = context;
     struct forward *f = p->f;
-    const struct model_config *c = &f->model->config;
     const struct activations *all = &f->quantised;
     for (uint32_t t = begin; t < end; t++) {
         float *row = p->source + t * p->stride;
-        if (p->add != NULL)
-            f->kernels->add(row, p->add + t * p->stride, all->columns);
-        if (p->up != NULL) {
-            const float *up = p->up + t * p->stride;
-            if (c->activation == ACTIVATION_RELU2)
-                f->kernels->relu2_mul(row, up, all->columns);
-            else
-                f->kernels->silu_mul(row, up, all->columns);
+        if (p->add != NULL) {
+            float *add = p->add + t * p->stride;
+            add_if(f, add, p->add_bias, all->columns);
+            f->kernels->add(row, add, all->columns);
         }
-        if (p->norm != NULL) {
+        if (p->activate)
+            activate(p, row, p->up == NULL ? NULL : p->up + t * p->stride, all->columns);
+        if (p->norm.weight != NULL) {
             float *normed = f->normed + t * f->widest_stride;
-            f->kernels->rms_norm(row, p->norm, all->columns, c->norm_epsilon, normed);
+            normalise(f, row, &p->norm, all->columns, normed);
             row = normed;
         }
         if (p->quantise) {
@@ -100,7 +135,7 @@ static struct input prepare_input(struct prepare *p, uint32_t columns, uint32_t 
     f->quantised.columns = columns;
     f->quantised.stride = activation_stride(columns);
     thread_pool_run(f->pool, prepare_tokens, p, count);
-    if (p->norm != NULL)
+    if (p->norm.weight != NULL)
         return (struct input){f->normed, f->widest_stride};
     return (struct input){p->source, p->stride};
 }
@@ -179,6 +214,7 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .source = f->x,
         .stride = f->hidden_stride,
         .add = l > 0 ? f->y : NULL, /* what the layer below adds */
+        .add_bias = l > 0 ? w[-1].down_bias : NULL,
         .norm = w->attention_norm,
         .quantise =
             weight_takes_int8(&w->q) || weight_takes_int8(&w->k) || weight_takes_int8(&w->v),
@@ -206,18 +242,26 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .source = f->x,
         .stride = f->hidden_stride,
         .add = f->y,
+        .add_bias = w->o_bias,
         .norm = w->ffn_norm,
-        .quantise = weight_takes_int8(&w->gate) || weight_takes_int8(&w->up),
+        .quantise = (c->gate && weight_takes_int8(&w->gate)) || weight_takes_int8(&w->up),
     };
     input = prepare_input(&before_ffn, c->hidden, count);
-    multiply(&(struct products){
-        f, input, {{&w->gate, f->gate, f->inner_stride}, {&w->up, f->up, f->inner_stride}}, 2});
+    const struct product gate = {&w->gate, f->gate, f->inner_stride};
+    const struct product up = {&w->up, f->up, f->inner_stride};
+    if (c->gate)
+        multiply(&(struct products){f, input, {gate, up}, 2});
+    else
+        multiply(&(struct products){f, input, {up}, 1});
 
     struct prepare before_down = {
         .f = f,
-        .source = f->gate,
+        .source = c->gate ? f->gate : f->up,
         .stride = f->inner_stride,
-        .up = f->up,
+        .activate = true,
+        .bias = c->gate ? w->gate_bias : w->up_bias,
+        .up = c->gate ? f->up : NULL,
+        .up_bias = c->gate ? w->up_bias : NULL,
         .norm = w->ffn_sub_norm,
         .quantise = weight_takes_int8(&w->down),
     };
@@ -244,8 +288,11 @@ static void run_head(struct forward *f, uint32_t first, uint32_t count, float *l
 static void finish(struct forward *f, uint32_t count, uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
     uint32_t first = all_logits != NULL ? 0 : count - keep;
-    for (uint32_t t = first; t < count; t++)
+    for (uint32_t t = first; t < count; t++) {
+        add_if(f, f->y + t * f->hidden_stride, f->model->weights.layers[c->layers - 1].down_bias,
+               c->hidden);
         f->kernels->add(f->x + t * f->hidden_stride, f->y + t * f->hidden_stride, c->hidden);
+    }
     if (all_logits == NULL) {
         if (keep > 0)
             run_head(f, first, count, f->logits, f->logits_stride);
@@ -264,11 +311,22 @@ static void finish(struct forward *f, uint32_t count, uint32_t keep, float *all_
     }
 }
 
+static void embed(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position) {
+    const struct model_config *c = &f->model->config;
+    for (uint32_t t = 0; t < count; t++) {
+        float *row = f->x + t * f->hidden_stride;
+        weight_row(&f->model->weights.embedding, tokens[t], row);
+        if (c->learned_positions) {
+            weight_row(&f->model->weights.positions, position + t, f->normed);
+            f->kernels->add(row, f->normed, c->hidden);
+        }
+    }
+}
+
 bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
                  uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
-    for (uint32_t t = 0; t < count; t++)
-        weight_row(&f->model->weights.embedding, tokens[t], f->x + t * f->hidden_stride);
+    embed(f, tokens, count, position);
     attention_place(&f->attention, count, position);
     for (uint32_t l = 0; l < c->layers; l++) {
         if (atomic_load(f->cancel) != 0)

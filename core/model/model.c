@@ -42,12 +42,13 @@ void model_destroy(struct tercet_model *model) {
 }
 
 void model_get_info(const struct tercet_model *model, tercet_model_info *info) {
+    static const char *const families[] = {"", "llama", "bitnet", "gpt2", "qwen3"};
     const struct container *container = &model->file.container;
     const struct container_config *config = &container->config;
     const struct container_tokenizer *tokenizer = &container->tokenizer;
     *info = (tercet_model_info){
         .name = container->name,
-        .family = config->family == FAMILY_BITNET ? "bitnet" : "llama",
+        .family = families[config->family],
         .licence = container->licence,
         .source = container->source,
         .tokenizer = tokenizer->kind == TOKENIZER_BYTE_BPE ? "byte-level BPE" : "SentencePiece BPE",

@@ -21,7 +21,7 @@ struct tercet_model {
     struct loaded_file file;
     struct model_config config;
     struct model_weights weights;
-    void *block; /* the layer table */
+    void *block; /* the layer table, vectors widened from halves */
     uint64_t block_bytes;
 };
 

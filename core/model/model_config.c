@@ -29,8 +29,9 @@ static tercet_status check_tensor(const struct container_tensor *tensor, uint32_
         return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset,
                            "tensor %s is %u x %u, but the configuration asks for %u x %u", name,
                            tensor->rows, tensor->columns, expected->rows, expected->columns);
-    if (expected->use == USE_VECTOR && tensor->type != TENSOR_F32)
-        return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset, "tensor %s must be f32", name);
+    if (expected->use == USE_VECTOR && tensor->type != TENSOR_F32 && tensor->type != TENSOR_F16)
+        return tercet_fail(error, TERCET_BAD_HEADER, tensor->offset, "tensor %s must be f32 or f16",
+                           name);
     return TERCET_OK;
 }
 
@@ -58,20 +59,33 @@ static tercet_status check_tensors(const struct container *container, const stru
                                    tercet_error *error) {
     uint32_t index = 0;
     const struct expected_tensor input[] = {
-        {ROLE_EMBEDDING, USE_MATRIX, c->vocabulary, c->hidden, true}};
-    TERCET_TRY(check_stage(container, 0, input, 1, &index, error));
+        {ROLE_EMBEDDING, USE_MATRIX, c->vocabulary, c->hidden, true},
+        {ROLE_POSITION_EMBEDDING, USE_MATRIX, c->context, c->hidden, c->learned_positions},
+    };
+    TERCET_TRY(check_stage(container, 0, input, 2, &index, error));
     const struct expected_tensor layer[] = {
         {ROLE_ATTENTION_NORM, USE_VECTOR, 1, c->hidden, true},
         {ROLE_Q, USE_MATRIX, c->query_width, c->hidden, true},
         {ROLE_K, USE_MATRIX, c->kv_width, c->hidden, true},
         {ROLE_V, USE_MATRIX, c->kv_width, c->hidden, true},
+        {ROLE_Q_BIAS, USE_VECTOR, 1, c->query_width, c->qkv_biases},
+        {ROLE_K_BIAS, USE_VECTOR, 1, c->kv_width, c->qkv_biases},
+        {ROLE_V_BIAS, USE_VECTOR, 1, c->kv_width, c->qkv_biases},
         {ROLE_ATTENTION_SUB_NORM, USE_VECTOR, 1, c->query_width, c->sub_norms},
         {ROLE_O, USE_MATRIX, c->hidden, c->query_width, true},
+        {ROLE_O_BIAS, USE_VECTOR, 1, c->hidden, c->o_bias},
+        {ROLE_ATTENTION_NORM_BIAS, USE_VECTOR, 1, c->hidden, c->layer_norms},
+        {ROLE_Q_NORM, USE_VECTOR, 1, c->head_dim, c->qk_norms},
+        {ROLE_K_NORM, USE_VECTOR, 1, c->head_dim, c->qk_norms},
         {ROLE_FFN_NORM, USE_VECTOR, 1, c->hidden, true},
-        {ROLE_GATE, USE_MATRIX, c->inner, c->hidden, true},
+        {ROLE_GATE, USE_MATRIX, c->inner, c->hidden, c->gate},
         {ROLE_UP, USE_MATRIX, c->inner, c->hidden, true},
         {ROLE_FFN_SUB_NORM, USE_VECTOR, 1, c->inner, c->sub_norms},
         {ROLE_DOWN, USE_MATRIX, c->hidden, c->inner, true},
+        {ROLE_FFN_NORM_BIAS, USE_VECTOR, 1, c->hidden, c->layer_norms},
+        {ROLE_GATE_BIAS, USE_VECTOR, 1, c->inner, c->ffn_biases && c->gate},
+        {ROLE_UP_BIAS, USE_VECTOR, 1, c->inner, c->ffn_biases},
+        {ROLE_DOWN_BIAS, USE_VECTOR, 1, c->hidden, c->ffn_biases},
     };
     for (uint32_t l = 0; l < c->layers; l++)
         TERCET_TRY(
@@ -79,8 +93,9 @@ static tercet_status check_tensors(const struct container *container, const stru
     const struct expected_tensor output[] = {
         {ROLE_OUTPUT_NORM, USE_VECTOR, 1, c->hidden, true},
         {ROLE_HEAD, USE_MATRIX, c->vocabulary, c->hidden, !c->tied_head},
+        {ROLE_OUTPUT_NORM_BIAS, USE_VECTOR, 1, c->hidden, c->layer_norms},
     };
-    TERCET_TRY(check_stage(container, 1 + c->layers, output, 2, &index, error));
+    TERCET_TRY(check_stage(container, 1 + c->layers, output, 3, &index, error));
     if (index != container->tensor_count) {
         struct container_tensor tensor = container_get_tensor(container, index);
         char name[64];
@@ -130,6 +145,13 @@ tercet_status model_config_read(const struct container *container, struct model_
         .tied_head = (c->flags & CONFIG_FLAG_TIED_HEAD) != 0,
         .sub_norms = (c->flags & CONFIG_FLAG_SUB_NORMS) != 0,
         .rope_interleaved = (c->flags & CONFIG_FLAG_ROPE_INTERLEAVED) != 0,
+        .layer_norms = (c->flags & CONFIG_FLAG_LAYER_NORMS) != 0,
+        .learned_positions = (c->flags & CONFIG_FLAG_LEARNED_POSITIONS) != 0,
+        .qkv_biases = (c->flags & CONFIG_FLAG_QKV_BIASES) != 0,
+        .o_bias = (c->flags & CONFIG_FLAG_O_BIAS) != 0,
+        .ffn_biases = (c->flags & CONFIG_FLAG_FFN_BIASES) != 0,
+        .qk_norms = (c->flags & CONFIG_FLAG_QK_NORMS) != 0,
+        .gate = c->activation != ACTIVATION_GELU,
         .norm_epsilon = c->norm_epsilon,
         .attention_scale = 1.0f / sqrtf((float)c->head_dim),
     };

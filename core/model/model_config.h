@@ -13,6 +13,9 @@ struct model_config {
     uint32_t kv_width;    /* kv_heads * head_dim */
     uint32_t activation;  /* ACTIVATION_* */
     bool tied_head, sub_norms, rope_interleaved;
+    bool layer_norms; /* attention_norm, ffn_norm and output_norm; else RMS norms */
+    bool learned_positions, qkv_biases, o_bias, ffn_biases, qk_norms;
+    bool gate; /* false: one matrix in front of the activation */
     float norm_epsilon;
     float attention_scale; /* 1 / sqrt(head_dim) */
 };

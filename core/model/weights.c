@@ -19,6 +19,7 @@ static enum kernel_scale kernel_scale_of(uint32_t scale) {
 struct walk {
     const struct container *container;
     const uint8_t *data;
+    struct arena *arena;
     uint32_t index;
 };
 
@@ -58,34 +59,57 @@ static struct weight next_matrix(struct walk *walk) {
     return weight;
 }
 
-static const float *next_vector(struct walk *walk) {
+/* Halves become floats once, here, so that no kernel need know them. NULL when not there, and of halves in a counting pass. */
+static const float *next_vector(struct walk *walk, bool present) {
+    if (!present)
+        return NULL;
     struct container_tensor tensor = container_get_tensor(walk->container, walk->index++);
-    return (const float *)(const void *)tensor_bytes(walk, &tensor);
+    const void *bytes = tensor_bytes(walk, &tensor);
+    if (tensor.type == TENSOR_F32)
+        return bytes;
+    float *values = arena_take(walk->arena, tensor.columns, sizeof *values);
+    if (values != NULL)
+        float_row(&(struct float_matrix){bytes, true, 1, tensor.columns}, 0, values);
+    return values;
+}
+
+static void bind_layer(struct walk *walk, const struct model_config *c, struct layer_weights *l) {
+    l->attention_norm.weight = next_vector(walk, true);
+    l->q = next_matrix(walk);
+    l->k = next_matrix(walk);
+    l->v = next_matrix(walk);
+    l->q_bias = next_vector(walk, c->qkv_biases);
+    l->k_bias = next_vector(walk, c->qkv_biases);
+    l->v_bias = next_vector(walk, c->qkv_biases);
+    l->attention_sub_norm = (struct norm){.weight = next_vector(walk, c->sub_norms)};
+    l->o = next_matrix(walk);
+    l->o_bias = next_vector(walk, c->o_bias);
+    l->attention_norm.bias = next_vector(walk, c->layer_norms);
+    l->q_norm = next_vector(walk, c->qk_norms);
+    l->k_norm = next_vector(walk, c->qk_norms);
+    l->ffn_norm.weight = next_vector(walk, true);
+    l->gate = c->gate ? next_matrix(walk) : (struct weight){0};
+    l->up = next_matrix(walk);
+    l->ffn_sub_norm = (struct norm){.weight = next_vector(walk, c->sub_norms)};
+    l->down = next_matrix(walk);
+    l->ffn_norm.bias = next_vector(walk, c->layer_norms);
+    l->gate_bias = next_vector(walk, c->ffn_biases && c->gate);
+    l->up_bias = next_vector(walk, c->ffn_biases);
+    l->down_bias = next_vector(walk, c->ffn_biases);
 }
 
 void weights_bind(struct model_weights *weights, const struct model_config *config,
                   const struct container *container, const uint8_t *data, struct arena *arena) {
     weights->layers = arena_take(arena, config->layers, sizeof *weights->layers);
-    if (weights->layers == NULL)
-        return;
-    struct walk walk = {container, data, 0};
+    struct walk walk = {container, data, arena, 0};
+    struct layer_weights unused; /* the counting pass has no table, but vectors to count */
     weights->embedding = next_matrix(&walk);
-    for (uint32_t l = 0; l < config->layers; l++) {
-        struct layer_weights *layer = &weights->layers[l];
-        layer->attention_norm = next_vector(&walk);
-        layer->q = next_matrix(&walk);
-        layer->k = next_matrix(&walk);
-        layer->v = next_matrix(&walk);
-        layer->attention_sub_norm = config->sub_norms ? next_vector(&walk) : NULL;
-        layer->o = next_matrix(&walk);
-        layer->ffn_norm = next_vector(&walk);
-        layer->gate = next_matrix(&walk);
-        layer->up = next_matrix(&walk);
-        layer->ffn_sub_norm = config->sub_norms ? next_vector(&walk) : NULL;
-        layer->down = next_matrix(&walk);
-    }
-    weights->output_norm = next_vector(&walk);
+    weights->positions = config->learned_positions ? next_matrix(&walk) : (struct weight){0};
+    for (uint32_t l = 0; l < config->layers; l++)
+        bind_layer(&walk, config, weights->layers == NULL ? &unused : &weights->layers[l]);
+    weights->output_norm.weight = next_vector(&walk, true);
     weights->head = config->tied_head ? weights->embedding : next_matrix(&walk);
+    weights->output_norm.bias = next_vector(&walk, config->layer_norms);
 }
 
 void weight_row(const struct weight *weight, uint32_t row, float *out) {

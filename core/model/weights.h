@@ -1,5 +1,6 @@
 /*
- * weights.h: named views into the loaded bytes. Owns nothing but the table of layers; the bytes belong to the model.
+ * weights.h: named views into the loaded bytes, which belong to the model. Owns nothing but the table of layers and the
+ * vectors that lie in the file as halves, widened.
  */
 #ifndef TERCET_MODEL_WEIGHTS_H
 #define TERCET_MODEL_WEIGHTS_H
@@ -19,26 +20,39 @@ struct weight {
     } as;
 };
 
+/* A norm with a bias is a layer norm, one without an RMS norm. */
+struct norm {
+    const float *weight; /* NULL: there is none */
+    const float *bias;
+};
+
+/* Biases are NULL where a model has none. */
 struct layer_weights {
-    const float *attention_norm;     /* [hidden] */
-    struct weight q, k, v;           /* [query_width | kv_width, hidden] */
-    const float *attention_sub_norm; /* [query_width] or NULL */
-    struct weight o;                 /* [hidden, query_width] */
-    const float *ffn_norm;           /* [hidden] */
-    struct weight gate, up;          /* [inner, hidden] */
-    const float *ffn_sub_norm;       /* [inner] or NULL */
-    struct weight down;              /* [hidden, inner] */
+    struct norm attention_norm;            /* [hidden] */
+    struct weight q, k, v;                 /* [query_width | kv_width, hidden] */
+    const float *q_bias, *k_bias, *v_bias; /* [query_width | kv_width] */
+    const float *q_norm, *k_norm;          /* [head_dim] or NULL */
+    struct norm attention_sub_norm;        /* [query_width] */
+    struct weight o;                       /* [hidden, query_width] */
+    const float *o_bias;                   /* [hidden] */
+    struct norm ffn_norm;                  /* [hidden] */
+    struct weight gate, up;                /* [inner, hidden]; gate only where model_config.gate */
+    const float *gate_bias, *up_bias;      /* [inner] */
+    struct norm ffn_sub_norm;              /* [inner] */
+    struct weight down;                    /* [hidden, inner] */
+    const float *down_bias;                /* [hidden] */
 };
 
 struct model_weights {
-    struct weight embedding;  /* [vocabulary, hidden] */
-    struct weight head;       /* [vocabulary, hidden]; the embedding again when tied */
-    const float *output_norm; /* [hidden] */
+    struct weight embedding; /* [vocabulary, hidden] */
+    struct weight positions; /* [context, hidden]; only where model_config.learned_positions */
+    struct weight head;      /* [vocabulary, hidden]; the embedding again when tied */
+    struct norm output_norm; /* [hidden] */
     struct layer_weights *layers;
 };
 
 /* Points every view into `data` (file offset header_bytes is data[0]). The container was checked by model_config_read.
- * The layer table comes from the arena (a counting pass leaves *weights unusable). */
+ * The layer table and widened vectors come from the arena (a counting pass leaves *weights unusable). */
 void weights_bind(struct model_weights *weights, const struct model_config *config,
                   const struct container *container, const uint8_t *data, struct arena *arena);
 

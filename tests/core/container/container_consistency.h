@@ -34,9 +34,9 @@ static inline const char *config_inconsistency_(const struct container_config *c
     for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++)
         EXPECT_(i < c->stop_count ? c->stop_tokens[i] < c->vocabulary
                                   : c->stop_tokens[i] == TERCET_NO_TOKEN);
-    EXPECT_((c->activation_bits == 8 || c->activation_bits == 32) &&
-            (c->activation == 1 || c->activation == 2));
-    EXPECT_((c->family == 1 || c->family == 2) && c->flags < 8);
+    EXPECT_((c->activation_bits == 8 || c->activation_bits == 32) && c->activation >= 1 &&
+            c->activation <= 3);
+    EXPECT_(c->family >= 1 && c->family <= 4 && c->flags < 512 && (c->flags & 20) != 20);
     return NULL;
 }
 
@@ -125,7 +125,9 @@ static inline const char *container_inconsistency(const struct container *c,
     if (wrong != NULL)
         return wrong;
     EXPECT_(c->model_id == header + 32);
-    EXPECT_(c->rope_count == c->config.head_dim / 2);
+    bool rotated = (c->config.flags & CONFIG_FLAG_LEARNED_POSITIONS) == 0;
+    EXPECT_(c->rope_count == (rotated ? c->config.head_dim / 2 : 0));
+    EXPECT_(rotated || c->rope_scale == 1);
     EXPECT_(inside_(header, header_bytes, c->rope_frequencies, 8 * (uint64_t)c->rope_count));
     EXPECT_((uintptr_t)c->rope_frequencies % 8 == 0);
     for (uint32_t i = 0; i < c->rope_count; i++) {

@@ -11,19 +11,32 @@ export const TYPE = { f32: 1, f16: 2, int8: 3, ternary: 4 };
 export const SCALE = { none: 0, tensor: 1, row: 2, group64: 3, group128: 4 };
 export const ROLE = {
   embedding: 1,
+  positionEmbedding: 2,
   attentionNorm: 16,
   q: 17,
   k: 18,
   v: 19,
+  qBias: 20,
+  kBias: 21,
+  vBias: 22,
   attentionSubNorm: 24,
   o: 25,
+  oBias: 26,
+  attentionNormBias: 27,
+  qNorm: 28,
+  kNorm: 29,
   ffnNorm: 32,
   gate: 33,
   up: 34,
   ffnSubNorm: 35,
   down: 36,
+  ffnNormBias: 37,
+  gateBias: 38,
+  upBias: 39,
+  downBias: 40,
   outputNorm: 64,
   head: 65,
+  outputNormBias: 66,
 };
 export const KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
 export const NO_TOKEN = 0xffffffff;

@@ -14,7 +14,13 @@ import {
   sealHeader,
   tokenizerTables,
 } from "./container_file.mjs";
-import { denseModel, smallModel, ternaryModel } from "./container_models.mjs";
+import {
+  denseModel,
+  headNormsModel,
+  learnedModel,
+  smallModel,
+  ternaryModel,
+} from "./container_models.mjs";
 
 const goldens = [];
 
@@ -76,6 +82,8 @@ const changed = (change) => {
 
 golden("well_formed", { reader: "OK", file: buildContainer(ternaryModel()).file });
 golden("well_formed_dense", { reader: "OK", file: buildContainer(denseModel()).file });
+golden("well_formed_learned", { reader: "OK", file: buildContainer(learnedModel()).file });
+golden("well_formed_head_norms", { reader: "OK", file: buildContainer(headNormsModel()).file });
 golden("unknown_optional_section", {
   reader: "OK",
   file: buildContainer(ternaryModel(), [
@@ -123,7 +131,48 @@ const noModel = (name, open, change) => {
 fault("tensor_missing", "OK", () => {}, { open: "BAD_HEADER" });
 noModel("model_last_tensor_missing", "BAD_HEADER", (model) => model.tensors.pop());
 noModel("model_shape", "BAD_HEADER", (model) => (model.config.inner = 32));
-noModel("model_norm_f16", "BAD_HEADER", (model) => (model.tensors[1].type = TYPE.f16));
+noModel("model_norm_int8", "BAD_HEADER", (model) => {
+  Object.assign(model.tensors[1], { type: TYPE.int8, scale: SCALE.row });
+});
+/** The models with learned positions and with norms of heads, changed likewise. */
+const noOtherModel = (name, make, change) => {
+  const model = make();
+  change(model);
+  fault(name, "OK", () => {}, { model, open: "BAD_HEADER" });
+};
+const tensorOf = (model, role) => model.tensors.findIndex((tensor) => tensor.role === role);
+/** Every tensor that a flag asks for: missing, and there without the flag. */
+for (const [name, make, flag, role] of [
+  ["position_embedding", learnedModel, 0, ROLE.positionEmbedding],
+  ["norm_bias", learnedModel, 8, ROLE.attentionNormBias],
+  ["ffn_norm_bias", learnedModel, 0, ROLE.ffnNormBias],
+  ["output_norm_bias", learnedModel, 0, ROLE.outputNormBias],
+  ["q_bias", learnedModel, 32, ROLE.qBias],
+  ["k_bias", headNormsModel, 0, ROLE.kBias],
+  ["v_bias", headNormsModel, 0, ROLE.vBias],
+  ["o_bias", headNormsModel, 64, ROLE.oBias],
+  ["gate_bias", headNormsModel, 128, ROLE.gateBias],
+  ["up_bias", learnedModel, 128, ROLE.upBias],
+  ["down_bias", learnedModel, 0, ROLE.downBias],
+  ["q_norm", headNormsModel, 256, ROLE.qNorm],
+  ["k_norm", headNormsModel, 0, ROLE.kNorm],
+]) {
+  noOtherModel(`model_${name}_missing`, make, (model) =>
+    model.tensors.splice(tensorOf(model, role), 1),
+  );
+  if (flag !== 0)
+    noOtherModel(`model_${name}_extra`, make, (model) => (model.config.flags &= ~flag));
+}
+noOtherModel("model_gate_missing", learnedModel, (model) => (model.config.activation = 1));
+noOtherModel("model_gate_extra", headNormsModel, (model) => (model.config.activation = 3));
+noOtherModel("model_position_rows", learnedModel, (model) => (model.config.context = 25));
+noOtherModel("model_q_norm_shape", headNormsModel, (model) => {
+  model.tensors[tensorOf(model, ROLE.qNorm)].columns = 24;
+});
+noOtherModel("model_bias_ternary", learnedModel, (model) => {
+  const bias = model.tensors[tensorOf(model, ROLE.upBias)];
+  Object.assign(bias, { type: TYPE.ternary, scale: SCALE.row });
+});
 noModel("model_extra_tensor", "BAD_HEADER", (model) => (model.config.flags |= 1)); // a tied head
 noModel("model_activation_bits", "UNSUPPORTED", (model) => (model.config.activationBits = 32));
 
@@ -259,8 +308,11 @@ fault("config_size", "BAD_HEADER", (built) => {
   built.file.writeBigUInt64LE(120n, built.sections.config.entry + 16);
   return built.sections.config.at;
 });
-fault("config_family", "UNSUPPORTED", u32In("config", 0, 3));
-fault("config_flags", "UNSUPPORTED", u32In("config", 4, 8));
+fault("config_family", "UNSUPPORTED", u32In("config", 0, 5));
+fault("config_flags", "UNSUPPORTED", u32In("config", 4, 512));
+fault("config_learned_interleaved", "BAD_HEADER", u32In("config", 4, 4 | 16), {
+  model: learnedModel(),
+});
 fault("config_no_layers", "BAD_HEADER", u32In("config", 8, 0));
 fault("config_many_layers", "LIMIT_EXCEEDED", u32In("config", 8, 257));
 fault("config_kv_heads", "BAD_HEADER", u32In("config", 24, 3));
@@ -271,7 +323,7 @@ fault("config_attention_width", "LIMIT_EXCEEDED", (built) => {
   return built.sections.config.at + 20;
 });
 fault("config_vocabulary_huge", "LIMIT_EXCEEDED", u32In("config", 32, 2 ** 20 + 1));
-fault("config_activation", "UNSUPPORTED", u32In("config", 40, 3));
+fault("config_activation", "UNSUPPORTED", u32In("config", 40, 4));
 fault("config_activation_bits", "UNSUPPORTED", u32In("config", 44, 4));
 fault("config_epsilon_nan", "BAD_HEADER", f32In("config", 48, NaN));
 fault("config_epsilon_zero", "BAD_HEADER", f32In("config", 48, 0));
@@ -286,6 +338,18 @@ fault("config_reserved", "BAD_HEADER", byteIn("config", 127, 1));
 // ---------------------------------------------------------------- ROPE
 
 fault("rope_count", "BAD_HEADER", u32In("rope", 0, 3));
+fault("rope_count_learned", "BAD_HEADER", u32In("rope", 0, 5), { model: learnedModel() });
+fault("rope_count_none", "BAD_HEADER", u32In("rope", 0, 0));
+fault("rope_scale_learned", "BAD_HEADER", f64In("rope", 8, 1.5), { model: learnedModel() });
+fault(
+  "rope_size_learned",
+  "BAD_HEADER",
+  (built) => {
+    built.file.writeBigUInt64LE(24n, built.sections.rope.entry + 16);
+    return built.sections.rope.at;
+  },
+  { model: learnedModel() },
+);
 fault("rope_reserved", "BAD_HEADER", byteIn("rope", 4, 1));
 fault("rope_scale_zero", "BAD_HEADER", f64In("rope", 8, 0));
 fault("rope_frequency_nan", "BAD_HEADER", f64In("rope", 16, NaN));
@@ -307,7 +371,7 @@ fault("tensors_count", "BAD_HEADER", (built) => {
 });
 fault("tensors_reserved", "BAD_HEADER", byteIn("tensors", 7, 1));
 fault("tensor_stage", "BAD_HEADER", u32In("tensors", entry(3, 0), 3));
-fault("tensor_role", "UNSUPPORTED", u32In("tensors", entry(1, 4), 20));
+fault("tensor_role", "UNSUPPORTED", u32In("tensors", entry(1, 4), 23));
 fault("tensor_misplaced", "BAD_HEADER", u32In("tensors", entry(1, 4), ROLE.head));
 fault("tensors_fall", "BAD_HEADER", (built) => u32In("tensors", entry(2, 0), 1)(built), {
   ...changed((model) => model.tensors.splice(1, 2, model.tensors[2], model.tensors[1])),
@@ -498,7 +562,13 @@ export function goldenFiles() {
 /** Where the fuzzers start: path below tests/fuzz/corpus/ -> bytes. */
 export function fuzzSeeds() {
   const seeds = new Map();
-  const models = { ternary: ternaryModel(), dense: denseModel(), small: smallModel() };
+  const models = {
+    ternary: ternaryModel(),
+    dense: denseModel(),
+    small: smallModel(),
+    learned: learnedModel(),
+    head_norms: headNormsModel(),
+  };
   for (const [name, model] of Object.entries(models)) {
     const { file, headerBytes } = buildContainer(model);
     seeds.set(`fuzz_container_header/seed_${name}`, file.subarray(0, headerBytes));

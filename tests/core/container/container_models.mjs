@@ -9,10 +9,10 @@ import { KIND, NO_TOKEN, ROLE, SCALE, TYPE } from "./container_file.mjs";
 const byText = (tokens) => (a, b) =>
   Buffer.compare(Buffer.from(tokens[a].text), Buffer.from(tokens[b].text));
 
-const vector = (stage, role, columns) => ({
+const vector = (stage, role, columns, type = TYPE.f32) => ({
   stage,
   role,
-  type: TYPE.f32,
+  type,
   scale: SCALE.none,
   rows: 1,
   columns,
@@ -174,6 +174,113 @@ export function denseModel() {
     ],
     tokenizer: byteLevel(),
     about: null,
+  };
+}
+
+/** GPT-2-like: layer norms, learned positions, biases everywhere, no gate; vectors of both types. */
+export function learnedModel() {
+  const layer = (stage) => [
+    vector(stage, ROLE.attentionNorm, 20),
+    matrix(stage, ROLE.q, TYPE.ternary, SCALE.row, 20, 20),
+    matrix(stage, ROLE.k, TYPE.ternary, SCALE.tensor, 20, 20),
+    matrix(stage, ROLE.v, TYPE.int8, SCALE.row, 20, 20),
+    vector(stage, ROLE.qBias, 20, TYPE.f16),
+    vector(stage, ROLE.kBias, 20),
+    vector(stage, ROLE.vBias, 20, TYPE.f16),
+    matrix(stage, ROLE.o, TYPE.ternary, SCALE.group128, 20, 20),
+    vector(stage, ROLE.oBias, 20, TYPE.f16),
+    vector(stage, ROLE.attentionNormBias, 20),
+    vector(stage, ROLE.ffnNorm, 20, TYPE.f16),
+    matrix(stage, ROLE.up, TYPE.ternary, SCALE.tensor, 40, 20),
+    matrix(stage, ROLE.down, TYPE.f16, SCALE.none, 20, 40),
+    vector(stage, ROLE.ffnNormBias, 20, TYPE.f16),
+    vector(stage, ROLE.upBias, 40),
+    vector(stage, ROLE.downBias, 20, TYPE.f16),
+  ];
+  return {
+    config: {
+      family: 3,
+      flags: 1 | 8 | 16 | 32 | 64 | 128,
+      layers: 2,
+      hidden: 20,
+      inner: 40,
+      heads: 2,
+      kvHeads: 2,
+      headDim: 10,
+      vocabulary: 261,
+      context: 24,
+      activation: 3,
+      activationBits: 8,
+      normEpsilon: 2 ** -17,
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      stopTokens: [258],
+    },
+    rope: { scale: 1, frequencies: [] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.ternary, SCALE.row, 261, 20),
+      matrix(0, ROLE.positionEmbedding, TYPE.ternary, SCALE.group64, 24, 20),
+      ...layer(1),
+      ...layer(2),
+      vector(3, ROLE.outputNorm, 20, TYPE.f16),
+      vector(3, ROLE.outputNormBias, 20),
+    ],
+    tokenizer: byteLevel(),
+    about: null,
+  };
+}
+
+/** Qwen-like: norms of q and k, all biases beside a gate, a head of its own. */
+export function headNormsModel() {
+  return {
+    config: {
+      family: 4,
+      flags: 32 | 64 | 128 | 256,
+      layers: 1,
+      hidden: 12,
+      inner: 20,
+      heads: 4,
+      kvHeads: 2,
+      headDim: 6,
+      vocabulary: 260,
+      context: 32,
+      activation: 1,
+      activationBits: 8,
+      normEpsilon: 2 ** -20,
+      temperature: 0.5,
+      topK: 20,
+      topP: 0.875,
+      minP: 0,
+      stopTokens: [],
+    },
+    rope: { scale: 1.125, frequencies: [1, 0.125, 0.015625] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.ternary, SCALE.group128, 260, 12),
+      vector(1, ROLE.attentionNorm, 12),
+      matrix(1, ROLE.q, TYPE.ternary, SCALE.group128, 24, 12),
+      matrix(1, ROLE.k, TYPE.ternary, SCALE.group128, 12, 12),
+      matrix(1, ROLE.v, TYPE.f32, SCALE.none, 12, 12),
+      vector(1, ROLE.qBias, 24),
+      vector(1, ROLE.kBias, 12),
+      vector(1, ROLE.vBias, 12),
+      matrix(1, ROLE.o, TYPE.ternary, SCALE.group128, 12, 24),
+      vector(1, ROLE.oBias, 12),
+      vector(1, ROLE.qNorm, 6),
+      vector(1, ROLE.kNorm, 6, TYPE.f16),
+      vector(1, ROLE.ffnNorm, 12, TYPE.f16),
+      matrix(1, ROLE.gate, TYPE.ternary, SCALE.group128, 20, 12),
+      matrix(1, ROLE.up, TYPE.ternary, SCALE.group64, 20, 12),
+      matrix(1, ROLE.down, TYPE.ternary, SCALE.group128, 12, 20),
+      vector(1, ROLE.gateBias, 20),
+      vector(1, ROLE.upBias, 20, TYPE.f16),
+      vector(1, ROLE.downBias, 12),
+      vector(2, ROLE.outputNorm, 12),
+      matrix(2, ROLE.head, TYPE.ternary, SCALE.group128, 260, 12),
+    ],
+    tokenizer: byteLevel(),
+    about: { name: "Golden head norms", licence: "MIT", source: "container_models.mjs" },
   };
 }
 

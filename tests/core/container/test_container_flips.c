@@ -106,8 +106,10 @@ static void shorten_sections(const struct golden_file *golden) {
 
 int main(void) {
     static const char *const paths[] = {"golden/container/well_formed.tercet",
-                                        "golden/container/well_formed_dense.tercet"};
-    for (size_t i = 0; i < 2; i++) {
+                                        "golden/container/well_formed_dense.tercet",
+                                        "golden/container/well_formed_learned.tercet",
+                                        "golden/container/well_formed_head_norms.tercet"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         struct golden_file golden = golden_read(paths[i]);
         flip_every_bit(&golden, 0);
         cut_everywhere(&golden);

@@ -296,6 +296,27 @@ static void check_rms_norm(const struct tercet_kernels *set) {
     }
 }
 
+static void check_layer_norm(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        uint32_t n = size_at(i);
+        float *x = guarded(SLOT_X, n * sizeof *x), *weight = guarded(SLOT_SCALES, n * sizeof *x);
+        float *bias = guarded(SLOT_VALUES, n * sizeof *x);
+        float *want = guarded(SLOT_WANT, n * sizeof *x), *got = guarded(SLOT_Y, n * sizeof *x);
+        fill_floats(x, n);
+        fill_floats(weight, n);
+        fill_floats(bias, n);
+        set->layer_norm(x, weight, bias, n, 1e-5f, got);
+        if (set->layer_norm == kernels_portable.layer_norm) {
+            check_layer_normed(x, weight, bias, n, 1e-5f, got);
+        } else {
+            kernels_portable.layer_norm(x, weight, bias, n, 1e-5f, want);
+            CHECK_CASE(same_floats(want, got, n), "%s: %u values", set->name, n);
+        }
+        set->layer_norm(x, weight, bias, n, 1e-5f, x); /* in place */
+        CHECK_CASE(same_floats(got, x, n), "%s: %u values in place", set->name, n);
+    }
+}
+
 static void check_rope(const struct tercet_kernels *set) {
     for (uint32_t pairs = 1; pairs <= 70; pairs++) {
         for (uint32_t interleaved = 0; interleaved < 2; interleaved++) {
@@ -392,6 +413,27 @@ static double sum_of(double a, double b) {
     return (double)((float)a + (float)b);
 }
 
+static void check_gelu(const struct tercet_kernels *set) {
+    for (uint32_t i = 0; i < SIZES; i++) {
+        for (int kind = FLOATS_RANDOM; kind < FLOAT_KINDS; kind++) {
+            uint32_t n = size_at(i);
+            float *x = guarded(SLOT_X, n * sizeof *x);
+            float *want = guarded(SLOT_WANT, n * sizeof *x), *got = guarded(SLOT_Y, n * sizeof *x);
+            fill_kind(x, n, (enum float_kind)kind);
+            memcpy(want, x, n * sizeof *x);
+            memcpy(got, x, n * sizeof *x);
+            set->gelu(got, n);
+            kernels_portable.gelu(want, n);
+            CHECK_CASE(same_floats(want, got, n), "%s: kind %d, %u values", set->name, kind, n);
+            for (uint32_t j = 0; kind != FLOATS_SPECIAL && j < n; j++) {
+                double v = (double)x[j];
+                double u = sqrt(2 / acos(-1)) * (v + 0.044715 * v * v * v);
+                CHECK_NEAR(got[j], 0.5 * v * (1 + tanh(u)), fabs(v) * 1e-6);
+            }
+        }
+    }
+}
+
 /* exp in every lane, by way of silu: a sweep over all float bit patterns, NaNs and infinities
  * included. */
 static void check_exp_lanes(const struct tercet_kernels *set) {
@@ -482,10 +524,12 @@ static void check_set(const struct tercet_kernels *set) {
     check_float_matmul(set);
     check_all_halves(set);
     check_rms_norm(set);
+    check_layer_norm(set);
     check_rope(set);
     check_attend(set);
     check_elementwise(set, set->silu_mul, kernels_portable.silu_mul, silu_of);
     check_elementwise(set, set->relu2_mul, kernels_portable.relu2_mul, relu2_of);
+    check_gelu(set);
     check_elementwise(set, set->add, kernels_portable.add, sum_of);
     check_exp_lanes(set);
     check_exp_end(set);

@@ -98,6 +98,25 @@ static inline void check_normed(const float *x, const float *weight, uint32_t n,
     }
 }
 
+static inline void check_layer_normed(const float *x, const float *weight, const float *bias,
+                                      uint32_t n, float epsilon, const float *got) {
+    double mean = 0, magnitude = 0, variance = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        mean += (double)x[i] / n;
+        magnitude += fabs((double)x[i]) / n;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        variance += ((double)x[i] - mean) * ((double)x[i] - mean) / n;
+    }
+    double r = 1 / sqrt(variance + (double)epsilon);
+    for (uint32_t i = 0; i < n; i++) {
+        double factor = r * (double)weight[i];
+        double want = ((double)x[i] - mean) * factor + (double)bias[i];
+        double sizes = (fabs((double)x[i]) + magnitude) * fabs(factor) + fabs((double)bias[i]);
+        CHECK_NEAR(got[i], want, sizes * 1e-5 + 1e-30);
+    }
+}
+
 static inline void check_attended(const float *q, const float *k, const float *v, size_t stride,
                                   uint32_t positions, uint32_t head_dim, float scale,
                                   const float *got) {

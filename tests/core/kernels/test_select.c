@@ -35,6 +35,11 @@ static void wrong_norm(const float *x, const float *weight, uint32_t n, float ep
     kernels_portable.rms_norm(x, weight, n, epsilon, y);
     make_wrong(&y[n - 1]);
 }
+static void wrong_layer_norm(const float *x, const float *weight, const float *bias, uint32_t n,
+                             float epsilon, float *y) {
+    kernels_portable.layer_norm(x, weight, bias, n, epsilon, y);
+    make_wrong(&y[n - 1]);
+}
 static void wrong_rope(float *x, const float *cos_sin, uint32_t pairs, bool interleaved) {
     kernels_portable.rope(x, cos_sin, pairs, interleaved);
     make_wrong(&x[2 * pairs - 1]);
@@ -52,6 +57,10 @@ static void wrong_silu(float *gate, const float *up, size_t n) {
 static void wrong_relu2(float *gate, const float *up, size_t n) {
     kernels_portable.relu2_mul(gate, up, n);
     make_wrong(&gate[n - 1]);
+}
+static void wrong_gelu(float *x, size_t n) {
+    kernels_portable.gelu(x, n);
+    make_wrong(&x[n - 1]);
 }
 static void wrong_add(float *x, const float *y, size_t n) {
     kernels_portable.add(x, y, n);
@@ -96,10 +105,13 @@ static void check_every_slot(void) {
     check_fault(&(struct tercet_kernels){.name = "wrong", .float_matmul = wrong_float},
                 "float_matmul");
     check_fault(&(struct tercet_kernels){.name = "wrong", .rms_norm = wrong_norm}, "rms_norm");
+    check_fault(&(struct tercet_kernels){.name = "wrong", .layer_norm = wrong_layer_norm},
+                "layer_norm");
     check_fault(&(struct tercet_kernels){.name = "wrong", .rope = wrong_rope}, "rope");
     check_fault(&(struct tercet_kernels){.name = "wrong", .attend = wrong_attend}, "attend");
     check_fault(&(struct tercet_kernels){.name = "wrong", .silu_mul = wrong_silu}, "silu_mul");
     check_fault(&(struct tercet_kernels){.name = "wrong", .relu2_mul = wrong_relu2}, "relu2_mul");
+    check_fault(&(struct tercet_kernels){.name = "wrong", .gelu = wrong_gelu}, "gelu");
     check_fault(&(struct tercet_kernels){.name = "wrong", .add = wrong_add}, "add");
 }
 
