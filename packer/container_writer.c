@@ -25,8 +25,9 @@ static void release(struct container_writer *writer) {
     free(writer);
 }
 
-tercet_status container_writer_open(const char *path, const struct writer_plan *plan,
-                                    struct container_writer **writer, tercet_error *error) {
+/* Header and buffers; `file` is opened by the caller. */
+static tercet_status make_writer(const struct writer_plan *plan, struct container_writer **writer,
+                                 tercet_error *error) {
     struct container_writer *made = calloc(1, sizeof *made);
     *writer = NULL;
     if (made == NULL)
@@ -37,15 +38,36 @@ tercet_status container_writer_open(const char *path, const struct writer_plan *
                                ? tercet_fail(error, TERCET_OUT_OF_MEMORY, CONTAINER_CHUNK_BYTES,
                                              "no memory for a chunk")
                                : container_header_build(plan, &made->header, error);
-    if (status == TERCET_OK)
-        status = partial_file_open(path, made->header.header_bytes + made->header.data_bytes,
-                                   &made->file, error);
     if (status != TERCET_OK) {
         release(made);
         return status;
     }
     *writer = made;
     return TERCET_OK;
+}
+
+static tercet_status drop_unless_open(tercet_status status, struct container_writer **writer) {
+    if (status != TERCET_OK) {
+        release(*writer);
+        *writer = NULL;
+    }
+    return status;
+}
+
+tercet_status container_writer_open(const char *path, const struct writer_plan *plan,
+                                    struct container_writer **writer, tercet_error *error) {
+    TERCET_TRY(make_writer(plan, writer, error));
+    const struct container_header *header = &(*writer)->header;
+    return drop_unless_open(
+        partial_file_open(path, header->header_bytes + header->data_bytes, &(*writer)->file, error),
+        writer);
+}
+
+tercet_status container_writer_open_descriptor(int descriptor, const struct writer_plan *plan,
+                                               struct container_writer **writer,
+                                               tercet_error *error) {
+    TERCET_TRY(make_writer(plan, writer, error));
+    return drop_unless_open(partial_file_adopt(descriptor, &(*writer)->file, error), writer);
 }
 
 /* Hashes and writes what the chunk holds. */

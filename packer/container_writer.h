@@ -30,6 +30,10 @@ struct container_writer;
  * than the file needs), LIMIT_EXCEEDED, OUT_OF_MEMORY. */
 tercet_status container_writer_open(const char *path, const struct writer_plan *plan,
                                     struct container_writer **writer, tercet_error *error);
+/* The same into a file without a name (memfd_create), which the caller keeps open: commit writes the header and no more. */
+tercet_status container_writer_open_descriptor(int descriptor, const struct writer_plan *plan,
+                                               struct container_writer **writer,
+                                               tercet_error *error);
 /* Next bytes of tensor data (with scales and padding: use container_tensor_bytes for the sizes), in file order. */
 tercet_status container_writer_append(struct container_writer *writer, const void *bytes,
                                       size_t count, tercet_error *error);

@@ -126,6 +126,19 @@ tercet_status partial_file_open(const char *destination, uint64_t bytes, struct 
     return status;
 }
 
+tercet_status partial_file_adopt(int descriptor, struct partial_file *file, tercet_error *error) {
+    *file = (struct partial_file){.descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)};
+    file->path = strdup("the file in memory");
+    if (file->descriptor < 0 || file->path == NULL) {
+        tercet_status status = file->path == NULL ? tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
+                                                                "no memory for the name of a file")
+                                                  : write_failed(errno, 0, file->path, error);
+        partial_file_discard(file);
+        return status;
+    }
+    return TERCET_OK;
+}
+
 tercet_status partial_file_write(const struct partial_file *file, uint64_t offset,
                                  const void *bytes, size_t count, tercet_error *error) {
     const uint8_t *at = bytes;
@@ -176,6 +189,10 @@ static tercet_status sync_folder(const struct partial_file *file, tercet_error *
 
 tercet_status partial_file_commit(struct partial_file *file, tercet_error *error) {
     tercet_status status = TERCET_OK;
+    if (file->folder == NULL) { /* nameless: nothing to rename, and no disk behind it to sync */
+        partial_file_discard(file);
+        return TERCET_OK;
+    }
     if (fsync(file->descriptor) != 0) {
         status = write_failed(errno, 0, file->path, error);
     } else if (!is_ours(file)) {
@@ -200,7 +217,7 @@ tercet_status partial_file_commit(struct partial_file *file, tercet_error *error
 
 void partial_file_discard(struct partial_file *file) {
     if (file->descriptor >= 0) {
-        if (is_ours(file))
+        if (file->folder != NULL && is_ours(file))
             (void)unlink(file->path);
         (void)close(file->descriptor);
     }

@@ -14,13 +14,16 @@ struct partial_file {
     int descriptor; /* -1: nothing is open */
     char *path;     /* of the partial file; malloc'ed */
     char *destination;
-    char *folder; /* of the destination */
+    char *folder; /* of the destination; NULL: a file without a name, which commit only closes */
 };
 
 /* `bytes` is the size that the file will have: DISK_FULL at once when the file system has less free. A destination that is
  * there must be a regular file (a link is followed): FILE_WRITE_FAILED. On an error nothing is left to discard. */
 tercet_status partial_file_open(const char *destination, uint64_t bytes, struct partial_file *file,
                                 tercet_error *error);
+/* A file that has no name and needs none (memfd_create, O_TMPFILE). Works on a copy of the descriptor, so the caller's stays
+ * open in any case. OUT_OF_MEMORY, FILE_WRITE_FAILED. */
+tercet_status partial_file_adopt(int descriptor, struct partial_file *file, tercet_error *error);
 /* All of `count` bytes at `offset`. DISK_FULL, FILE_WRITE_FAILED; the file must then be discarded. */
 tercet_status partial_file_write(const struct partial_file *file, uint64_t offset,
                                  const void *bytes, size_t count, tercet_error *error);

@@ -1,10 +1,9 @@
-// commands.test.mjs - what inspect, verify, tokenize, logits, bench, perplexity and constants say
+// commands.test.mjs - what inspect, verify, tokenize, logits, perplexity and constants say
 // of good models, checked against the files themselves and against each other.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { root } from "../../scripts/paths.mjs";
@@ -18,7 +17,6 @@ import {
   stories260K,
   succeed,
   succeedJson,
-  tercet,
 } from "./twin_under_test.mjs";
 
 const config = readJson(join(bundledSource, "config.json"));
@@ -175,52 +173,6 @@ test("a prompt computed in slices is the prompt computed at once", () => {
   const short = logits(bundledModel(), ["--tokens", ids.slice(0, 20).join(",")], config.vocab_size);
   const long = logits(bundledModel(), ["--tokens", ids.slice(0, 70).join(",")], config.vocab_size);
   short.forEach((row, i) => assert.deepEqual(row, long[i], `row ${i}`));
-});
-
-test("bench measures each kernel set and thread count, and its figures fit together", () => {
-  const args = ["bench", bundledModel(), "--prompt", "40", "--tokens", "10", "--runs", "3"];
-  const report = succeedJson([...args, "--kernels", "all", "--threads", "1,2"]);
-  const sets = new Set(report.results.map(({ kernels }) => kernels));
-  assert.ok(sets.has("portable"));
-  assert.equal(report.results.length, sets.size * 2);
-  const info = succeedJson(["inspect", bundledModel()]);
-  for (const result of report.results) {
-    assert.deepEqual([result.prompt_tokens, result.decode_tokens, result.context], [40, 10, 50]);
-    assert.equal(result.decode_runs.length, 3);
-    assert.equal([...result.decode_runs].sort((a, b) => a - b)[1], result.decode_tokens_per_second);
-    assert.equal(result.packed_bytes_per_token, info.file.data_bytes, "the head is tied");
-    const rate = result.packed_bytes_per_token * result.decode_tokens_per_second;
-    assert.ok(Math.abs(rate / result.packed_bytes_per_second - 1) < 1e-6);
-    const share = result.packed_bytes_per_second / result.read_bytes_per_second;
-    assert.ok(Math.abs(share / result.read_share - 1) < 1e-6);
-    assert.ok(result.read_bytes_per_second > 1e9, "a machine reads more than 1 GB/s");
-    // The file, the session and the program; the buffer of the probe must not count.
-    const least = result.session_bytes + info.file.data_bytes;
-    assert.ok(result.peak_memory_bytes > least && result.peak_memory_bytes < least + (64 << 20));
-  }
-  assert.ok(report.cores >= 1 && report.cores <= availableParallelism());
-  const page = succeed([...args, "--threads", "1"]);
-  for (const line of [
-    /^\w+ kernels, 1 thread$/m,
-    /prompt +[\d.]+ tokens\/s +\(40 tokens; median of 3 runs\)/,
-    /decode +[\d.]+ tokens\/s/,
-    /weights +[\d.]+ GB\/s/,
-    /machine +[\d.]+ GB\/s +\(read, four streams a thread/,
-    /share +[\d.]+ %/,
-    /memory +[\d.]+ MB peak/,
-  ]) {
-    assert.match(page, line);
-  }
-  if (info.file.data_bytes < report.last_cache_bytes) assert.match(page, /fit into the last cache/);
-});
-
-test("bench fits its defaults into a small context and refuses what does not fit", () => {
-  const golden = join(root, "tests/golden/container/well_formed.tercet"); // context 64
-  const [result] = succeedJson(["bench", golden, "--runs", "1", "--threads", "1"]).results;
-  assert.ok(result.prompt_tokens + result.decode_tokens <= 64);
-  const { code, err } = tercet(["bench", golden, "--prompt", "60", "--tokens", "10"]);
-  assert.equal(code, 2);
-  assert.match(err, /60 tokens of prompt and 10 to write do not fit into a context of 64/);
 });
 
 test("perplexity reads a text file or standard input and says bits per byte", () => {

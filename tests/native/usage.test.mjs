@@ -81,7 +81,7 @@ test("numbers are read to their last character and held to their range", () => {
 });
 
 test("missing, superfluous and contradicting arguments", () => {
-  for (const command of ["run", "inspect", "verify", "bench", "perplexity", "logits", "tokenize"]) {
+  for (const command of ["run", "inspect", "verify", "perplexity", "logits", "tokenize"]) {
     misuse([command], /MODEL is missing/);
   }
   misuse(["verify", "a", "b"], /one argument too many: "b"/);
