@@ -2,37 +2,18 @@
  * command_pack.c: `tercet pack`: turns a Hugging Face folder into one .tercet file and says what became of it. The work is
  * packer/pack.h's; here are its options, its progress and its report.
  */
-#define _GNU_SOURCE 1 /* sigaction */
+#define _GNU_SOURCE 1 /* clock_gettime */
 #include "../packer/pack.h"
 #include "arguments.h"
 #include "clock.h"
 #include "commands.h"
 #include "digest.h"
+#include "interrupt.h"
 #include "json_writer.h"
 #include "terminal.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <string.h>
-
-/* Set by the signal handler; looked at between tensors, so that the partial file is removed. */
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
-static void watch_interrupt(void) {
-    struct sigaction action = {0};
-    action.sa_handler = interrupt;
-    action.sa_flags =
-        (int)SA_RESETHAND | SA_RESTART; /* the second Ctrl-C finds the default action */
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGHUP, &action, NULL);
-}
 
 static int show_progress(void *context, const char *tensor, uint64_t done_bytes,
                          uint64_t total_bytes) {
@@ -42,7 +23,7 @@ static int show_progress(void *context, const char *tensor, uint64_t done_bytes,
     if (!quiet) {
         progress_show(what, done_bytes, total_bytes);
     }
-    return interrupted != 0;
+    return interrupt_came();
 }
 
 static double share(uint64_t part, uint64_t whole) {
@@ -161,7 +142,7 @@ static int run_pack(const struct pack_options *options, bool as_json, bool quiet
     struct pack_report report;
     tercet_error error = {0};
     double start = clock_seconds();
-    watch_interrupt();
+    interrupt_watch();
     tercet_status status = pack(options, &report, &error);
     progress_end();
     if (status == TERCET_CANCELLED) {

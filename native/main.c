@@ -18,6 +18,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"pack", command_pack, "turn a Hugging Face folder into one .tercet file"},
+    {"export", command_export, "turn a .tercet file into a GGUF file for llama.cpp"},
     {"run", command_run, "write text"},
     {"inspect", command_inspect, "show what is in a model"},
     {"verify", command_verify, "check every byte of a model against its hashes"},

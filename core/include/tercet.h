@@ -61,6 +61,7 @@ extern "C" {
     X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")     \
     X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")            \
     X(115, UNSUPPORTED_SOURCE, "this kind of model cannot be packed yet")                          \
+    X(116, CANNOT_EXPORT, "the model cannot be written in that format")                            \
     X(128, FILE_NOT_FOUND, "no such file")                                                         \
     X(129, FILE_READ_FAILED, "the file cannot be read")                                            \
     X(130, FILE_WRITE_FAILED, "the file cannot be written")                                        \

@@ -89,6 +89,7 @@ const STATUS_ADVICE: Readonly<Record<StatusName, Advice>> = {
   NOT_TERNARY: "fix-input",
   NOT_LOSSLESS: "unsupported",
   UNSUPPORTED_SOURCE: "unsupported",
+  CANNOT_EXPORT: "unsupported",
   FILE_NOT_FOUND: "fix-input",
   FILE_READ_FAILED: "retry",
   FILE_WRITE_FAILED: "retry",

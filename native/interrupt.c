@@ -1,0 +1,29 @@
+/*
+ * interrupt.c: see interrupt.h.
+ */
+#define _GNU_SOURCE 1 /* sigaction */
+#include "interrupt.h"
+
+#include <signal.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void note_signal(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void interrupt_watch(void) {
+    struct sigaction action = {0};
+    action.sa_handler = note_signal;
+    action.sa_flags =
+        (int)SA_RESETHAND | SA_RESTART; /* the second Ctrl-C finds the default action */
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+}
+
+int interrupt_came(void) {
+    return interrupted != 0;
+}

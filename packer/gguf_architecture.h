@@ -1,0 +1,34 @@
+/*
+ * gguf_architecture.h: which architecture of llama.cpp computes what a model of ours computes, and how it calls things:
+ * keys, tensor names, the order of the rows of q and k. What none of them computes is refused. Writes no tensor.
+ */
+#ifndef TERCET_PACKER_GGUF_ARCHITECTURE_H
+#define TERCET_PACKER_GGUF_ARCHITECTURE_H
+
+#include "export.h"
+#include "gguf_rope.h"
+#include "gguf_writer.h"
+
+#include "../core/container/container_reader.h"
+
+struct gguf_architecture {
+    const char *name;
+    bool interleaved; /* pairs (2p, 2p + 1) are turned, else (p, p + head_dim / 2) */
+    struct gguf_rope rope;
+};
+
+/* CANNOT_EXPORT with the reason. */
+tercet_status gguf_architecture_choose(const struct container *container,
+                                       struct gguf_architecture *architecture,
+                                       struct export_report *report, tercet_error *error);
+void gguf_architecture_release(struct gguf_architecture *architecture);
+void gguf_architecture_add_keys(const struct container *container,
+                                const struct gguf_architecture *architecture,
+                                struct gguf_writer *writer);
+/* "blk.3.attn_q.weight"; false for a role that this architecture has no name for. */
+bool gguf_tensor_name(uint32_t stage, uint32_t role, char name[GGUF_NAME_BYTES]);
+/* The row of our matrix that becomes `row` of theirs; other roles than q and k keep their order. */
+uint32_t gguf_source_row(const struct container *container,
+                         const struct gguf_architecture *architecture, uint32_t role, uint32_t row);
+
+#endif

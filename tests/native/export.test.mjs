@@ -1,0 +1,256 @@
+// export.test.mjs - `tercet export --to gguf`: every weight of the file that it writes is compared
+// with the Hugging Face source of the model, through a reader that shares nothing with the writer.
+// That llama.cpp reads such files and writes the same text is shown where it is installed
+// (bench/native.mjs); here nothing but Node is needed.
+
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { GgufFile, half } from "./gguf_file.mjs";
+import {
+  at,
+  bundledModel,
+  bundledSource,
+  fail,
+  goldenModels,
+  misuse,
+  pack,
+  readJson,
+  stories260K,
+  succeed,
+  succeedJson,
+} from "./twin_under_test.mjs";
+
+/** Tensors of a safetensors file: name -> { dtype, shape, bytes }. */
+function readSafetensors(path) {
+  const file = readFileSync(path);
+  const header = 8 + Number(file.readBigUInt64LE());
+  const tensors = new Map();
+  for (const [name, entry] of Object.entries(JSON.parse(file.subarray(8, header).toString()))) {
+    if (name === "__metadata__") continue;
+    const [begin, end] = entry.data_offsets;
+    tensors.set(name, { ...entry, bytes: file.subarray(header + begin, header + end) });
+  }
+  return tensors;
+}
+
+const bf16 = (bits) => new Float32Array(new Uint32Array([bits << 16]).buffer)[0];
+
+function number({ dtype, bytes }, index) {
+  if (dtype === "F32") return bytes.readFloatLE(4 * index);
+  const bits = bytes.readUInt16LE(2 * index);
+  return dtype === "F16" ? half(bits) : bf16(bits);
+}
+
+/** The trit of a packed matrix: 4 rows, a quarter of the rows apart, in a byte. */
+function packedTrit({ shape: [quarter, columns], bytes }, row, column) {
+  const byte = bytes[(row % quarter) * columns + column];
+  return ((byte >> (2 * Math.floor(row / quarter))) & 3) - 1;
+}
+
+const linears = {
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+};
+
+/** Compares each ternary weight; row of ours -> row of the source. */
+function compareLinears(gguf, source, layers, scaleOf, sourceRow = (_, row) => row) {
+  let compared = 0;
+  for (let layer = 0; layer < layers; layer++) {
+    for (const [theirs, ours] of Object.entries(linears)) {
+      const from = source.get(`model.layers.${layer}.${theirs}.weight`);
+      const scale = scaleOf(source.get(`model.layers.${layer}.${theirs}.weight_scale`));
+      const name = `blk.${layer}.${ours}.weight`;
+      const [columns, rows] = gguf.tensors.get(name).shape;
+      assert.deepEqual([rows, columns], [4 * from.shape[0], from.shape[1]], name);
+      for (let row = 0; row < rows; row++) {
+        for (let column = 0; column < columns; column++) {
+          const trit = packedTrit(from, sourceRow(ours, row), column);
+          const [code, d] = gguf.weight(name, row, column);
+          const off = Math.abs(code * d - trit * scale);
+          if (Math.sign(code) !== trit || off > 2 ** -11 * scale) {
+            assert.fail(
+              `${name} [${row}, ${column}]: ${code} x ${d}, but the source has ${trit} x ${scale}`,
+            );
+          }
+          compared++;
+        }
+      }
+    }
+  }
+  return compared;
+}
+
+const exportOf = (name, model, options = []) => {
+  const file = at(`${name}.gguf`);
+  const report = succeedJson(["export", model, "--to", "gguf", "-o", file, ...options]);
+  return { file, report, gguf: new GgufFile(file) };
+};
+
+for (const type of ["tq2_0", "tq1_0", "q2_0", "q4_0", "q8_0", "f16", "f32"]) {
+  test(`every weight of the bundled model is in a file of type ${type}`, () => {
+    const { file, report, gguf } = exportOf(`bundled-${type}`, bundledModel(), ["--type", type]);
+    const source = readSafetensors(join(bundledSource, "model.safetensors"));
+    const compared = compareLinears(gguf, source, 6, (scale) => number(scale, 0));
+    assert.equal(compared, 5111808);
+    assert.equal(report.ternary_weights, 5111808);
+    assert.equal(report.architecture, "bitnet");
+    assert.equal(report.file_bytes, statSync(file).size);
+    assert.equal(gguf.typeOf("blk.0.attn_q.weight"), type.toUpperCase());
+    assert.ok(report.scale_error <= 2 ** -11, `${report.scale_error}`);
+    assert.equal(report.scale_error > 0, type !== "f32");
+    for (const [theirs, ours] of [
+      ["model.embed_tokens", "token_embd"],
+      ["model.norm", "output_norm"],
+      ["model.layers.5.self_attn.attn_sub_norm", "blk.5.attn_sub_norm"],
+      ["model.layers.5.mlp.ffn_sub_norm", "blk.5.ffn_sub_norm"],
+    ]) {
+      const from = source.get(`${theirs}.weight`);
+      const [columns, rows = 1] = gguf.tensors.get(`${ours}.weight`).shape;
+      assert.equal(
+        rows * columns,
+        from.shape.reduce((a, b) => a * b),
+      );
+      for (let i = 0; i < rows * columns; i++) {
+        const [code, d] = gguf.weight(`${ours}.weight`, Math.floor(i / columns), i % columns);
+        if (code * d !== number(from, i))
+          assert.fail(`${ours} ${i}: ${code * d}, not ${number(from, i)}`);
+      }
+    }
+    assert.ok(!gguf.tensors.has("output.weight"), "the head is the embedding");
+  });
+}
+
+test("q and k of a llama have their rows in the order of interleaved pairs", () => {
+  const source = join(goldenModels, "llama-packed-bitlinear");
+  const config = readJson(join(source, "config.json"));
+  const { gguf, report } = exportOf("llama", pack(source), ["--type", "f32"]);
+  const dim = config.head_dim ?? config.hidden_size / config.num_attention_heads;
+  const interleaved = (name, row) => {
+    const inHead = row % dim;
+    const from = (inHead % 2) * (dim / 2) + Math.floor(inHead / 2);
+    return name === "attn_q" || name === "attn_k" ? row - inHead + from : row;
+  };
+  const safetensors = readSafetensors(join(source, "model.safetensors"));
+  const divide = (scale) => Math.fround(1 / number(scale, 0));
+  assert.ok(
+    compareLinears(gguf, safetensors, config.num_hidden_layers, divide, interleaved) > 10000,
+  );
+  assert.equal(report.architecture, "llama");
+  assert.equal(gguf.keys.get("llama.attention.head_count_kv"), config.num_key_value_heads);
+  assert.equal(gguf.keys.get("llama.rope.dimension_count"), dim);
+});
+
+test("the keys say what the model is", () => {
+  const { gguf } = exportOf("keys", bundledModel());
+  const keys = Object.fromEntries(gguf.keys);
+  const tokens = keys["tokenizer.ggml.tokens"];
+  const types = keys["tokenizer.ggml.token_type"];
+  assert.equal(keys["general.architecture"], "bitnet");
+  assert.equal(keys["general.name"], "gutenberg-kids-6m-b158");
+  assert.equal(keys["general.file_type"], 37);
+  assert.equal(keys["bitnet.block_count"], 6);
+  assert.equal(keys["bitnet.feed_forward_length"], 768);
+  assert.equal(keys["bitnet.hidden_activation"], "relu2");
+  assert.equal(keys["bitnet.rope.freq_base"], 10000);
+  assert.equal(keys["tokenizer.ggml.model"], "llama");
+  assert.equal(keys["tokenizer.ggml.bos_token_id"], 1);
+  assert.equal(keys["tokenizer.ggml.eos_token_id"], 1);
+  assert.equal(keys["tercet.model_id"], succeedJson(["inspect", bundledModel()]).model_id);
+  assert.equal(tokens.length, 4096);
+  assert.equal(types.length, 4096);
+  assert.equal(new Set(tokens).size, 4096, "no text is there twice");
+  // The vocabulary as its source spells it.
+  const vocab = readJson(join(bundledSource, "tokenizer.json")).model.vocab;
+  for (const [text, id] of Object.entries(vocab)) assert.equal(tokens[id], text);
+  // The scores alone give the merges of the source, in its order.
+  const scores = keys["tokenizer.ggml.scores"];
+  const merges = readJson(join(bundledSource, "tokenizer.json")).model.merges;
+  let before = Infinity;
+  for (const merge of merges) {
+    const joined = (Array.isArray(merge) ? merge : merge.split(" ")).join("");
+    const score = scores[vocab[joined]];
+    assert.ok(score <= before, `${joined} would be joined before the merge in front of it`);
+    before = score;
+  }
+});
+
+test("a byte-level tokenizer comes with its merges in order", () => {
+  const source = join(goldenModels, "llama-packed-bitlinear");
+  const { gguf } = exportOf("bpe", pack(source), ["--type", "f16"]);
+  const { vocab, merges } = readJson(join(source, "tokenizer.json")).model;
+  const tokens = gguf.keys.get("tokenizer.ggml.tokens");
+  assert.equal(gguf.keys.get("tokenizer.ggml.model"), "gpt2");
+  assert.ok(["gpt-2", "llama-bpe", "qwen2"].includes(gguf.keys.get("tokenizer.ggml.pre")));
+  for (const [text, id] of Object.entries(vocab)) assert.equal(tokens[id], text);
+  const expected = merges.map((merge) => (Array.isArray(merge) ? merge.join(" ") : merge));
+  assert.ok(expected.length > 10);
+  assert.deepEqual(gguf.keys.get("tokenizer.ggml.merges"), expected);
+});
+
+test("dense models stay as they are", () => {
+  const { gguf, report } = exportOf("stories", stories260K());
+  assert.equal(report.ternary_weights, 0);
+  assert.equal(report.rounded_weights, 0);
+  assert.deepEqual(Object.keys(report.types), ["F32"]);
+  assert.equal(gguf.keys.get("general.architecture"), "llama");
+});
+
+test("an embedding in another type is reported as rounded", () => {
+  const { gguf, report } = exportOf("q8", bundledModel(), ["--embedding", "q8_0"]);
+  assert.equal(gguf.typeOf("token_embd.weight"), "Q8_0");
+  assert.equal(report.rounded_weights, 4096 * 256);
+  const source = readSafetensors(join(bundledSource, "model.safetensors"));
+  const table = source.get("model.embed_tokens.weight");
+  for (let row = 0; row < 64; row++) {
+    for (let column = 0; column < 256; column++) {
+      const [code, d] = gguf.weight("token_embd.weight", row, column);
+      const off = Math.abs(code * d - number(table, row * 256 + column));
+      assert.ok(off <= 0.51 * d + 127 * d * 2 ** -11, `${row} ${column}`);
+    }
+  }
+});
+
+test("what cannot be written is refused by name, and nothing is left behind", () => {
+  const narrow = pack(join(goldenModels, "llama-packed-bitlinear"));
+  const before = readdirSync(at(""));
+  const refused = fail(["export", narrow, "-o", at("narrow.gguf")], "CANNOT_EXPORT");
+  assert.match(refused.err, /blk\.0\.attn_q\.weight has 48 columns/);
+  const damaged = at("damaged.tercet");
+  writeFileSync(damaged, readFileSync(bundledModel()));
+  truncateSync(damaged, 100000);
+  fail(["export", damaged, "-o", at("damaged.gguf")], "TRUNCATED");
+  fail(["export", at("none.tercet"), "-o", at("none.gguf")], "FILE_NOT_FOUND");
+  fail(["export", bundledModel(), "-o", join(at("no-folder"), "a.gguf")], "FILE_WRITE_FAILED");
+  assert.deepEqual(
+    readdirSync(at("")).filter((name) => name !== "damaged.tercet"),
+    before,
+  );
+  misuse(["export", bundledModel()], /-o FILE is missing/);
+  misuse(["export", bundledModel(), "-o", "x", "--to", "onnx"], /--to takes gguf/);
+  misuse(["export", bundledModel(), "-o", "x", "--type", "q5_1"], /--type takes one of tq2_0/);
+  assert.equal(existsSync("x"), false);
+});
+
+test("the report for people says what is exact", () => {
+  const report = succeed(["export", bundledModel(), "-o", at("people.gguf")]);
+  assert.match(report, /^exported +\S+people\.gguf$/m);
+  assert.match(report, /^form +GGUF, architecture "bitnet", 68 tensors, 3\.5\d MB$/m);
+  assert.match(report, /^exact +5\.11 M ternary weights kept; .* at most \d\S* off$/m);
+  assert.match(report, /^note +this model needs squared ReLU/m);
+  assert.doesNotMatch(report, /other tokens there/);
+  assert.equal(succeed(["export", bundledModel(), "-o", at("people.gguf"), "--quiet"]), "");
+});
