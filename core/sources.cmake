@@ -54,6 +54,7 @@ set(TERCET_KERNEL_SETS
     "arm_neon_dotprod | arm_neon_dotprod.c | arm64        | -march=armv8.2-a+dotprod"
     "wasm_simd128     | wasm_simd128.c     | wasm         | -msimd128"
     "wasm_relaxed     | wasm_relaxed.c     | wasm_relaxed | -msimd128 -mrelaxed-simd"
+    "wasm_relaxed_dot | wasm_relaxed_dot.c | wasm_relaxed | -msimd128 -mrelaxed-simd"
 )
 
 # No fused multiply-add anywhere, no fast-math anywhere; errno is not looked at after sqrtf, which
@@ -96,9 +97,10 @@ function(add_core target)
     set(generated "${CMAKE_CURRENT_BINARY_DIR}/generated/${target}")
     file(CONFIGURE OUTPUT "${generated}/kernel_sets.inc" CONTENT "${list_text}" @ONLY)
 
-    # select.c alone sees the list, so it alone differs between cores of one kind.
-    set(select "${TERCET_CORE_DIR}/kernels/select.c")
-    list(REMOVE_ITEM sources "${select}")
+    # select.c sees the list, and cpu_features.c may try the instructions that only some cores may hold: these two alone
+    # differ between cores of one kind.
+    set(own "${TERCET_CORE_DIR}/kernels/select.c" "${TERCET_CORE_DIR}/base/cpu_features.c")
+    list(REMOVE_ITEM sources ${own})
     set(base_objects "")
     if(core_BASE)
         get_target_property(base_sources ${core_BASE}-objects SOURCES)
@@ -106,7 +108,10 @@ function(add_core target)
         set(base_objects "$<TARGET_OBJECTS:${core_BASE}-objects>")
     endif()
     add_library(${target}-objects OBJECT ${sources})
-    add_library(${target} STATIC "${select}" $<TARGET_OBJECTS:${target}-objects> ${base_objects})
+    add_library(${target} STATIC ${own} $<TARGET_OBJECTS:${target}-objects> ${base_objects})
+    if("wasm_relaxed" IN_LIST core_ARCHITECTURES)
+        target_compile_options(${target} PRIVATE -mrelaxed-simd)
+    endif()
     foreach(part IN ITEMS ${target}-objects ${target})
         target_include_directories(${part} PUBLIC "${TERCET_CORE_DIR}/include"
                                            PRIVATE "${TERCET_CORE_DIR}" "${generated}")

@@ -57,6 +57,18 @@ uint32_t cpu_features(void) {
     return (getauxval(AT_HWCAP) & dot_product) != 0 ? CPU_ARM_DOTPROD : 0;
 }
 
+#elif defined(__wasm_relaxed_simd__)
+#include <wasm_simd128.h>
+
+/* Where an engine has to build the dot product from vpmaddubsw and vpmaddwd, an operand beyond 127 (which no kernel
+ * uses) makes the sum of two products, 2 * 127 * 255, stop at 32767. AVX-VNNI does not stop, SDOT takes 255 for -1. */
+uint32_t cpu_features(void) {
+    volatile int8_t beyond = -1, most = 127; /* so that no compiler works it out itself */
+    v128_t dot = wasm_i32x4_relaxed_dot_i8x16_i7x16_add(
+        wasm_i8x16_splat(most), wasm_i8x16_splat(beyond), wasm_i32x4_splat(0));
+    return wasm_i32x4_extract_lane(dot, 0) != 2 * 32767 ? CPU_WASM_DOT : 0;
+}
+
 #else
 
 uint32_t cpu_features(void) {

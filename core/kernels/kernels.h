@@ -136,6 +136,7 @@ extern const struct tercet_kernels kernels_x86_avx512vnni;
 extern const struct tercet_kernels kernels_arm_neon_dotprod;
 extern const struct tercet_kernels kernels_wasm_simd128;
 extern const struct tercet_kernels kernels_wasm_relaxed;
+extern const struct tercet_kernels kernels_wasm_relaxed_dot;
 
 /* select.c: the compiled sets in rising order, from sources.cmake. NULL past the end. */
 const struct tercet_kernels *kernels_at(uint32_t index);

@@ -14,6 +14,32 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* ---- constants -----------------------------------------------------------------------------
+ * V8 builds a vector constant anew at each use, with three instructions, two of which move data
+ * between register files: masks that were constants cost a third of all time. A vector that was read
+ * from memory stays in a register, or is read again by one instruction. `volatile` hides the value. */
+ALWAYS_INLINE v128_t kept(const void *sixteen_bytes) {
+    return *(const volatile v128_t *)sixteen_bytes;
+}
+#define FOUR_TIMES(v)                                                                              \
+    { v, v, v, v }
+#define BYTES(v)                                                                                   \
+    { v, v, v, v, v, v, v, v, v, v, v, v, v, v, v, v }
+__attribute__((unused)) static const _Alignas(16) uint8_t bytes_03[16] = BYTES(0x03);
+__attribute__((unused)) static const _Alignas(16) uint8_t bytes_0C[16] = BYTES(0x0C);
+__attribute__((unused)) static const _Alignas(16) uint8_t bytes_7F[16] = BYTES(0x7F);
+/* The same for a float that stands in the text. */
+#define KEPT_F32(value)                                                                            \
+    ({                                                                                             \
+        static const _Alignas(16) float four_floats[4] = FOUR_TIMES(value);                        \
+        kept(four_floats);                                                                         \
+    })
+#define KEPT_I32(value)                                                                            \
+    ({                                                                                             \
+        static const _Alignas(16) int32_t four_words[4] = FOUR_TIMES(value);                       \
+        kept(four_words);                                                                          \
+    })
+
 /* ---- sixteen f32 lanes ------------------------------------------------------------------- */
 
 typedef struct lanes {
@@ -60,11 +86,11 @@ ALWAYS_INLINE void lanes_store_first(float *p, lanes v, uint32_t n) {
 /* Eight halves by one multiplication each: sign, exponent and mantissa moved into place are the
  * value times 2^-112, which is exact for subnormals too. Wrong for infinities and NaNs. */
 ALWAYS_INLINE void finite_halves(v128_t bits, v128_t *first, v128_t *second) {
-    const v128_t kept = wasm_i32x4_splat((int32_t)0x8FFFE000), factor = wasm_f32x4_splat(0x1p112f);
+    const v128_t moved = KEPT_I32((int32_t)0x8FFFE000), factor = KEPT_F32(0x1p112f);
     v128_t low = wasm_i32x4_shl(wasm_i32x4_extend_low_i16x8(bits), 13);
     v128_t high = wasm_i32x4_shl(wasm_i32x4_extend_high_i16x8(bits), 13);
-    *first = wasm_f32x4_mul(wasm_v128_and(low, kept), factor);
-    *second = wasm_f32x4_mul(wasm_v128_and(high, kept), factor);
+    *first = wasm_f32x4_mul(wasm_v128_and(low, moved), factor);
+    *second = wasm_f32x4_mul(wasm_v128_and(high, moved), factor);
 }
 
 /* Out of the way: real weights hold neither infinities nor NaNs. */
@@ -76,7 +102,7 @@ static __attribute__((noinline)) lanes lanes_of_any_half(const uint16_t *p) {
     return lanes_load(values);
 }
 ALWAYS_INLINE lanes lanes_load_half(const uint16_t *p) {
-    const v128_t exponent = wasm_i16x8_splat(0x7C00);
+    const v128_t exponent = KEPT_I32(0x7C007C00);
     v128_t a = wasm_v128_load(p), b = wasm_v128_load(p + 8);
     v128_t special = wasm_v128_or(wasm_i16x8_eq(wasm_v128_and(a, exponent), exponent),
                                   wasm_i16x8_eq(wasm_v128_and(b, exponent), exponent));
@@ -133,23 +159,23 @@ ALWAYS_INLINE lanes lanes_magnitude(lanes v) {
 
 /* math_exp, operation for operation. */
 ALWAYS_INLINE v128_t exp4(v128_t x) {
-    const v128_t shifter = wasm_f32x4_splat(MATH_EXP_SHIFTER);
-    v128_t shifted = wasm_f32x4_mul(x, wasm_f32x4_splat(MATH_EXP_LOG2_E));
+    const v128_t shifter = KEPT_F32(MATH_EXP_SHIFTER);
+    v128_t shifted = wasm_f32x4_mul(x, KEPT_F32(MATH_EXP_LOG2_E));
     shifted = wasm_f32x4_add(shifted, shifter);
     v128_t n = wasm_f32x4_sub(shifted, shifter);
-    v128_t r = wasm_f32x4_sub(x, wasm_f32x4_mul(n, wasm_f32x4_splat(MATH_EXP_LN2_HIGH)));
-    r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, wasm_f32x4_splat(MATH_EXP_LN2_LOW)));
-    v128_t p = wasm_f32x4_splat(MATH_EXP_C6);
-    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(MATH_EXP_C5));
-    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(MATH_EXP_C4));
-    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(MATH_EXP_C3));
-    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(MATH_EXP_C2));
+    v128_t r = wasm_f32x4_sub(x, wasm_f32x4_mul(n, KEPT_F32(MATH_EXP_LN2_HIGH)));
+    r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, KEPT_F32(MATH_EXP_LN2_LOW)));
+    v128_t p = KEPT_F32(MATH_EXP_C6);
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), KEPT_F32(MATH_EXP_C5));
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), KEPT_F32(MATH_EXP_C4));
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), KEPT_F32(MATH_EXP_C3));
+    p = wasm_f32x4_add(wasm_f32x4_mul(p, r), KEPT_F32(MATH_EXP_C2));
     p = wasm_f32x4_add(wasm_f32x4_mul(wasm_f32x4_mul(r, r), p), r);
-    p = wasm_f32x4_add(p, wasm_f32x4_splat(1.0f));
+    p = wasm_f32x4_add(p, KEPT_F32(1.0f));
     v128_t y = wasm_i32x4_add(p, wasm_i32x4_shl(shifted, 23));
-    y = wasm_v128_andnot(y, wasm_f32x4_lt(x, wasm_f32x4_splat(MATH_EXP_LEAST)));
-    v128_t infinite = wasm_f32x4_gt(x, wasm_f32x4_splat(MATH_EXP_MOST));
-    y = wasm_v128_bitselect(wasm_f32x4_splat(HUGE_VALF), y, infinite);
+    y = wasm_v128_andnot(y, wasm_f32x4_lt(x, KEPT_F32(MATH_EXP_LEAST)));
+    v128_t infinite = wasm_f32x4_gt(x, KEPT_F32(MATH_EXP_MOST));
+    y = wasm_v128_bitselect(KEPT_F32(HUGE_VALF), y, infinite);
     return wasm_v128_bitselect(y, x, wasm_f32x4_eq(x, x));
 }
 ALWAYS_INLINE lanes lanes_exp(lanes x) {
@@ -170,7 +196,7 @@ ALWAYS_INLINE float lanes_greatest(lanes v) {
 
 /* Half to even by the shifter, as portable does it; the integer is the difference of the bits. */
 ALWAYS_INLINE void lanes_store_codes(int8_t *p, lanes v) {
-    const v128_t shifter = wasm_f32x4_splat(MATH_EXP_SHIFTER);
+    const v128_t shifter = KEPT_F32(MATH_EXP_SHIFTER);
     v128_t n[4];
     for (uint32_t i = 0; i < 4; i++) {
         n[i] = wasm_i32x4_sub(wasm_f32x4_add(v.v[i], shifter), shifter);

@@ -12,6 +12,9 @@
  */
 #include "wasm_lanes.h"
 
+#define EIGHT_TIMES(v)                                                                             \
+    { v, v, v, v, v, v, v, v }
+
 /* ---- ternary ----------------------------------------------------------------------------- */
 
 /* For each tile eight 32-bit words: the even pairs of fields 0 to 3, then the odd pairs. */
@@ -34,11 +37,13 @@ ALWAYS_INLINE v128_t multiply_add(v128_t sum, v128_t codes, v128_t x) {
     return wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(codes, x));
 }
 
-ALWAYS_INLINE v128_t field_mask(uint32_t field) {
-    return wasm_i16x8_splat((int16_t)(3 << 2 * field));
-}
+/* One field of the low byte of each 16 bits. */
+static const _Alignas(16) uint16_t field_masks[4][8] = {EIGHT_TIMES(0x03), EIGHT_TIMES(0x0C),
+                                                        EIGHT_TIMES(0x30), EIGHT_TIMES(0xC0)};
 
 ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_t tiles) {
+    const v128_t mask[4] = {kept(field_masks[0]), kept(field_masks[1]), kept(field_masks[2]),
+                            kept(field_masks[3])};
     sums s = sums_splat(0);
     for (uint32_t tile = 0; tile < tiles; tile++) {
         const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
@@ -50,7 +55,7 @@ ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_
         for (uint32_t field = 0; field < 4; field++) {
             v128_t pair = wasm_v128_load32_splat(word + 2 * field);
             for (uint32_t q = 0; q < 4; q++) {
-                v128_t masked = wasm_v128_and(rows[q], field_mask(field));
+                v128_t masked = wasm_v128_and(rows[q], mask[field]);
                 s.v[q] = multiply_add(s.v[q], masked, pair);
             }
         }
@@ -60,7 +65,7 @@ ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_
         for (uint32_t field = 0; field < 4; field++) {
             v128_t pair = wasm_v128_load32_splat(word + 8 + 2 * field);
             for (uint32_t q = 0; q < 4; q++) {
-                v128_t masked = wasm_v128_and(rows[q], field_mask(field));
+                v128_t masked = wasm_v128_and(rows[q], mask[field]);
                 s.v[q] = multiply_add(s.v[q], masked, pair);
             }
         }
@@ -76,14 +81,16 @@ ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_
 typedef int16_t unpacked;
 enum { UNPACKED = 2 * 8 * 8 * 16 };
 ALWAYS_INLINE void unpack(const uint8_t *codes, uint32_t tiles, unpacked *out) {
+    const v128_t mask[4] = {kept(field_masks[0]), kept(field_masks[1]), kept(field_masks[2]),
+                            kept(field_masks[3])};
     for (uint32_t tile = 0; tile < tiles; tile++) {
         for (uint32_t q = 0; q < 4; q++) {
             v128_t rows = wasm_v128_load(codes + (size_t)tile * TILE_BYTES + 16 * q);
             v128_t odd = wasm_u16x8_shr(rows, 8);
             unpacked *to = out + (q / 2) * (UNPACKED / 2) + (size_t)tile * 128 + (q % 2) * 8;
             for (uint32_t field = 0; field < 4; field++) {
-                wasm_v128_store(to + field * 16, wasm_v128_and(rows, field_mask(field)));
-                wasm_v128_store(to + 64 + field * 16, wasm_v128_and(odd, field_mask(field)));
+                wasm_v128_store(to + field * 16, wasm_v128_and(rows, mask[field]));
+                wasm_v128_store(to + 64 + field * 16, wasm_v128_and(odd, mask[field]));
             }
         }
     }

@@ -119,18 +119,18 @@ test("progress: rising, from header to ready, with the source it comes from", li
 test("all four modules, forced, and the same text from each", limit, async () => {
   const page = await TestPage.open(browser, isolated);
   for (const [variant, threads, kernels] of [
-    ["simd128", 1, "wasm_simd128"],
-    ["simd128-threads", 2, "wasm_simd128"],
-    ["relaxed", 1, "wasm_relaxed"],
-    ["relaxed-threads", 2, "wasm_relaxed"],
-    ["simd128-threads", 1, "wasm_simd128"],
-    ["relaxed-threads", 12, "wasm_relaxed"],
+    ["simd128", 1, /^wasm_simd128$/],
+    ["simd128-threads", 2, /^wasm_simd128$/],
+    ["relaxed", 1, /^wasm_relaxed(_dot)?$/],
+    ["relaxed-threads", 2, /^wasm_relaxed(_dot)?$/],
+    ["simd128-threads", 1, /^wasm_simd128$/],
+    ["relaxed-threads", 12, /^wasm_relaxed(_dot)?$/],
   ]) {
     const options = { variant, threads };
     const { text, info } = await page.run(loadAndWrite, { prompt: PROMPT, options });
     assert.equal(info.variant, variant);
     assert.equal(info.threads, threads);
-    assert.equal(info.kernels, kernels);
+    assert.match(info.kernels, kernels);
     assert.deepEqual(info.notices, [], "all threads found room in the planned memory");
     assert.equal(text, expected.text, variant);
   }
