@@ -44,7 +44,7 @@ const placedHeaders = {
   "sys/auxv.h": /^core\/base\/cpu_features\.c$/,
   "immintrin.h": /^core\/kernels\/x86_\w+\.[ch]$/,
   "arm_neon.h": /^core\/kernels\/arm_\w+\.[ch]$/,
-  "wasm_simd128.h": /^core\/kernels\/wasm_\w+\.[ch]$/,
+  "wasm_simd128.h": /^core\/(kernels\/wasm_\w+\.[ch]|base\/cpu_features\.c)$/,
 };
 
 const isC = (file) => [".c", ".h"].includes(extname(file));
