@@ -82,7 +82,7 @@ static uint64_t seed_of(const char *shape, const struct writer_tensor *tensor) {
 }
 
 static bool is_table(uint32_t role) {
-    return role == ROLE_EMBEDDING || role == ROLE_HEAD;
+    return role == ROLE_EMBEDDING || role == ROLE_POSITION_EMBEDDING || role == ROLE_HEAD;
 }
 
 static tercet_status write_tensors(const struct synthetic_request *request,

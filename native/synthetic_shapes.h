@@ -20,7 +20,8 @@ struct synthetic_shape {
     const char *name;  /* of --shape */
     const char *about; /* one line for the help */
     struct container_config config;
-    double rope_ratio;     /* frequency[i] = ratio^i, ratio = base^(-2 / head_dim) */
+    double rope_ratio;     /* frequency[i] = ratio^i, ratio = base^(-2 / head_dim); 0: none */
+    uint32_t vector_type;  /* TENSOR_* of norms and biases */
     uint32_t linear_scale; /* SCALE_* of the ternary matrices of a layer */
     uint32_t table_type;   /* TENSOR_* of embedding and head */
     uint32_t table_scale;  /* SCALE_* of the same */

@@ -199,6 +199,8 @@ static bool is_norm_weight(const struct writer_tensor *tensor) {
     case ROLE_FFN_NORM:
     case ROLE_FFN_SUB_NORM:
     case ROLE_OUTPUT_NORM:
+    case ROLE_Q_NORM:
+    case ROLE_K_NORM:
         return true;
     default:
         return false;

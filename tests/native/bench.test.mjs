@@ -105,7 +105,8 @@ test("--context fills the context, several in one run", () => {
 test("every shape is listed with the size that its file has", () => {
   const { shapes, generator } = JSON.parse(succeed(["bench", "--shapes"]));
   const names = shapes.map(({ name }) => name);
-  for (const name of ["llama-729m", "bitnet-2b", "tiny"]) assert.ok(names.includes(name), name);
+  for (const name of ["llama-729m", "bitnet-2b", "gpt2-xl", "bonsai-1.7b", "tiny"])
+    assert.ok(names.includes(name), name);
   const help = succeed(["bench", "--help"]).replaceAll(/\s+/g, " ");
   for (const name of names) assert.ok(help.includes(name), `${name} is not in the help`);
   for (const { name, file_bytes } of shapes.filter(({ name }) => name.startsWith("tiny"))) {
@@ -115,7 +116,12 @@ test("every shape is listed with the size that its file has", () => {
     const info = succeedJson(["inspect", file]);
     assert.equal(info.name, `synthetic ${name}`);
     assert.equal(info.source, `random weights, generator ${generator}`);
+    assert.match(succeed(["verify", file]), /whole/);
+    const [result] = succeedJson(["bench", file, "--runs", "1", "--threads", "2"]).results;
+    assert.ok(result.decode_tokens_per_s > 0);
   }
+  // The seed's promise: GPT-2 XL, all of it ternary, with its tokenizer, in 375 MiB.
+  assert.ok(shapes.find(({ name }) => name === "gpt2-xl").file_bytes <= 375 * 2 ** 20);
 });
 
 test("a saved synthetic model is whole, is the one of memory, and the same at every run", () => {
@@ -133,27 +139,27 @@ test("a saved synthetic model is whole, is the one of memory, and the same at ev
   assert.deepEqual([saved.model, saved.synthetic], ["synthetic tiny", true]);
 });
 
-test("a synthetic model runs like any other: zeros, activations, text", () => {
-  const file = at("run.tercet");
-  succeed(["bench", "--shape", "tiny", "--save", file]);
-  const { ternary } = succeedJson(["inspect", file]);
-  const zeros = ternary.zeros / ternary.parameters;
-  assert.ok(zeros > 0.31 && zeros < 0.36, `${zeros} of the weights are zero`);
-  const { tokens } = succeedJson(["tokenize", file, "one tea not in it"]);
-  assert.ok(tokens.length < 14, "its merges join letters");
-  assert.equal(
-    succeed(["tokenize", file, "--decode", tokens.join(",")]).trim(),
-    "one tea not in it",
-  );
-  // A network whose activations blew up or vanished gives the same row whatever it is asked.
-  const rows = logits(file, ["--tokens", tokens.join(",")], 530);
-  assert.equal(rows.length, tokens.length);
-  for (const row of rows) {
-    assert.ok(row.every(Number.isFinite));
-    const size = Math.hypot(...row) / Math.sqrt(row.length);
-    assert.ok(size > 1 && size < 10, `logits of about ${size}`);
+test("synthetic models run like any other: zeros, activations, text", () => {
+  for (const shape of ["tiny", "tiny-gpt2", "tiny-bonsai"]) {
+    const file = at("run.tercet");
+    succeed(["bench", "--shape", shape, "--save", file]);
+    const { ternary } = succeedJson(["inspect", file]);
+    const zeros = ternary.zeros / ternary.parameters;
+    assert.ok(zeros > 0.31 && zeros < 0.36, `${zeros} of the weights are zero`);
+    const { tokens } = succeedJson(["tokenize", file, "one tea not in it"]);
+    assert.ok(tokens.length < 14, "its merges join letters");
+    const text = succeed(["tokenize", file, "--decode", tokens.join(",")]);
+    assert.equal(text.trim(), "one tea not in it");
+    // A network whose activations blew up or vanished gives the same row whatever it is asked.
+    const rows = logits(file, ["--tokens", tokens.join(",")], 530);
+    assert.equal(rows.length, tokens.length);
+    for (const row of rows) {
+      assert.ok(row.every(Number.isFinite));
+      const size = Math.hypot(...row) / Math.sqrt(row.length);
+      assert.ok(size > 1 && size < 10, `logits of about ${size}`);
+    }
+    assert.notDeepEqual([...rows[0]], [...rows[1]]);
   }
-  assert.notDeepEqual([...rows[0]], [...rows[1]]);
 });
 
 test("a deeper model of a shape says so", () => {
