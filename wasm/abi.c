@@ -92,9 +92,22 @@ static size_t padded(size_t bytes) {
     return (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
+static uint64_t memory_bytes(void) {
+    return (uint64_t)__builtin_wasm_memory_size(0) * 65536u;
+}
+
+/* emmalloc compares where a block would end without looking whether that wraps around 4 GiB, gives one that does, and has
+ * then written over the bottom of memory. Below 2 GiB nothing can wrap (and a planner's memory may still grow); above,
+ * what is taken already says what can be there. */
+static bool can_fit(uint64_t bytes) {
+    const uint64_t half = (uint64_t)1 << 31;
+    return taken_bytes + bytes <= (memory_bytes() > half ? memory_bytes() : half);
+}
+
 static void *take(void *opaque, size_t bytes) {
     (void)opaque;
-    void *block = padded(bytes) < bytes ? NULL : aligned_alloc(ALIGNMENT, padded(bytes));
+    bool possible = padded(bytes) >= bytes && can_fit(padded(bytes));
+    void *block = possible ? aligned_alloc(ALIGNMENT, padded(bytes)) : NULL;
     if (block != NULL)
         taken_bytes += padded(bytes) + BLOCK_OVERHEAD_BYTES;
     return block;
@@ -107,8 +120,8 @@ static void give(void *opaque, void *block, size_t bytes) {
 }
 
 static bool span_fits(uint32_t address, uint64_t bytes) {
-    uint64_t memory_bytes = (uint64_t)__builtin_wasm_memory_size(0) * 65536u;
-    return address != 0 && bytes <= memory_bytes && address <= memory_bytes - bytes;
+    uint64_t all = memory_bytes();
+    return address != 0 && bytes <= all && address <= all - bytes;
 }
 
 static bool words_fit(uint32_t address, uint64_t words) {
