@@ -44,15 +44,15 @@ export const contentSecurityPolicy = [
 ].join("; ");
 
 /** On every answer, errors too: a worker's script carries its own policy. */
-function commonHeaders(isolation) {
+function commonHeaders(isolation, contentPolicy) {
   const headers = {
-    "Content-Security-Policy": contentSecurityPolicy,
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     // Always ask again; the ETag makes that cheap. A stale module beside a new page would not run.
     "Cache-Control": "no-cache",
   };
+  if (contentPolicy !== null) headers["Content-Security-Policy"] = contentPolicy;
   if (isolation) {
     headers["Cross-Origin-Opener-Policy"] = "same-origin";
     headers["Cross-Origin-Embedder-Policy"] = "require-corp";
@@ -140,11 +140,17 @@ async function findFile(folder, parts) {
  * @param {object} [options]
  * @param {string} [options.root] folder to serve
  * @param {boolean} [options.isolation] send COOP and COEP
+ * @param {string | null} [options.contentPolicy] null sends none: for pages of others only
  * @param {(line: string) => void} [options.log] one line for each request
  * @returns {import("node:http").Server} not listening yet; see listen()
  */
-export function createServer({ root = site, isolation = true, log = () => {} } = {}) {
-  const headers = commonHeaders(isolation);
+export function createServer({
+  root = site,
+  isolation = true,
+  contentPolicy = contentSecurityPolicy,
+  log = () => {},
+} = {}) {
+  const headers = commonHeaders(isolation, contentPolicy);
 
   async function answer(request, response) {
     const refuse = (status, text, extra = {}) => {

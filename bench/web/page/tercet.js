@@ -1,0 +1,31 @@
+// tercet.js - Tercet's side of a visit: loads a model, writes a first token, measures. Runs in the page.
+
+import { load } from "/tercet/index.js";
+import { promptOf, secondsSince } from "./measures.js";
+
+export async function visit({ model, threads, context, promptTokens, decodeTokens, firstPrompt }) {
+  const began = performance.now();
+  const loaded = await load(model, { threads, context });
+  const loadSeconds = secondsSince(began);
+  const { info } = loaded;
+  const prompt = promptOf(firstPrompt, info.vocabulary);
+  const { result } = loaded.generate(prompt, { maxTokens: 1, temperature: 0, seed: 0 });
+  await result;
+  const firstTokenSeconds = secondsSince(began);
+  const speed = promptTokens > 0 ? await loaded.bench({ promptTokens, decodeTokens }) : null;
+  await loaded.dispose();
+  return {
+    loadSeconds,
+    firstTokenSeconds,
+    promptTokensPerSecond: speed?.promptTokensPerSecond ?? null,
+    decodeTokensPerSecond: speed?.decodeTokensPerSecond ?? null,
+    threads: info.threads,
+    variant: info.variant,
+    kernels: info.kernels,
+    source: info.source,
+    fileBytes: info.fileBytes,
+    sessionBytes: info.sessionBytes,
+    memoryBytes: info.memoryBytes,
+    notices: info.notices,
+  };
+}
