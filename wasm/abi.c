@@ -627,7 +627,39 @@ int32_t tercet_abi_session_reset(uint32_t handle, uint32_t keep) {
     return end(tercet_session_reset(session, keep), &error);
 }
 
-/* values: tokens, context, slice, bytes. */
+/* Keeps what the session has of these tokens already. values: how many those are. */
+int32_t tercet_abi_session_reuse(uint32_t handle, uint32_t tokens, uint32_t count) {
+    tercet_error error = start();
+    tercet_session *session = pointer_of(handle, KIND_SESSION);
+    if (session == NULL)
+        return refuse("this session is not open");
+    if (count != 0 && !words_fit(tokens, count))
+        return refuse("the tokens are not in memory");
+    size_t kept = 0;
+    tercet_status status = tercet_session_reuse(session, at_address(tokens), count, &kept);
+    put(0, kept);
+    return end(status, &error);
+}
+
+/* Most tokens of a prompt at once from now on; 0: as many as the session was made for. */
+int32_t tercet_abi_session_slice(uint32_t handle, uint32_t slice) {
+    tercet_error error = start();
+    tercet_session *session = pointer_of(handle, KIND_SESSION);
+    if (session == NULL)
+        return refuse("this session is not open");
+    return end(tercet_session_set_slice(session, slice, &error), &error);
+}
+
+/* As in tercet_session_options, from now on. */
+int32_t tercet_abi_session_speculation(uint32_t handle, uint32_t speculation) {
+    tercet_error error = start();
+    tercet_session *session = pointer_of(handle, KIND_SESSION);
+    if (session == NULL)
+        return refuse("this session is not open");
+    return end(tercet_session_set_speculation(session, speculation, &error), &error);
+}
+
+/* values: tokens, context, slice, bytes; 5 passes, drafted, accepted. */
 int32_t tercet_abi_session_info(uint32_t handle) {
     (void)start();
     const tercet_session *session = pointer_of(handle, KIND_SESSION);
@@ -639,6 +671,9 @@ int32_t tercet_abi_session_info(uint32_t handle) {
     put(1, info.context);
     put(2, info.slice);
     put(3, info.bytes);
+    put(5, info.passes);
+    put(6, info.drafted);
+    put(7, info.accepted);
     return TERCET_OK;
 }
 

@@ -114,19 +114,41 @@ void lookup_truncate(struct lookup *lookup, const uint32_t *history, uint32_t co
     lookup->guess.shared = 0;
 }
 
+/* How many of the first `count` guesses will come true before the first that does not, in units of 1/65536. */
+static uint64_t expected_tokens(const struct lookup_guess *guess, uint32_t count) {
+    uint64_t sum = 0, all_true = LOOKUP_ONE;
+    for (uint32_t i = 0; i < count; i++) {
+        all_true = all_true * guess->rate[class_of(guess->shared + i)] / LOOKUP_ONE;
+        sum += all_true;
+    }
+    return sum;
+}
+
+/* Kernels compute tokens by fours, so only whole fours are weighed: the one that is sampled and 3 or 7 drafted ones. */
+static uint32_t worthwhile(const struct lookup_guess *guess, uint32_t most,
+                           const uint16_t cost[2]) {
+    uint32_t best = 0;
+    uint64_t best_gain = LOOKUP_ONE + LOOKUP_ONE / 32; /* what hardly pays may cost in truth */
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t count = 4 * i + 3;
+        if (count > most)
+            break;
+        uint64_t gain = (LOOKUP_ONE + expected_tokens(guess, count)) * 100 / cost[i];
+        if (gain > best_gain) {
+            best = count;
+            best_gain = gain;
+        }
+    }
+    return best;
+}
+
 uint32_t lookup_draft(const struct lookup *lookup, uint32_t *history, uint32_t most,
-                      uint32_t cost) {
+                      const uint16_t cost[2]) {
     if (lookup->guess.source == 0)
         return 0;
-    uint32_t drafted = 0, probability = LOOKUP_ONE;
-    while (drafted < most) {
-        uint32_t rate = lookup->guess.rate[class_of(lookup->guess.shared + drafted)];
-        probability = (uint32_t)((uint64_t)probability * rate / LOOKUP_ONE);
-        if (probability < cost)
-            break;
-        /* The place may run into the draft itself: a text that repeats its last tokens over and over. */
-        history[lookup->count + drafted] = history[lookup->guess.source + drafted];
-        drafted++;
-    }
-    return drafted;
+    uint32_t count = cost == NULL ? most : worthwhile(&lookup->guess, most, cost);
+    /* The place may run into the draft itself: a text that repeats its last tokens over and over. */
+    for (uint32_t i = 0; i < count; i++)
+        history[lookup->count + i] = history[lookup->guess.source + i];
+    return count;
 }

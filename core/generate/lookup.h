@@ -47,8 +47,10 @@ void lookup_truncate(struct lookup *lookup, const uint32_t *history, uint32_t co
 /* Forgets what was learned of guesses. */
 void lookup_forget_rates(struct lookup *lookup);
 
-/* Writes up to `most` expected tokens behind the text, at history[lookup->count]..., and returns how many: as long as the
- * probability that all of them come true is above `cost`, what one more token in a pass costs as a share of a pass. */
-uint32_t lookup_draft(const struct lookup *lookup, uint32_t *history, uint32_t most, uint32_t cost);
+/* Writes expected tokens behind the text, at history[lookup->count]..., and returns how many: as many as give the most
+ * tokens in a unit of time, up to `most`. cost: what a pass over 4 and over 8 tokens takes, in percent of a pass over
+ * one (kernels.h); NULL: always `most`, if anything is expected. */
+uint32_t lookup_draft(const struct lookup *lookup, uint32_t *history, uint32_t most,
+                      const uint16_t cost[2]);
 
 #endif

@@ -101,6 +101,8 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
     session->forward.cancel = &session->cancel;
     session->slice = session->slice_most;
     session->speculation = options->speculation;
+    session->speculation_most =
+        options->speculation == 0 ? SESSION_SPECULATION_DEFAULT : options->speculation;
     if (session->forward.logits_rows > 1)
         lookup_clear(&session->lookup);
     sampler_clear(&session->sampler);
@@ -206,8 +208,10 @@ static void append_text(struct tercet_session *session, uint32_t token) {
 
 /* Ends the draft at what would end the text. */
 static uint32_t draft(struct tercet_session *session, uint32_t *next, uint32_t most) {
-    uint32_t cost = session->speculation == 0 ? session->forward.kernels->draft_cost : 0;
-    uint32_t drafted = lookup_draft(&session->lookup, session->history, most, cost);
+    bool from_memory = session->model->file.data_bytes >= SESSION_CACHED_BYTES;
+    const uint16_t *cost = session->forward.kernels->pass_cost[from_memory ? 1 : 0];
+    uint32_t drafted = lookup_draft(&session->lookup, session->history, most,
+                                    session->speculation == 0 ? cost : NULL);
     for (uint32_t i = 0; i < drafted; i++)
         if (is_stop_token(&session->model->file.container.config, next[i]))
             return i;
@@ -340,10 +344,10 @@ tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
 
 tercet_status session_set_speculation(struct tercet_session *session, uint32_t speculation,
                                       tercet_error *error) {
-    if (speculation > session->forward.logits_rows)
+    if (speculation > session->speculation_most)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, speculation,
                            "speculation of %u tokens, but the session was made for at most %u",
-                           speculation, session->forward.logits_rows);
+                           speculation, session->speculation_most);
     session->speculation = speculation;
     return TERCET_OK;
 }

@@ -13,6 +13,8 @@
 
 #define SESSION_SLICE_DEFAULT 32u
 #define SESSION_SLICE_MAX 512u
+/* Packed weights of fewer bytes are taken to be in a cache. */
+#define SESSION_CACHED_BYTES (32u << 20)
 /* Most tokens of one step: the one that was sampled and those drafted behind it. Each has a row of logits. */
 #define SESSION_SPECULATION_DEFAULT 8u
 #define SESSION_SPECULATION_MAX 16u
@@ -22,8 +24,9 @@ struct tercet_session {
     void *block;
     uint64_t block_bytes;
     uint32_t context;
-    uint32_t slice_most;  /* as the session was made */
-    uint32_t slice;       /* of a prompt, now */
+    uint32_t slice_most; /* as the session was made */
+    uint32_t slice;      /* of a prompt, now */
+    uint32_t speculation_most;
     uint32_t speculation; /* as tercet_session_options says, now */
     struct forward forward;
     struct sampler sampler;

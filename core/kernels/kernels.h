@@ -70,9 +70,9 @@ struct tercet_kernels {
     const char *name;
     /* cpu_features bits (base/cpu_features.h) that must all be there. */
     uint32_t needs;
-    /* What one more token in a pass over a few tokens costs, in 1/65536 of a pass over one; 0 inherits. Decides how much is
-     * drafted (generate/lookup.h), never a result. */
-    uint32_t draft_cost;
+    /* What a pass over 4 and over 8 tokens takes, in percent of a pass over one; [0] weights in a cache, [1] weights from
+     * memory. 0 inherits. Decides how much is drafted (generate/lookup.h), never a result. */
+    uint16_t pass_cost[2][2];
 
     /* x: [count][x_stride] f32 -> activations (count, columns set by the caller). Per token:
      *   m = max|x| by "a > m ? a : m" from +0 (a NaN is passed over); m = m > 1e-5f ? m : 1e-5f; s = 127.0f / m;

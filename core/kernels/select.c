@@ -55,7 +55,8 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     INHERIT(gelu);
     INHERIT(add);
 #undef INHERIT
-    whole.draft_cost = set->draft_cost != 0 ? set->draft_cost : below->draft_cost;
+    if (set->pass_cost[0][0] == 0)
+        memcpy(whole.pass_cost, below->pass_cost, sizeof whole.pass_cost);
     return whole;
 }
 

@@ -116,6 +116,7 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
 const struct tercet_kernels kernels_x86_avx2 = {
     .name = "x86_avx2",
     .needs = CPU_AVX2,
+    .pass_cost = {{330, 620}, {200, 350}},
     .quantise = quantise,
     .ternary_matmul = ternary_matmul,
     .int8_matmul = int8_matmul,

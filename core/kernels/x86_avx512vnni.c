@@ -297,6 +297,7 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
 const struct tercet_kernels kernels_x86_avx512vnni = {
     .name = "x86_avx512vnni",
     .needs = CPU_AVX2 | CPU_AVX512_VNNI,
+    .pass_cost = {{350, 620}, {170, 240}},
     .quantise = quantise,
     .ternary_matmul = ternary_matmul,
     .int8_matmul = int8_matmul,

@@ -125,6 +125,46 @@ test("logits: rows of a slice are those of single tokens, and the golden argmax"
   module.ok("destroy", rows);
 });
 
+test("a second prompt keeps what it shares with the first; slices and drafts as wide as told", async () => {
+  const { module, session } = await open(file, { context: 64, slice: 4 });
+  const first = module.tokens([1, 5, 6, 7, 8]);
+  assert.equal(module.ok("session_prefill", session, first.address, 5, 0, 0), 4);
+  assert.equal(module.ok("session_logits", session), 0, "not the end of the prompt");
+  assert.equal(module.ok("session_prefill", session, first.address + 16, 1, 0, 0), 1);
+  assert.equal(module.ok("session_reuse", session, first.address, 5), 5);
+  const second = module.tokens([1, 5, 6, 9]);
+  assert.equal(module.ok("session_reuse", session, second.address, 4), 3);
+  assert.equal(module.ok("session_info", session), 3);
+  module.ok("session_slice", session, 2);
+  assert.equal(module.ok("session_prefill", session, first.address, 5, 0, 0), 2);
+  assert.equal(module.call("session_slice", session, 5), BAD_ARGUMENT);
+  assert.equal(module.call("session_speculation", session, 9), BAD_ARGUMENT);
+
+  module.ok("session_sampling", session, 0, 0, 1, 0, 1, 64, 0n);
+  const generate = (speculation) => {
+    module.ok("session_speculation", session, speculation);
+    module.ok("session_reset", session, 0);
+    const words = module.tokens([1, 5, 6, 7, 1, 5, 6, 7]);
+    for (let done = 0; done < 8;)
+      done += module.ok("session_prefill", session, words.address + 4 * done, 8 - done, 0, 0);
+    const tokens = [];
+    while (tokens.length < 40 && module.call("session_step", session) === OK)
+      tokens.push(module.value(0));
+    return tokens;
+  };
+  const plain = generate(1);
+  module.ok("session_info", session);
+  assert.deepEqual(
+    [5, 6, 7].map((at) => module.value(at)),
+    [plain.length, 0, 0],
+  );
+  assert.deepEqual(generate(8), plain);
+  module.ok("session_info", session);
+  const [passes, drafted, accepted] = [5, 6, 7].map((at) => module.value(at));
+  assert.ok(drafted > 0 && accepted <= drafted);
+  assert.equal(passes + accepted, 2 * plain.length);
+});
+
 test("text and tokens, there and back; too little room says how much is needed", async () => {
   const { module, model } = await open();
   const sentence = "One morning Tom went to the store";
@@ -203,6 +243,9 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
     ["session_text", (h) => [h, 0]],
     ["session_logits", (h) => [h]],
     ["session_reset", (h) => [h, 0]],
+    ["session_reuse", (h) => [h, 0, 0]],
+    ["session_slice", (h) => [h, 0]],
+    ["session_speculation", (h) => [h, 0]],
     ["session_info", (h) => [h]],
     ["session_cancel_flag", (h) => [h]],
     ["destroy", (h) => [h]],
@@ -286,6 +329,7 @@ test("addresses that are not in memory, or not aligned, are refused", async () =
       module.call("session_prefill", session, tokens.address, 3, address || 4, 0x7fffffff),
       BAD_ARGUMENT,
     );
+    assert.equal(module.call("session_reuse", session, address & ~3, count), BAD_ARGUMENT, about);
     assert.equal(module.call("engine_create", 1, address, count), BAD_ARGUMENT, about);
   }
   assert.equal(module.call("session_prefill", session, tokens.address + 1, 1, 0, 0), BAD_ARGUMENT);

@@ -76,6 +76,66 @@ test("sampling options and seeds are the native twin's", limit, async () => {
   }
 });
 
+test("drafting changes no token; how much came true is told", limit, async () => {
+  const prompt = "Tom ran to the house. Tom ran to the house. Tom ran to the";
+  const results = await page.run(async (prompt) => {
+    const all = [];
+    for (const speculation of ["off", "auto", 2, 8]) {
+      const options = { temperature: 0, maxTokens: 100, speculation };
+      const result = await model.generate(prompt, options).result;
+      all.push({ tokens: result.tokens, ...result.speculation });
+    }
+    return all;
+  }, prompt);
+  const native = runNatively(["-p", prompt, "-n", 100, "--temperature", 0]);
+  for (const { tokens, passes, acceptedTokens } of results) {
+    assert.deepEqual(tokens, native.tokens);
+    // The last step may have ended the text; drafts may reach past it.
+    assert.equal(passes + acceptedTokens, tokens.length);
+  }
+  const [off, , , forced] = results;
+  assert.deepEqual([off.draftedTokens, off.acceptance], [0, 0]);
+  assert.ok(forced.draftedTokens > 0);
+  assert.equal(forced.acceptance, forced.acceptedTokens / forced.draftedTokens);
+  for (const speculation of [0, 1, 9, 2.5, "on"]) {
+    const code = await page.run((speculation) => {
+      try {
+        model.generate("a", { speculation });
+        return "no failure";
+      } catch (error) {
+        return error.code;
+      }
+    }, speculation);
+    assert.equal(code, "BAD_ARGUMENT", String(speculation));
+  }
+});
+
+test("a second turn computes only what is new, and says so", limit, async () => {
+  for (const where of [page, plainPage]) {
+    const turns = await where.run(async (prompt) => {
+      const fresh = await tercet.load("/model.tercet");
+      const options = { seed: 3, maxTokens: 20 };
+      const first = await fresh.generate(prompt, options).result;
+      const longer = [...(await fresh.tokenize(prompt, { addBeginning: true })), ...first.tokens];
+      const second = await fresh.generate(longer, options).result;
+      const other = await fresh.generate("Something else", options).result;
+      const again = await fresh.generate(longer, options).result;
+      await fresh.dispose();
+      return { first, second, other, again, promptLength: longer.length };
+    }, PROMPT);
+    const { first, second, other, again, promptLength } = turns;
+    assert.equal(first.reusedTokens, 0);
+    assert.equal(second.promptTokens, promptLength);
+    // Whether the session holds exactly these tokens, or the text ended with one that is not computed.
+    assert.ok(promptLength - second.reusedTokens <= 1, `${second.reusedTokens}/${promptLength}`);
+    assert.ok(other.reusedTokens <= 1); // the beginning of the text
+    assert.equal(again.reusedTokens, other.reusedTokens);
+    assert.deepEqual(again.tokens, second.tokens);
+    const alone = runNatively(["-p", "Something else", "-n", 20, "--seed", 3]);
+    assert.deepEqual(other.tokens, alone.tokens);
+  }
+});
+
 test("the largest seed; a random one that is told and repeats", limit, async () => {
   const results = await page.run(async (prompt) => {
     const write = async (seed) => {

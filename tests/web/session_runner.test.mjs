@@ -20,7 +20,6 @@ const { TercetError } = await importSource("errors");
 
 test("no memory for a long prompt is a prompt that is too long, counted in bytes", async () => {
   const module = {
-    resetSession() {},
     setSampling() {},
     tokenize() {
       throw new TercetError("OUT_OF_MEMORY", "made by the test");

@@ -26,6 +26,8 @@ export type * from "./types.js";
 export type Source = string | URL | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
 const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
+/** What the worker's session has room for: SESSION_SPECULATION_DEFAULT of the core. */
+const SPECULATION_MOST = 8;
 const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 };
 
 /**
@@ -263,6 +265,8 @@ function abortedResult(seed: bigint): GenerateResult {
     tokens: [],
     finishReason: "aborted",
     promptTokens: 0,
+    reusedTokens: 0,
+    speculation: { passes: 0, draftedTokens: 0, acceptedTokens: 0, acceptance: 0 },
     timings: { promptSeconds: 0, decodeSeconds: 0, timeToFirstTokenSeconds: 0, tokensPerSecond: 0 },
     seed,
   };
@@ -383,6 +387,7 @@ function generateMessage(
     maxTokens,
     seed = randomSeed(),
     stop = [],
+    speculation = "auto",
     addBeginning = true,
     parseSpecial = true,
   } = options;
@@ -402,6 +407,7 @@ function generateMessage(
     sampling: samplingOf(options),
     seed: seedValue(seed),
     maxTokens: maxTokens ?? null,
+    speculation: speculationValue(speculation),
     stop: stopTexts,
     addBeginning,
     parseSpecial,
@@ -427,6 +433,16 @@ function samplingOf(options: GenerateOptions): Partial<Sampling> {
     sampling[name] = value;
   }
   return sampling;
+}
+
+function speculationValue(speculation: "auto" | "off" | number): number {
+  if (speculation === "auto") return 0;
+  if (speculation === "off") return 1;
+  requireThat(
+    Number.isInteger(speculation) && speculation >= 2 && speculation <= SPECULATION_MOST,
+    `speculation is "auto", "off", or an integer from 2 to ${SPECULATION_MOST}`,
+  );
+  return speculation;
 }
 
 function seedValue(seed: number | bigint): bigint {

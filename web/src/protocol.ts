@@ -42,6 +42,8 @@ export interface GenerateMessage {
   sampling: Partial<Sampling>;
   seed: bigint;
   maxTokens: number | null;
+  /** As the core has it: 0 automatic, 1 off, else most tokens at once. */
+  speculation: number;
   stop: string[];
   addBeginning: boolean;
   parseSpecial: boolean;

@@ -5,8 +5,14 @@ import { TercetError } from "./errors.js";
 import type { GenerateMessage } from "./protocol.js";
 import { yieldToMessages, type RunControl } from "./run_control.js";
 import { StopText } from "./stop_text.js";
-import type { BenchResult, FinishReason, GenerateResult, Sampling } from "./types.js";
-import type { Handle, ModelFacts, WasmModule } from "./wasm_module.js";
+import type {
+  BenchResult,
+  FinishReason,
+  GenerateResult,
+  Sampling,
+  SpeculationResult,
+} from "./types.js";
+import type { Handle, ModelFacts, StepCounts, WasmModule } from "./wasm_module.js";
 
 /** Without shared memory a cancel is seen between slices only, so a slice shall not take longer. */
 const SLICE_SECONDS = 0.04;
@@ -66,7 +72,6 @@ export class SessionRunner {
       emit(piece);
     };
 
-    module.resetSession(session);
     const sampling: Sampling = { ...facts.sampling, ...message.sampling };
     module.setSampling(session, sampling, message.seed);
     const prompt =
@@ -79,7 +84,9 @@ export class SessionRunner {
         "the prompt is empty, and this model has no token to begin with",
       );
 
-    const promptSeconds = await this.#prefill(prompt, control);
+    module.setSpeculation(session, message.speculation);
+    const before = module.stepCounts(session);
+    const { seconds: promptSeconds, reused } = await this.#prefill(prompt, control);
     const most = message.maxTokens ?? Infinity;
     let finishReason: FinishReason = "length";
     let decodeSeconds = 0;
@@ -116,6 +123,8 @@ export class SessionRunner {
       tokens,
       finishReason,
       promptTokens: prompt.length,
+      reusedTokens: reused,
+      speculation: speculationSince(before, module.stepCounts(session)),
       timings: {
         promptSeconds,
         decodeSeconds,
@@ -168,7 +177,9 @@ export class SessionRunner {
     );
     module.resetSession(session);
     module.setSampling(session, { ...facts.sampling, temperature: 0 }, 0n);
-    const promptSeconds = await this.#prefill(prompt, control);
+    // Every token is to cost a pass.
+    module.setSpeculation(session, 1);
+    const { seconds: promptSeconds } = await this.#prefill(prompt, control);
     throwIfStopped(control);
     let decodeSeconds = 0;
     for (let done = 0; done < decodeTokens;) {
@@ -221,18 +232,25 @@ export class SessionRunner {
     }
   }
 
-  /** Computes the prompt, as far as it is not stopped; returns the seconds that it took. */
-  async #prefill(prompt: Uint32Array, control: RunControl): Promise<number> {
+  /**
+   * Computes the prompt, as far as it is not stopped, behind what the session has of it already from an earlier text: a
+   * second turn costs only what is new.
+   */
+  async #prefill(
+    prompt: Uint32Array,
+    control: RunControl,
+  ): Promise<{ seconds: number; reused: number }> {
     const { module, session } = this.#open;
     this.#requireUsable(prompt);
     const source = module.createTokens(prompt);
     let seconds = 0;
     try {
-      for (let done = 0; done < prompt.length && !control.aborted;) {
-        const left = prompt.length - done;
-        const count = Math.min(left, this.#sliceTokens());
+      const reused = module.reuse(session, source.address, prompt.length);
+      for (let done = reused; done < prompt.length && !control.aborted;) {
+        module.setSlice(session, this.#sliceTokens());
         const begin = performance.now();
-        const taken = module.prefill(session, source.address + done * 4, count);
+        // All that is left, though a slice is taken: so the core knows when the last one comes, whose logits count.
+        const taken = module.prefill(session, source.address + done * 4, prompt.length - done);
         const took = secondsSince(begin);
         seconds += took;
         if (taken !== null && taken > 0) {
@@ -241,10 +259,11 @@ export class SessionRunner {
         }
         await yieldToMessages();
       }
+      return { seconds, reused };
     } finally {
       module.destroy(source.handle);
+      module.setSlice(session, 0);
     }
-    return seconds;
   }
 
   /** What does not fit is refused as a whole, before anything is computed. */
@@ -284,6 +303,17 @@ export class SessionRunner {
       }
     }
   }
+}
+
+function speculationSince(before: StepCounts, after: StepCounts): SpeculationResult {
+  const drafted = after.drafted - before.drafted;
+  const accepted = after.accepted - before.accepted;
+  return {
+    passes: after.passes - before.passes,
+    draftedTokens: drafted,
+    acceptedTokens: accepted,
+    acceptance: drafted > 0 ? accepted / drafted : 0,
+  };
 }
 
 function takeFloats(count: number): Float32Array {

@@ -129,6 +129,12 @@ export interface GenerateOptions extends Partial<Sampling> {
   signal?: AbortSignal;
   /** Called for each piece; then nobody needs to iterate. */
   onToken?: (piece: string) => void;
+  /**
+   * Tokens that are likely to follow, because the same words stand earlier in the text, are computed along with each
+   * token: the text is the same, only sooner there. "auto" (default) where it is likely to pay, "off", or always up to so
+   * many tokens at once (2 to 8).
+   */
+  speculation?: "auto" | "off" | number;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
   addBeginning?: boolean;
   /** Recognise special tokens such as <|im_end|> written in the prompt; default true, as in the native twin. */
@@ -152,6 +158,16 @@ export interface GenerateTimings {
   tokensPerSecond: number;
 }
 
+export interface SpeculationResult {
+  /** Times that the network was gone through for the tokens of the text. */
+  passes: number;
+  draftedTokens: number;
+  /** Drafted tokens that came true, each of which saved a pass. */
+  acceptedTokens: number;
+  /** acceptedTokens by draftedTokens; 0 when nothing was drafted. */
+  acceptance: number;
+}
+
 export interface GenerateResult {
   /** All pieces together. */
   text: string;
@@ -159,6 +175,9 @@ export interface GenerateResult {
   tokens: number[];
   finishReason: FinishReason;
   promptTokens: number;
+  /** Of these, the ones that were computed for an earlier text already: the longest common beginning. */
+  reusedTokens: number;
+  speculation: SpeculationResult;
   timings: GenerateTimings;
   /** The seed that was used: repeats the text. */
   seed: bigint;

@@ -93,6 +93,12 @@ const STATUS_NAMES = new Map<number, StatusName>(
   Object.entries(STATUS).map(([name, value]) => [value, name as StatusName]),
 );
 
+export interface StepCounts {
+  passes: number;
+  drafted: number;
+  accepted: number;
+}
+
 export class WasmModule {
   readonly variant: Variant;
   /** null once it is closed. */
@@ -389,6 +395,28 @@ export class WasmModule {
 
   resetSession(session: Handle): void {
     this.#call("session_reset", session, 0);
+  }
+
+  /** Keeps what the session has of the tokens that lie at `address`; returns how many those are. */
+  reuse(session: Handle, address: number, count: number): number {
+    this.#call("session_reuse", session, address, count);
+    return this.#value(0);
+  }
+
+  /** Most tokens of a prompt at once from now on; 0 = as many as the session was made for. */
+  setSlice(session: Handle, tokens: number): void {
+    this.#call("session_slice", session, tokens);
+  }
+
+  /** Most tokens that a step computes; 0 = automatic, 1 = no drafts. */
+  setSpeculation(session: Handle, tokens: number): void {
+    this.#call("session_speculation", session, tokens);
+  }
+
+  /** Since the session was made. */
+  stepCounts(session: Handle): StepCounts {
+    this.#call("session_info", session);
+    return { passes: this.#value(5), drafted: this.#value(6), accepted: this.#value(7) };
   }
 
   sessionInfo(session: Handle): { context: number; slice: number; bytes: number } {
