@@ -164,11 +164,13 @@ static int run_pack(const struct pack_options *options, bool as_json, bool quiet
 int command_pack(int argc, char **argv) {
     static const char *const quantize_words[] = {"none", "absmean", NULL};
     static const char *const dense_words[] = {"no", "f16", "f32", "q8", NULL};
-    static const char *const table_words[] = {"exact", "f16", "f32", "q8", NULL};
+    static const char *const table_words[] = {"exact", "f16", "f32", "q8", "ternary", NULL};
+    static const char *const vector_words[] = {"f32", "f16", NULL};
     static const char *const group_words[] = {"0", "64", "128", NULL};
     static const uint32_t group_columns[] = {0, 64, 128};
-    const char *quantize = NULL, *dense = NULL, *embedding = NULL, *group = NULL;
-    uint32_t quantize_index = 0, dense_index = 0, embedding_index = 0, group_index = 0, top_k = 0;
+    const char *quantize = NULL, *dense = NULL, *embedding = NULL, *vectors = NULL, *group = NULL;
+    uint32_t quantize_index = 0, dense_index = 0, embedding_index = 0, vectors_index = 0,
+             group_index = 0, top_k = 0;
     bool as_json = false, quiet = false, top_k_given = false;
     struct pack_options options;
     pack_options_init(&options);
@@ -176,7 +178,8 @@ int command_pack(int argc, char **argv) {
         {"SOURCE",
          "A Hugging Face folder: config.json,\n"
          "model.safetensors or its shards, and\n"
-         "tokenizer.json or tokenizer.model.",
+         "tokenizer.json, tokenizer.model, or vocab.json\n"
+         "and merges.txt.",
          &options.source, true},
     };
     const struct argument arguments[] = {
@@ -191,9 +194,12 @@ int command_pack(int argc, char **argv) {
                       "Keep the linear layers dense, as f16, f32 or q8:\n"
                       "the reference path."),
         argument_text("embedding", 0, &embedding, "TYPE",
-                      "Embedding and output head as f16, f32 or q8.\n"
-                      "exact (the default): f16 where that loses\n"
-                      "nothing, else f32."),
+                      "Embeddings and output head as f16, f32, q8 or\n"
+                      "ternary (absmean if they are not on the grid).\n"
+                      "exact (the default): the smallest of ternary,\n"
+                      "f16 and f32 that loses nothing."),
+        argument_text("vectors", 0, &vectors, "TYPE",
+                      "Norms and biases as f32 (the default) or f16."),
         argument_text("group", 0, &group, "64|128",
                       "One scale for so many columns of a row (default:\n"
                       "as few scales as are exact)."),
@@ -213,9 +219,9 @@ int command_pack(int argc, char **argv) {
         .usage = "SOURCE -o FILE [OPTIONS]",
         .summary =
             "Packs a model with ternary weights into one file, reads the file back and proves\n"
-            "that no weight was changed. Understands Llama-style and BitNet b1.58 models,\n"
-            "packed four weights a byte (both conventions of weight_scale) or in full\n"
-            "precision on the ternary grid.",
+            "that no weight was changed. Understands Llama-style, Qwen3, BitNet b1.58 and\n"
+            "GPT-2 models, packed four weights a byte (both conventions of weight_scale) or in\n"
+            "full precision on the ternary grid.",
         .details =
             "What cannot be packed without loss is refused with the name of the tensor; what\n"
             "Tercet cannot run right is refused with the name of the feature.",
@@ -235,6 +241,7 @@ int command_pack(int argc, char **argv) {
     if (!choose_word("quantize", quantize, quantize_words, &quantize_index) ||
         !choose_word("dense", dense, dense_words, &dense_index) ||
         !choose_word("embedding", embedding, table_words, &embedding_index) ||
+        !choose_word("vectors", vectors, vector_words, &vectors_index) ||
         !choose_word("group", group, group_words, &group_index)) {
         return EXIT_CODE_USAGE;
     }
@@ -244,6 +251,7 @@ int command_pack(int argc, char **argv) {
     options.quantize = (enum pack_quantize)quantize_index;
     options.dense = (enum pack_dense)dense_index;
     options.embedding = (enum pack_table)embedding_index;
+    options.vectors = (enum pack_vectors)vectors_index;
     options.group = group_columns[group_index];
     options.top_k = top_k_given ? (int32_t)top_k : -1;
     options.progress = show_progress;

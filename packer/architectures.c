@@ -15,18 +15,47 @@
 #define CONFIG_FILE "config.json"
 #define CONFIG_FILE_BYTES_MAX (16u << 20)
 
+/* How config.json calls what every model has. */
+struct config_keys {
+    const char *layers, *hidden, *inner, *heads, *context, *activation, *norm_epsilon;
+};
+
+static const struct config_keys llama_keys = {
+    "num_hidden_layers",       "hidden_size", "intermediate_size", "num_attention_heads",
+    "max_position_embeddings", "hidden_act",  "rms_norm_eps"};
+static const struct config_keys gpt2_keys = {
+    "n_layer",           "n_embd", "n_inner", "n_head", "n_positions", "activation_function",
+    "layer_norm_epsilon"};
+
+#define GPT2_FLAGS                                                                                 \
+    (CONFIG_FLAG_LAYER_NORMS | CONFIG_FLAG_LEARNED_POSITIONS | CONFIG_FLAG_QKV_BIASES |            \
+     CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES)
+
 /* The classes whose forward pass is ours, and the model_type of each. */
 static const struct family {
     const char *class_name, *model_type;
-    uint32_t family;
-    const char *activation; /* hidden_act when config.json has none */
-    double norm_epsilon;    /* rms_norm_eps likewise */
+    uint32_t family, flags;
+    const char *activation; /* where config.json has none */
+    double norm_epsilon;    /* likewise */
+    bool tied;              /* tie_word_embeddings likewise */
+    const struct config_keys *keys;
+    const struct source_naming *naming;
 } families[] = {
-    {"LlamaForCausalLM", "llama", FAMILY_LLAMA, "silu", 1e-6},
-    {"MistralForCausalLM", "mistral", FAMILY_LLAMA, "silu", 1e-6},
-    {"BitNetForCausalLM", "bitnet", FAMILY_BITNET, "relu2", 1e-5},
+    {"LlamaForCausalLM", "llama", FAMILY_LLAMA, 0, "silu", 1e-6, false, &llama_keys,
+     &source_naming_llama},
+    {"MistralForCausalLM", "mistral", FAMILY_LLAMA, 0, "silu", 1e-6, false, &llama_keys,
+     &source_naming_llama},
+    {"Qwen2ForCausalLM", "qwen2", FAMILY_LLAMA, CONFIG_FLAG_QKV_BIASES, "silu", 1e-6, false,
+     &llama_keys, &source_naming_llama},
+    {"Qwen3ForCausalLM", "qwen3", FAMILY_QWEN3, CONFIG_FLAG_QK_NORMS, "silu", 1e-6, false,
+     &llama_keys, &source_naming_llama},
+    {"GPT2LMHeadModel", "gpt2", FAMILY_GPT2, GPT2_FLAGS, "gelu_new", 1e-5, true, &gpt2_keys,
+     &source_naming_gpt2},
+    {"BitNetForCausalLM", "bitnet", FAMILY_BITNET, 0, "relu2", 1e-5, false, &llama_keys,
+     &source_naming_llama},
     /* 1bitLLM's own class; its model_type is "llama", so the class decides. */
-    {"BitnetForCausalLM", "bitnet", FAMILY_BITNET, "silu", 1e-5},
+    {"BitnetForCausalLM", "bitnet", FAMILY_BITNET, 0, "silu", 1e-5, false, &llama_keys,
+     &source_naming_llama},
 };
 #define FAMILIES (sizeof families / sizeof families[0])
 
@@ -57,7 +86,8 @@ static tercet_status find_family(const struct json_document *document, const str
     if (*family == NULL || (type != NULL && !type_known)) {
         return tercet_fail(
             error, TERCET_UNSUPPORTED_SOURCE, 0,
-            "models of type %s (class %s) cannot be packed: llama, mistral and bitnet can",
+            "models of type %s (class %s) cannot be packed: llama, mistral, qwen2, qwen3, bitnet "
+            "and gpt2 can",
             type != NULL ? type : "unknown", class_name != NULL ? class_name : "unknown");
     }
     return TERCET_OK;
@@ -79,14 +109,22 @@ static tercet_status read_size(const struct json_document *document, const char 
     return TERCET_OK;
 }
 
-static tercet_status read_heads(const struct json_document *document,
+static tercet_status read_heads(const struct json_document *document, const struct family *family,
                                 struct container_config *config, tercet_error *error) {
-    TERCET_TRY(read_size(document, "num_attention_heads", JSON_REQUIRED, LIMIT_HEADS,
-                         &config->heads, error));
+    TERCET_TRY(read_size(document, family->keys->heads, JSON_REQUIRED, LIMIT_HEADS, &config->heads,
+                         error));
     config->kv_heads = config->heads;
+    config->head_dim = config->hidden / config->heads;
+    if (family->family ==
+        FAMILY_GPT2) { /* has no other heads, and c_attn's shape is checked later */
+        return config->hidden % config->heads == 0 && config->head_dim % 2 == 0
+                   ? TERCET_OK
+                   : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                                 "%s: %u heads do not divide a width of %u into even parts",
+                                 document->file, config->heads, config->hidden);
+    }
     TERCET_TRY(read_size(document, "num_key_value_heads", JSON_OPTIONAL, LIMIT_HEADS,
                          &config->kv_heads, error));
-    config->head_dim = config->hidden / config->heads;
     TERCET_TRY(
         read_size(document, "head_dim", JSON_OPTIONAL, LIMIT_HEAD_DIM, &config->head_dim, error));
     if (config->heads % config->kv_heads != 0) {
@@ -109,34 +147,59 @@ static tercet_status read_heads(const struct json_document *document,
 static tercet_status read_activation(const struct json_document *document,
                                      const struct family *family, struct container_config *config,
                                      tercet_error *error) {
-    const char *activation = family->activation;
-    TERCET_TRY(
-        json_get_string(document, document->root, "hidden_act", JSON_OPTIONAL, &activation, error));
-    if (strcmp(activation, "silu") == 0 || strcmp(activation, "swish") == 0) {
-        config->activation = ACTIVATION_SILU;
-    } else if (strcmp(activation, "relu2") == 0) {
-        config->activation = ACTIVATION_RELU2;
-    } else {
-        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           "%s: \"hidden_act\" %s is not supported: silu and relu2 are",
-                           document->file, activation);
+    static const struct {
+        const char *name;
+        uint32_t activation;
+        bool gate;
+    } known[] = {
+        {"silu", ACTIVATION_SILU, true},
+        {"swish", ACTIVATION_SILU, true},
+        {"relu2", ACTIVATION_RELU2, true},
+        {"gelu_new", ACTIVATION_GELU, false},
+        {"gelu_pytorch_tanh", ACTIVATION_GELU, false},
+    };
+    const char *name = family->activation, *key = family->keys->activation;
+    bool gate = family->family != FAMILY_GPT2;
+    TERCET_TRY(json_get_string(document, document->root, key, JSON_OPTIONAL, &name, error));
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(name, known[i].name) == 0 && known[i].gate == gate) {
+            config->activation = known[i].activation;
+            return TERCET_OK;
+        }
     }
-    return TERCET_OK;
+    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                       "%s: \"%s\" %s is not supported here: %s", document->file, key, name,
+                       gate ? "silu and relu2 are" : "gelu_new is");
 }
 
 /* Features that change the forward pass and that the container cannot say. */
 static tercet_status refuse_unknown_features(const struct json_document *document,
                                              const struct container_config *config,
                                              tercet_error *error) {
-    static const char *const flags[] = {"attention_bias", "mlp_bias"};
+    /* GPT-2's variants; reorder_and_upcast_attn only chooses a precision. */
+    static const struct {
+        const char *key;
+        bool expected;
+    } switches[] = {{"scale_attn_weights", true},
+                    {"scale_attn_by_inverse_layer_idx", false},
+                    {"add_cross_attention", false}};
     uint32_t window = UINT32_MAX;
-    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-        bool set = false;
-        TERCET_TRY(json_get_bool(document, document->root, flags[i], JSON_OPTIONAL, &set, error));
-        if (set) {
+    bool windowed = true;
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        bool value = switches[i].expected;
+        TERCET_TRY(
+            json_get_bool(document, document->root, switches[i].key, JSON_OPTIONAL, &value, error));
+        if (value != switches[i].expected) {
             return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                               "%s: \"%s\" true is not supported", document->file, flags[i]);
+                               "%s: \"%s\" %s is not supported", document->file, switches[i].key,
+                               value ? "true" : "false");
         }
+    }
+    /* Qwen's files name a window and say that it is not used. */
+    TERCET_TRY(json_get_bool(document, document->root, "use_sliding_window", JSON_OPTIONAL,
+                             &windowed, error));
+    if (!windowed) {
+        return TERCET_OK;
     }
     TERCET_TRY(json_get_u32(document, document->root, "sliding_window", JSON_OPTIONAL, UINT32_MAX,
                             &window, error));
@@ -148,31 +211,48 @@ static tercet_status refuse_unknown_features(const struct json_document *documen
     return TERCET_OK;
 }
 
+/* Biases that config.json switches on; those of a family's own are in its row. */
+static tercet_status read_biases(const struct json_document *document,
+                                 struct container_config *config, tercet_error *error) {
+    bool attention = false, ffn = false;
+    TERCET_TRY(json_get_bool(document, document->root, "attention_bias", JSON_OPTIONAL, &attention,
+                             error));
+    TERCET_TRY(json_get_bool(document, document->root, "mlp_bias", JSON_OPTIONAL, &ffn, error));
+    config->flags |= attention ? CONFIG_FLAG_QKV_BIASES | CONFIG_FLAG_O_BIAS : 0u;
+    config->flags |= ffn ? CONFIG_FLAG_FFN_BIASES : 0u;
+    return TERCET_OK;
+}
+
 static tercet_status read_shape(const struct json_document *document, const struct family *family,
                                 struct container_config *config, double *context,
                                 tercet_error *error) {
+    const struct config_keys *keys = family->keys;
+    bool learned = (config->flags & CONFIG_FLAG_LEARNED_POSITIONS) != 0;
     double epsilon = family->norm_epsilon;
-    TERCET_TRY(read_size(document, "num_hidden_layers", JSON_REQUIRED, LIMIT_LAYERS,
-                         &config->layers, error));
     TERCET_TRY(
-        read_size(document, "hidden_size", JSON_REQUIRED, LIMIT_HIDDEN, &config->hidden, error));
-    TERCET_TRY(read_size(document, "intermediate_size", JSON_REQUIRED, LIMIT_INNER, &config->inner,
-                         error));
-    TERCET_TRY(read_heads(document, config, error));
-    TERCET_TRY(read_size(document, "max_position_embeddings", JSON_REQUIRED, UINT32_MAX,
-                         &config->context, error));
+        read_size(document, keys->layers, JSON_REQUIRED, LIMIT_LAYERS, &config->layers, error));
+    TERCET_TRY(
+        read_size(document, keys->hidden, JSON_REQUIRED, LIMIT_HIDDEN, &config->hidden, error));
+    config->inner = 4 * config->hidden; /* GPT-2's, whose files rarely say it */
+    TERCET_TRY(read_size(document, keys->inner,
+                         family->family == FAMILY_GPT2 ? JSON_OPTIONAL : JSON_REQUIRED, LIMIT_INNER,
+                         &config->inner, error));
+    TERCET_TRY(read_heads(document, family, config, error));
+    TERCET_TRY(read_size(document, keys->context, JSON_REQUIRED,
+                         learned ? LIMIT_CONTEXT : UINT32_MAX, &config->context, error));
     *context = config->context;
     if (config->context > LIMIT_CONTEXT) {
         config->context = LIMIT_CONTEXT; /* a shorter context runs the same model */
     }
-    TERCET_TRY(
-        json_get_number(document, document->root, "rms_norm_eps", JSON_OPTIONAL, &epsilon, error));
+    TERCET_TRY(json_get_number(document, document->root, keys->norm_epsilon, JSON_OPTIONAL,
+                               &epsilon, error));
     config->norm_epsilon = (float)epsilon;
     if (!(config->norm_epsilon >= LEAST_POSITIVE_F32 &&
           config->norm_epsilon <= LIMIT_NORM_EPSILON)) {
-        return tercet_fail(error, TERCET_BAD_SOURCE, 0, "%s: \"rms_norm_eps\" is out of range",
-                           document->file);
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0, "%s: \"%s\" is out of range",
+                           document->file, keys->norm_epsilon);
     }
+    TERCET_TRY(read_biases(document, config, error));
     TERCET_TRY(read_activation(document, family, config, error));
     return refuse_unknown_features(document, config, error);
 }
@@ -237,30 +317,42 @@ static tercet_status read_beginning_token(const struct json_document *document,
     return TERCET_OK;
 }
 
+static tercet_status read_rotation(const struct json_document *document, double context,
+                                   struct architecture *architecture, tercet_error *error) {
+    uint32_t head_dim = architecture->config.head_dim;
+    architecture->rope_scale = 1;
+    if ((architecture->config.flags & CONFIG_FLAG_LEARNED_POSITIONS) != 0) {
+        return TERCET_OK;
+    }
+    architecture->rope_frequencies = malloc(head_dim / 2 * sizeof(double));
+    if (architecture->rope_frequencies == NULL) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
+                           "no memory for the rotation frequencies");
+    }
+    return rope_frequencies_read(document, head_dim, context, architecture->rope_frequencies,
+                                 &architecture->rope_scale, error);
+}
+
 static tercet_status read_document(const char *folder, const struct json_document *document,
                                    const struct safetensors *source,
                                    struct architecture *architecture, tercet_error *error) {
     struct container_config *config = &architecture->config;
-    struct tensor_rules rules = {SOURCE_PLAIN, document, NULL, false};
+    struct tensor_rules rules = {.quantization = SOURCE_PLAIN, .document = document};
     const struct family *family;
     double context;
     TERCET_TRY(find_family(document, &family, error));
     (void)snprintf(architecture->class_name, sizeof architecture->class_name, "%s",
                    family->class_name);
     config->family = family->family;
+    config->flags = family->flags;
+    rules.naming = family->naming;
+    rules.tied = family->tied;
     TERCET_TRY(read_shape(document, family, config, &context, error));
     TERCET_TRY(read_quantization(document, &rules, error));
     TERCET_TRY(json_get_bool(document, document->root, "tie_word_embeddings", JSON_OPTIONAL,
                              &rules.tied, error));
     architecture->quantization = rules.quantization;
-    architecture->rope_frequencies = malloc(config->head_dim / 2 * sizeof(double));
-    if (architecture->rope_frequencies == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
-                           "no memory for the rotation frequencies");
-    }
-    TERCET_TRY(rope_frequencies_read(document, config->head_dim, context,
-                                     architecture->rope_frequencies, &architecture->rope_scale,
-                                     error));
+    TERCET_TRY(read_rotation(document, context, architecture, error));
     TERCET_TRY(source_tensors_list(source, &rules, config, &architecture->tensors,
                                    &architecture->tensor_count, error));
     TERCET_TRY(read_beginning_token(document, architecture, error));

@@ -21,8 +21,11 @@ enum source_quantization {
 struct planned_tensor {
     uint32_t stage, role;
     uint32_t rows, columns; /* logical; a vector has 1 row */
-    bool linear;            /* one of the seven matrices of a layer */
-    bool keep_dense;        /* modules_to_not_convert lists it */
+    bool linear;            /* one of the matrices of a layer */
+    bool transposed;        /* the source holds it as [columns, source_outputs] */
+    uint32_t source_outputs,
+        source_first; /* rows (of a vector: values) that the source's tensor has, and the first of ours */
+    bool keep_dense; /* modules_to_not_convert lists it */
     const struct safetensors_tensor *weight;
     const struct safetensors_tensor *weight_scale; /* of a packed linear, else NULL */
 };
@@ -30,7 +33,7 @@ struct planned_tensor {
 struct architecture {
     struct container_config config; /* activation_bits is the packer's choice */
     double rope_scale;
-    double *rope_frequencies; /* head_dim / 2 */
+    double *rope_frequencies; /* head_dim / 2; NULL with learned positions */
     uint32_t beginning_token; /* bos_token_id or TERCET_NO_TOKEN */
     enum source_quantization quantization;
     struct planned_tensor *tensors; /* in (stage, role) order */
@@ -39,7 +42,7 @@ struct architecture {
 };
 
 /* `source` must outlive the result. FILE_NOT_FOUND (no config.json), BAD_SOURCE (a tensor is missing or of another shape),
- * UNSUPPORTED_SOURCE (another family, biases, anything left over), LIMIT_EXCEEDED, OUT_OF_MEMORY. After a failure there is
+ * UNSUPPORTED_SOURCE (another family, anything left over), LIMIT_EXCEEDED, OUT_OF_MEMORY. After a failure there is
  * nothing to free. */
 tercet_status architecture_read(const char *folder, const struct safetensors *source,
                                 struct architecture *architecture, tercet_error *error);

@@ -222,8 +222,10 @@ static void count_tensor(struct packing *packing, uint32_t index, uint64_t bytes
         report->ternary_weights += weights;
         report->ternary_zeros += packing->proof.zeros;
         report->ternary_bytes += bytes;
-        report->layer[planned->stage - 1].weights += weights;
-        report->layer[planned->stage - 1].zeros += packing->proof.zeros;
+        if (planned->linear) {
+            report->layer[planned->stage - 1].weights += weights;
+            report->layer[planned->stage - 1].zeros += packing->proof.zeros;
+        }
     }
 }
 

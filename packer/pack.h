@@ -9,7 +9,14 @@
 
 enum pack_quantize { PACK_QUANTIZE_NONE = 0, PACK_QUANTIZE_ABSMEAN = 1 };
 enum pack_dense { PACK_DENSE_NO = 0, PACK_DENSE_F16 = 1, PACK_DENSE_F32 = 2, PACK_DENSE_Q8 = 3 };
-enum pack_table { PACK_TABLE_EXACT = 0, PACK_TABLE_F16 = 1, PACK_TABLE_F32 = 2, PACK_TABLE_Q8 = 3 };
+enum pack_table {
+    PACK_TABLE_EXACT = 0,
+    PACK_TABLE_F16 = 1,
+    PACK_TABLE_F32 = 2,
+    PACK_TABLE_Q8 = 3,
+    PACK_TABLE_TERNARY = 4
+};
+enum pack_vectors { PACK_VECTORS_F32 = 0, PACK_VECTORS_F16 = 1 };
 
 struct pack_options {
     const char *source;      /* folder with config.json, *.safetensors, tokenizer files */
@@ -17,7 +24,9 @@ struct pack_options {
     enum pack_quantize quantize;
     enum pack_dense dense;
     enum pack_table
-        embedding;  /* embedding and head; EXACT: f16 where every value is exact in f16, else f32 */
+        embedding; /* embeddings and head; EXACT: ternary where they are on the grid, else f16 where
+                      every value is exact in f16, else f32; TERNARY: quantised by absmean if need be */
+    enum pack_vectors vectors; /* norms and biases */
     uint32_t group; /* 0: one scale a tensor; 64 or 128: groups (on-grid and absmean sources) */
     float temperature, top_p,
         min_p;     /* sampling defaults to store; negative: from generation_config.json */
@@ -33,7 +42,7 @@ struct pack_layer_report {
 
 struct pack_report {
     uint32_t layers;
-    struct pack_layer_report *layer; /* [layers], ternary weights only; pack_report_free */
+    struct pack_layer_report *layer; /* [layers], their ternary matrices only; pack_report_free */
     uint64_t ternary_weights, ternary_zeros, ternary_bytes; /* bytes with scales and padding */
     uint64_t parameters;
     uint64_t source_bytes; /* of the safetensors files */

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows of a transposed matrix that are read together: a column of the source then gives some hundred bytes a read. */
+#define BLOCK_ROWS 256u
+
 static uint32_t element_bytes(enum safetensors_dtype dtype) {
     return dtype == SAFETENSORS_F32 ? 4 : dtype == SAFETENSORS_U8 ? 1 : 2;
 }
@@ -78,8 +81,8 @@ tercet_status source_matrix_open(const struct safetensors *source,
     if (matrix->packed) {
         TERCET_TRY(read_scale(matrix, quantization, error));
     }
-    matrix->bytes =
-        malloc((size_t)SOURCE_ROWS_MAX * planned->columns * element_bytes(planned->weight->dtype));
+    matrix->bytes = malloc((size_t)(planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) *
+                           planned->columns * element_bytes(planned->weight->dtype));
     if (matrix->bytes == NULL) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
                            planned->weight->name);
@@ -141,6 +144,44 @@ static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t f
     return TERCET_OK;
 }
 
+/* The block of rows that begins at `first`: from each row of the source a run of values. */
+static tercet_status read_block(struct source_matrix *matrix, uint32_t first, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    size_t size = element_bytes(planned->weight->dtype);
+    uint32_t rows = planned->rows - first < BLOCK_ROWS ? planned->rows - first : BLOCK_ROWS;
+    matrix->block_rows = 0;
+    for (uint32_t c = 0; c < planned->columns; c++) {
+        uint64_t at = (uint64_t)c * planned->source_outputs + planned->source_first + first;
+        TERCET_TRY(safetensors_read(matrix->source, planned->weight, at * size,
+                                    matrix->bytes + (size_t)c * rows * size, rows * size, error));
+    }
+    matrix->block_first = first;
+    matrix->block_rows = rows;
+    return TERCET_OK;
+}
+
+static tercet_status read_transposed(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                     float *values, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    size_t size = element_bytes(planned->weight->dtype);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = first + i;
+        if (row < matrix->block_first || row - matrix->block_first >= matrix->block_rows) {
+            TERCET_TRY(read_block(matrix, row, error));
+        }
+        const uint8_t *from = matrix->bytes + (row - matrix->block_first) * size;
+        for (uint32_t c = 0; c < planned->columns; c++) {
+            float value = decode_element(planned->weight->dtype,
+                                         from + (size_t)c * matrix->block_rows * size);
+            if (!isfinite(value)) {
+                return bad_element(matrix, row, c, "a value that is no finite number", error);
+            }
+            values[(size_t)i * planned->columns + c] = value;
+        }
+    }
+    return TERCET_OK;
+}
+
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     const struct safetensors_tensor *weight = matrix->planned->weight;
@@ -149,7 +190,12 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     if (matrix->packed) {
         return read_packed_values(matrix, first, count, values, error);
     }
-    TERCET_TRY(safetensors_read(matrix->source, weight, (uint64_t)first * row_bytes, matrix->bytes,
+    if (matrix->planned->transposed) {
+        return read_transposed(matrix, first, count, values, error);
+    }
+    /* A vector that is a part of a longer one begins at its value, not at a row. */
+    uint64_t start = (uint64_t)first * row_bytes + (uint64_t)matrix->planned->source_first * size;
+    TERCET_TRY(safetensors_read(matrix->source, weight, start, matrix->bytes,
                                 (size_t)count * row_bytes, error));
     for (size_t i = 0; i < (size_t)count * columns; i++) {
         values[i] = decode_element(weight->dtype, matrix->bytes + i * size);

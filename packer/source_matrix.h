@@ -14,7 +14,9 @@ struct source_matrix {
     const struct planned_tensor *planned;
     bool packed; /* U8 codes: trits are exact, and `scale` is theirs */
     float scale;
-    uint8_t *bytes; /* SOURCE_ROWS_MAX rows as stored */
+    uint8_t *
+        bytes; /* SOURCE_ROWS_MAX rows as stored; of a transposed matrix `block_rows` rows, column by column */
+    uint32_t block_first, block_rows; /* which those are; 0 rows: none yet */
 };
 
 /* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), OUT_OF_MEMORY. After a

@@ -12,57 +12,18 @@
 #define NAME_BYTES 96u
 #define COMPARE_BYTES 65536u
 
-/* Sizes that a shape can ask for. */
-enum side { SIDE_ONE, SIDE_HIDDEN, SIDE_INNER, SIDE_QUERY, SIDE_KEY, SIDE_VOCABULARY };
-
-struct tensor_name {
-    uint32_t role;
-    enum side rows, columns;
-    bool linear;
-    const char *name;       /* of a layer: what follows "model.layers.N." */
-    const char *other_name; /* as 1bitLLM's checkpoints call it; NULL if there is no other */
-};
-
-/* In rising role order, as the container wants them. */
-static const struct tensor_name layer_tensors[] = {
-    {ROLE_ATTENTION_NORM, SIDE_ONE, SIDE_HIDDEN, false, "input_layernorm.weight", NULL},
-    {ROLE_Q, SIDE_QUERY, SIDE_HIDDEN, true, "self_attn.q_proj.weight", NULL},
-    {ROLE_K, SIDE_KEY, SIDE_HIDDEN, true, "self_attn.k_proj.weight", NULL},
-    {ROLE_V, SIDE_KEY, SIDE_HIDDEN, true, "self_attn.v_proj.weight", NULL},
-    {ROLE_ATTENTION_SUB_NORM, SIDE_ONE, SIDE_QUERY, false, "self_attn.attn_sub_norm.weight",
-     "self_attn.inner_attn_ln.weight"},
-    {ROLE_O, SIDE_HIDDEN, SIDE_QUERY, true, "self_attn.o_proj.weight", NULL},
-    {ROLE_FFN_NORM, SIDE_ONE, SIDE_HIDDEN, false, "post_attention_layernorm.weight", NULL},
-    {ROLE_GATE, SIDE_INNER, SIDE_HIDDEN, true, "mlp.gate_proj.weight", NULL},
-    {ROLE_UP, SIDE_INNER, SIDE_HIDDEN, true, "mlp.up_proj.weight", NULL},
-    {ROLE_FFN_SUB_NORM, SIDE_ONE, SIDE_INNER, false, "mlp.ffn_sub_norm.weight",
-     "mlp.ffn_layernorm.weight"},
-    {ROLE_DOWN, SIDE_HIDDEN, SIDE_INNER, true, "mlp.down_proj.weight", NULL},
-};
-#define LAYER_TENSORS (sizeof layer_tensors / sizeof layer_tensors[0])
-
-static const struct tensor_name embedding_tensor = {
-    ROLE_EMBEDDING, SIDE_VOCABULARY, SIDE_HIDDEN, false, "model.embed_tokens.weight", NULL};
-static const struct tensor_name norm_tensor = {ROLE_OUTPUT_NORM,    SIDE_ONE, SIDE_HIDDEN, false,
-                                               "model.norm.weight", NULL};
-static const struct tensor_name head_tensor = {ROLE_HEAD, SIDE_VOCABULARY,  SIDE_HIDDEN,
-                                               false,     "lm_head.weight", NULL};
-
-/* Buffers that some files carry along: computed from the configuration, never learned. */
-static const char *const ignorable_endings[] = {".rotary_emb.inv_freq", ".rotary_emb.cos_cached",
-                                                ".rotary_emb.sin_cached", ".masked_bias",
-                                                ".causal_mask"};
-
 struct tensor_list {
     const struct safetensors *source;
     const struct tensor_rules *rules;
     struct container_config *config;
-    bool *used; /* of each source tensor */
+    const struct source_naming *naming;
+    const char *prefix; /* of this source's names */
+    bool *used;         /* of each source tensor */
     struct planned_tensor *tensors;
     uint32_t count;
 };
 
-static uint32_t side_size(const struct container_config *config, enum side side) {
+static uint32_t side_size(const struct container_config *config, enum source_side side) {
     switch (side) {
     case SIDE_HIDDEN:
         return config->hidden;
@@ -72,6 +33,10 @@ static uint32_t side_size(const struct container_config *config, enum side side)
         return config->heads * config->head_dim;
     case SIDE_KEY:
         return config->kv_heads * config->head_dim;
+    case SIDE_HEAD:
+        return config->head_dim;
+    case SIDE_CONTEXT:
+        return config->context;
     case SIDE_VOCABULARY:
         return config->vocabulary;
     default:
@@ -170,9 +135,9 @@ static tercet_status check_type(const struct safetensors_tensor *tensor, tercet_
 }
 
 static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
-                                const struct tensor_name *kind, const char *name,
+                                const struct source_name *kind, const char *name,
                                 tercet_error *error) {
-    uint32_t index;
+    uint32_t index, parts = kind->parts > 0 ? kind->parts : 1;
     struct planned_tensor *planned = &list->tensors[list->count];
     if (!safetensors_find(list->source, name, &index)) {
         return missing_tensor(name, error);
@@ -185,28 +150,47 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
     planned->columns = side_size(list->config, kind->columns);
     planned->linear = kind->linear;
     planned->weight = list->source->tensors[index];
+    planned->transposed = kind->linear && list->naming->transposed;
+    planned->source_outputs = (kind->rows == SIDE_ONE ? planned->columns : planned->rows) * parts;
+    planned->source_first = planned->source_outputs / parts * kind->part;
     planned->keep_dense = kind->linear && is_not_converted(list->rules, planned->weight->name);
-    if (kind->linear && planned->weight->dtype == SAFETENSORS_U8) {
+    if (kind->linear && !planned->transposed && planned->weight->dtype == SAFETENSORS_U8) {
         TERCET_TRY(check_packed(list, planned, error));
         TERCET_TRY(check_type(planned->weight_scale, error));
     } else {
         TERCET_TRY(check_type(planned->weight, error));
-        if (!has_shape(planned->weight, planned->rows, planned->columns, kind->rows == SIDE_ONE)) {
-            return wrong_shape(planned->weight, planned->rows, planned->columns, error);
+        uint32_t rows = planned->source_outputs, columns = planned->columns;
+        if (kind->rows == SIDE_ONE) {
+            rows = 1;
+            columns = planned->source_outputs;
+        } else if (planned->transposed) {
+            rows = planned->columns;
+            columns = planned->source_outputs;
+        }
+        if (!has_shape(planned->weight, rows, columns, kind->rows == SIDE_ONE)) {
+            return wrong_shape(planned->weight, rows, columns, error);
         }
     }
     list->count++;
     return TERCET_OK;
 }
 
+static void model_tensor_name(const struct tensor_list *list, const struct source_name *kind,
+                              char name[NAME_BYTES]) {
+    (void)snprintf(name, NAME_BYTES, "%s%s", kind->role == ROLE_HEAD ? "" : list->prefix,
+                   kind->name);
+}
+
 /* "model.layers.3.mlp.ffn_sub_norm.weight", or its other name where only that is there. */
 static void layer_tensor_name(const struct tensor_list *list, uint32_t layer,
-                              const struct tensor_name *kind, char name[NAME_BYTES]) {
+                              const struct source_name *kind, char name[NAME_BYTES]) {
+    const char *layers = list->naming->layers;
     uint32_t index;
-    (void)snprintf(name, NAME_BYTES, "model.layers.%u.%s", layer, kind->name);
+    (void)snprintf(name, NAME_BYTES, "%s%s%u.%s", list->prefix, layers, layer, kind->name);
     if (kind->other_name != NULL && !safetensors_find(list->source, name, &index)) {
         char other[NAME_BYTES];
-        (void)snprintf(other, sizeof other, "model.layers.%u.%s", layer, kind->other_name);
+        (void)snprintf(other, sizeof other, "%s%s%u.%s", list->prefix, layers, layer,
+                       kind->other_name);
         if (safetensors_find(list->source, other, &index)) {
             memcpy(name, other, sizeof other);
         }
@@ -214,16 +198,27 @@ static void layer_tensor_name(const struct tensor_list *list, uint32_t layer,
 }
 
 static tercet_status add_layer(struct tensor_list *list, uint32_t layer, tercet_error *error) {
-    for (size_t i = 0; i < LAYER_TENSORS; i++) {
-        const struct tensor_name *kind = &layer_tensors[i];
+    for (size_t i = 0; i < list->naming->layer_count; i++) {
+        const struct source_name *kind = &list->naming->layer[i];
         char name[NAME_BYTES];
-        if (kind->other_name != NULL && (list->config->flags & CONFIG_FLAG_SUB_NORMS) == 0) {
+        if (kind->flag != 0 && (list->config->flags & kind->flag) == 0) {
             continue;
         }
         layer_tensor_name(list, layer, kind, name);
         TERCET_TRY(add_tensor(list, layer + 1, kind, name, error));
     }
     return TERCET_OK;
+}
+
+/* A tensor of the input or the output; one without a name is none of this family. */
+static tercet_status add_model_tensor(struct tensor_list *list, uint32_t stage,
+                                      const struct source_name *kind, tercet_error *error) {
+    char name[NAME_BYTES];
+    if (kind->name == NULL) {
+        return TERCET_OK;
+    }
+    model_tensor_name(list, kind, name);
+    return add_tensor(list, stage, kind, name, error);
 }
 
 /* A head that config.json ties must be the embedding again: otherwise one of the two would be lost. */
@@ -256,10 +251,11 @@ static tercet_status check_tied_head(const struct tensor_list *list,
 
 /* Whether the head is the embedding. */
 static tercet_status decide_head(struct tensor_list *list, tercet_error *error) {
+    char embedding_name[NAME_BYTES];
     uint32_t head, embedding;
-    bool there = safetensors_find(list->source, head_tensor.name, &head);
-    if (there && list->rules->tied &&
-        safetensors_find(list->source, embedding_tensor.name, &embedding)) {
+    bool there = safetensors_find(list->source, list->naming->head.name, &head);
+    model_tensor_name(list, &list->naming->embedding, embedding_name);
+    if (there && list->rules->tied && safetensors_find(list->source, embedding_name, &embedding)) {
         TERCET_TRY(check_tied_head(list, list->source->tensors[embedding],
                                    list->source->tensors[head], error));
         list->used[head] = true;
@@ -272,9 +268,11 @@ static tercet_status decide_head(struct tensor_list *list, tercet_error *error) 
 
 /* The vocabulary is what the embedding has rows for: vocab_size is known to be wrong in converted files. */
 static tercet_status read_vocabulary(struct tensor_list *list, tercet_error *error) {
+    char name[NAME_BYTES];
     uint32_t index;
-    if (!safetensors_find(list->source, embedding_tensor.name, &index)) {
-        return missing_tensor(embedding_tensor.name, error);
+    model_tensor_name(list, &list->naming->embedding, name);
+    if (!safetensors_find(list->source, name, &index)) {
+        return missing_tensor(name, error);
     }
     const struct safetensors_tensor *embedding = list->source->tensors[index];
     if (embedding->rank != 2 || embedding->shape[0] == 0) {
@@ -290,11 +288,12 @@ static tercet_status read_vocabulary(struct tensor_list *list, tercet_error *err
 
 /* Sub-norms are found by their presence in the first layer; each further layer must then have them too. */
 static void find_sub_norms(struct tensor_list *list) {
-    for (size_t i = 0; i < LAYER_TENSORS; i++) {
+    for (size_t i = 0; i < list->naming->layer_count; i++) {
+        const struct source_name *kind = &list->naming->layer[i];
         char name[NAME_BYTES];
         uint32_t index;
-        if (layer_tensors[i].other_name != NULL) {
-            layer_tensor_name(list, 0, &layer_tensors[i], name);
+        if (kind->flag == CONFIG_FLAG_SUB_NORMS) {
+            layer_tensor_name(list, 0, kind, name);
             if (safetensors_find(list->source, name, &index)) {
                 list->config->flags |= CONFIG_FLAG_SUB_NORMS;
             }
@@ -306,8 +305,8 @@ static tercet_status refuse_leftovers(const struct tensor_list *list, tercet_err
     for (uint32_t i = 0; i < list->source->tensor_count; i++) {
         const char *name = list->source->tensors[i]->name;
         bool known = list->used[i];
-        for (size_t j = 0; j < sizeof ignorable_endings / sizeof ignorable_endings[0]; j++) {
-            known = known || ends_with(name, ignorable_endings[j]);
+        for (const char *const *ending = list->naming->ignorable; *ending != NULL; ending++) {
+            known = known || ends_with(name, *ending);
         }
         if (!known) {
             return tercet_fail(
@@ -318,21 +317,36 @@ static tercet_status refuse_leftovers(const struct tensor_list *list, tercet_err
     return TERCET_OK;
 }
 
+static void find_prefix(struct tensor_list *list) {
+    char name[NAME_BYTES];
+    uint32_t index;
+    if (list->naming->optional_prefix == NULL) {
+        return;
+    }
+    (void)snprintf(name, sizeof name, "%s%s", list->naming->optional_prefix,
+                   list->naming->embedding.name);
+    if (safetensors_find(list->source, name, &index)) {
+        list->prefix = list->naming->optional_prefix;
+    }
+}
+
 static tercet_status fill_list(struct tensor_list *list, tercet_error *error) {
     TERCET_TRY(read_vocabulary(list, error));
     TERCET_TRY(decide_head(list, error));
     if (list->config->family == FAMILY_BITNET) {
         find_sub_norms(list);
     }
-    TERCET_TRY(add_tensor(list, 0, &embedding_tensor, embedding_tensor.name, error));
+    uint32_t output = list->config->layers + 1;
+    TERCET_TRY(add_model_tensor(list, 0, &list->naming->embedding, error));
+    TERCET_TRY(add_model_tensor(list, 0, &list->naming->positions, error));
     for (uint32_t layer = 0; layer < list->config->layers; layer++) {
         TERCET_TRY(add_layer(list, layer, error));
     }
-    TERCET_TRY(add_tensor(list, list->config->layers + 1, &norm_tensor, norm_tensor.name, error));
+    TERCET_TRY(add_model_tensor(list, output, &list->naming->output_norm, error));
     if ((list->config->flags & CONFIG_FLAG_TIED_HEAD) == 0) {
-        TERCET_TRY(
-            add_tensor(list, list->config->layers + 1, &head_tensor, head_tensor.name, error));
+        TERCET_TRY(add_model_tensor(list, output, &list->naming->head, error));
     }
+    TERCET_TRY(add_model_tensor(list, output, &list->naming->output_norm_bias, error));
     return refuse_leftovers(list, error);
 }
 
@@ -340,11 +354,14 @@ tercet_status source_tensors_list(const struct safetensors *source,
                                   const struct tensor_rules *rules, struct container_config *config,
                                   struct planned_tensor **tensors, uint32_t *count,
                                   tercet_error *error) {
-    struct tensor_list list = {source, rules, config, NULL, NULL, 0};
+    struct tensor_list list = {
+        .source = source, .rules = rules, .config = config, .naming = rules->naming, .prefix = ""};
     tercet_status status;
     *tensors = NULL;
+    find_prefix(&list);
     list.used = calloc((size_t)source->tensor_count + 1, sizeof *list.used);
-    list.tensors = calloc((size_t)config->layers * LAYER_TENSORS + 3, sizeof *list.tensors);
+    list.tensors =
+        calloc((size_t)config->layers * rules->naming->layer_count + 5, sizeof *list.tensors);
     if (list.used == NULL || list.tensors == NULL) {
         status = tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the list of tensors");
     } else {

@@ -1,22 +1,24 @@
 /*
  * source_tensors.h: finds every tensor that a model of a known shape needs among those of a source, checks its shape and
- * type, and refuses what is left over. The one home of Hugging Face's tensor names.
+ * type, and refuses what is left over.
  */
 #ifndef TERCET_PACKER_SOURCE_TENSORS_H
 #define TERCET_PACKER_SOURCE_TENSORS_H
 
 #include "architectures.h"
 #include "json.h"
+#include "source_names.h"
 
 /* What architectures.c read from config.json before tensors are looked at. */
 struct tensor_rules {
+    const struct source_naming *naming;
     enum source_quantization quantization;
     const struct json_document *document;
     const cJSON *not_converted; /* modules_to_not_convert: array of strings or NULL */
     bool tied;                  /* tie_word_embeddings */
 };
 
-/* Sets config's vocabulary (rows of the embedding) and its flags, then lists the tensors in (stage, role) order; the list is
+/* Sets config's vocabulary (rows of the embedding) and its flags for what is found (tied head, sub-norms), then lists the tensors in (stage, role) order; the list is
  * malloc'ed. Errors as architecture_read's; on failure *tensors is NULL. */
 tercet_status source_tensors_list(const struct safetensors *source,
                                   const struct tensor_rules *rules, struct container_config *config,

@@ -67,6 +67,16 @@ static void choose_plain(uint32_t type, uint32_t scale, bool exact, struct tenso
     form->exact = exact;
 }
 
+static tercet_status choose_ternary(struct source_matrix *matrix,
+                                    const struct ternary_request *request, struct tensor_form *form,
+                                    tercet_error *error) {
+    TERCET_TRY(ternarize_find(matrix, request, &form->ternary, error));
+    choose_plain(TENSOR_TERNARY, form->ternary.scale,
+                 form->ternary.method == TERNARY_STORED || form->ternary.method == TERNARY_EXACT,
+                 form);
+    return TERCET_OK;
+}
+
 static tercet_status choose_linear(struct source_matrix *matrix, const struct pack_options *options,
                                    bool online, struct tensor_form *form, tercet_error *error) {
     struct ternary_request request = {options->group, options->quantize == PACK_QUANTIZE_ABSMEAN,
@@ -86,10 +96,25 @@ static tercet_status choose_linear(struct source_matrix *matrix, const struct pa
     if (matrix->planned->keep_dense) {
         return choose_exact(matrix, form, error);
     }
-    TERCET_TRY(ternarize_find(matrix, &request, &form->ternary, error));
-    choose_plain(TENSOR_TERNARY, form->ternary.scale,
-                 form->ternary.method == TERNARY_STORED || form->ternary.method == TERNARY_EXACT,
-                 form);
+    return choose_ternary(matrix, &request, form, error);
+}
+
+static bool is_table(uint32_t role) {
+    return role == ROLE_EMBEDDING || role == ROLE_POSITION_EMBEDDING || role == ROLE_HEAD;
+}
+
+/* A table may be on the grid itself, as Ternary Bonsai's is: then that is its smallest exact form. */
+static tercet_status choose_exact_table(struct source_matrix *matrix,
+                                        const struct pack_options *options,
+                                        struct tensor_form *form, tercet_error *error) {
+    bool ternary = false;
+    if (options->dense == PACK_DENSE_NO) {
+        TERCET_TRY(ternarize_probe(matrix, options->group, &form->ternary, &ternary, error));
+    }
+    if (!ternary) {
+        return choose_exact(matrix, form, error);
+    }
+    choose_plain(TENSOR_TERNARY, form->ternary.scale, true, form);
     return TERCET_OK;
 }
 
@@ -98,8 +123,11 @@ tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack
     if (matrix->planned->linear) {
         return choose_linear(matrix, options, online, form, error);
     }
-    if (matrix->planned->role != ROLE_EMBEDDING && matrix->planned->role != ROLE_HEAD) {
-        choose_plain(TENSOR_F32, SCALE_NONE, true, form); /* a norm */
+    if (!is_table(matrix->planned->role)) {
+        if (options->vectors == PACK_VECTORS_F16) {
+            return choose_half(matrix, form, error);
+        }
+        choose_plain(TENSOR_F32, SCALE_NONE, true, form);
         return TERCET_OK;
     }
     switch (options->embedding) {
@@ -111,7 +139,11 @@ tercet_status tensor_form_choose(struct source_matrix *matrix, const struct pack
     case PACK_TABLE_Q8:
         choose_plain(TENSOR_INT8, SCALE_ROW, false, form);
         return TERCET_OK;
+    case PACK_TABLE_TERNARY:
+        return choose_ternary(matrix,
+                              &(struct ternary_request){.group = options->group, .absmean = true},
+                              form, error);
     default:
-        return choose_exact(matrix, form, error);
+        return choose_exact_table(matrix, options, form, error);
     }
 }

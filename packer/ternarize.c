@@ -132,8 +132,8 @@ static void survey_row(struct survey *survey, enum safetensors_dtype dtype, cons
     add_magnitudes(&survey->tensor, &row);
 }
 
-/* Calls back with every row in turn. */
-typedef void (*row_visitor)(void *context, uint32_t row, const float *values, uint32_t columns);
+/* Calls back with every row in turn, as long as the answer is true. */
+typedef bool (*row_visitor)(void *context, uint32_t row, const float *values, uint32_t columns);
 
 static tercet_status visit_rows(struct source_matrix *matrix, row_visitor visit, void *context,
                                 tercet_error *error) {
@@ -144,11 +144,13 @@ static tercet_status visit_rows(struct source_matrix *matrix, row_visitor visit,
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
                            matrix->planned->weight->name);
     }
-    for (uint32_t first = 0; first < rows && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
+    bool go_on = true;
+    for (uint32_t first = 0; first < rows && go_on; first += SOURCE_ROWS_MAX) {
         uint32_t count = rows - first < SOURCE_ROWS_MAX ? rows - first : SOURCE_ROWS_MAX;
         status = source_matrix_read_values(matrix, first, count, values, error);
-        for (uint32_t i = 0; i < count && status == TERCET_OK; i++) {
-            visit(context, first + i, values + (size_t)i * columns, columns);
+        go_on = status == TERCET_OK;
+        for (uint32_t i = 0; i < count && go_on; i++) {
+            go_on = visit(context, first + i, values + (size_t)i * columns, columns);
         }
     }
     free(values);
@@ -160,18 +162,35 @@ struct survey_context {
     enum safetensors_dtype dtype;
 };
 
-static void visit_survey(void *context, uint32_t row, const float *values, uint32_t columns) {
+static void start_survey(struct survey_context *context, const struct source_matrix *matrix) {
+    memset(context, 0, sizeof *context);
+    context->dtype = matrix->planned->weight->dtype;
+    memset(context->survey.exact, 1, sizeof context->survey.exact);
+    memset(context->survey.rounded, 1, sizeof context->survey.rounded);
+}
+
+static bool visit_survey(void *context, uint32_t row, const float *values, uint32_t columns) {
     struct survey_context *survey = context;
     (void)row;
     survey_row(&survey->survey, survey->dtype, values, columns);
+    return true;
 }
 
-static void visit_sum(void *context, uint32_t row, const float *values, uint32_t columns) {
+/* Goes on while the weights may still be exact with scales of some kind (of a tensor is of a row as well). */
+static bool visit_exact(void *context, uint32_t row, const float *values, uint32_t columns) {
+    const struct survey *survey = &((struct survey_context *)context)->survey;
+    (void)visit_survey(context, row, values, columns);
+    return survey->exact[SCALE_ROW] || survey->exact[SCALE_GROUP128] ||
+           survey->exact[SCALE_GROUP64];
+}
+
+static bool visit_sum(void *context, uint32_t row, const float *values, uint32_t columns) {
     double *sum = context;
     (void)row;
     for (uint32_t c = 0; c < columns; c++) {
         *sum += fabs((double)values[c]);
     }
+    return true;
 }
 
 /* The element that is farthest from the grid of its 64 columns, in scales. */
@@ -180,7 +199,7 @@ struct worst {
     uint32_t row, column;
 };
 
-static void visit_worst(void *context, uint32_t row, const float *values, uint32_t columns) {
+static bool visit_worst(void *context, uint32_t row, const float *values, uint32_t columns) {
     struct worst *worst = context;
     for (uint32_t first = 0; first < columns; first += 64) {
         uint32_t count = columns - first < 64 ? columns - first : 64;
@@ -209,6 +228,7 @@ static void visit_worst(void *context, uint32_t row, const float *values, uint32
             }
         }
     }
+    return true;
 }
 
 static tercet_status explain_not_ternary(struct source_matrix *matrix, bool online,
@@ -225,6 +245,25 @@ static tercet_status explain_not_ternary(struct source_matrix *matrix, bool onli
                        matrix->planned->weight->name, worst.row, worst.column, distance);
 }
 
+/* Over the matrix as the source has it: GPT-2's q, k and v are one linear, whose trainer saw one scale. */
+static tercet_status find_mean(struct source_matrix *matrix, float *mean, tercet_error *error) {
+    struct planned_tensor whole = *matrix->planned;
+    double sum = 0;
+    if (whole.source_outputs <= whole.rows) {
+        TERCET_TRY(visit_rows(matrix, visit_sum, &sum, error));
+    } else {
+        struct source_matrix fused;
+        whole.rows = whole.source_outputs;
+        whole.source_first = 0;
+        TERCET_TRY(source_matrix_open(matrix->source, SOURCE_PLAIN, &whole, &fused, error));
+        tercet_status status = visit_rows(&fused, visit_sum, &sum, error);
+        source_matrix_close(&fused);
+        TERCET_TRY(status);
+    }
+    *mean = (float)(sum / ((double)whole.rows * whole.columns));
+    return TERCET_OK;
+}
+
 /* mean|W| in double, then f32, as a float mean of torch to its last bit or next to it. */
 static tercet_status find_absmean(struct source_matrix *matrix, uint32_t group,
                                   struct ternary_form *form, tercet_error *error) {
@@ -233,17 +272,44 @@ static tercet_status find_absmean(struct source_matrix *matrix, uint32_t group,
     if (group != 0) {
         return TERCET_OK; /* each group finds its own in ternarize_row */
     }
-    double sum = 0;
-    TERCET_TRY(visit_rows(matrix, visit_sum, &sum, error));
-    float mean = (float)(sum / ((double)matrix->planned->rows * matrix->planned->columns));
+    float mean;
+    TERCET_TRY(find_mean(matrix, &mean, error));
     form->inverse = 1.0f / (mean > ABSMEAN_LEAST ? mean : ABSMEAN_LEAST);
     form->tensor_scale = 1.0f / form->inverse;
     return TERCET_OK;
 }
 
+/* The scales wanted, else the coarsest that are possible; false if there are none. */
+static bool find_grid(struct survey_context *context, uint32_t group, enum ternary_method method,
+                      struct ternary_form *form) {
+    static const uint32_t coarse_first[] = {SCALE_TENSOR, SCALE_ROW, SCALE_GROUP128, SCALE_GROUP64};
+    const bool *possible =
+        method == TERNARY_EXACT ? context->survey.exact : context->survey.rounded;
+    uint32_t wanted = group == 64 ? SCALE_GROUP64 : group == 128 ? SCALE_GROUP128 : SCALE_NONE;
+    form->method = method;
+    for (size_t i = 0; i < 5; i++) {
+        form->scale = i == 0 ? wanted : coarse_first[i - 1];
+        if (form->scale != SCALE_NONE && possible[form->scale]) {
+            form->tensor_scale = grid_scale(method, context->dtype, &context->survey.tensor);
+            return true;
+        }
+    }
+    return false;
+}
+
+tercet_status ternarize_probe(struct source_matrix *matrix, uint32_t group,
+                              struct ternary_form *form, bool *exact, tercet_error *error) {
+    struct survey_context context;
+    memset(form, 0, sizeof *form);
+    start_survey(&context, matrix);
+    TERCET_TRY(visit_rows(matrix, visit_exact, &context, error));
+    judge(&context.survey, SCALE_TENSOR, context.dtype, &context.survey.tensor);
+    *exact = find_grid(&context, group, TERNARY_EXACT, form);
+    return TERCET_OK;
+}
+
 tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_request *request,
                              struct ternary_form *form, tercet_error *error) {
-    static const uint32_t coarse_first[] = {SCALE_TENSOR, SCALE_ROW, SCALE_GROUP128, SCALE_GROUP64};
     struct survey_context context;
     memset(form, 0, sizeof *form);
     if (matrix->packed) {
@@ -256,27 +322,13 @@ tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_
         return request->absmean ? find_absmean(matrix, request->group, form, error)
                                 : explain_not_ternary(matrix, true, error);
     }
-    memset(&context, 0, sizeof context);
-    context.dtype = matrix->planned->weight->dtype;
-    memset(context.survey.exact, 1, sizeof context.survey.exact);
-    memset(context.survey.rounded, 1, sizeof context.survey.rounded);
+    start_survey(&context, matrix);
     TERCET_TRY(visit_rows(matrix, visit_survey, &context, error));
     judge(&context.survey, SCALE_TENSOR, context.dtype, &context.survey.tensor);
 
-    uint32_t wanted = request->group == 64    ? SCALE_GROUP64
-                      : request->group == 128 ? SCALE_GROUP128
-                                              : SCALE_NONE;
-    for (int rounded = 0; rounded < 2; rounded++) {
-        const bool *possible = rounded ? context.survey.rounded : context.survey.exact;
-        form->method = rounded ? TERNARY_ROUNDED : TERNARY_EXACT;
-        for (size_t i = 0; i < 5; i++) {
-            form->scale = i == 0 ? wanted : coarse_first[i - 1];
-            if (form->scale != SCALE_NONE && possible[form->scale]) {
-                form->tensor_scale =
-                    grid_scale(form->method, context.dtype, &context.survey.tensor);
-                return TERCET_OK;
-            }
-        }
+    if (find_grid(&context, request->group, TERNARY_EXACT, form) ||
+        find_grid(&context, request->group, TERNARY_ROUNDED, form)) {
+        return TERCET_OK;
     }
     return request->absmean ? find_absmean(matrix, request->group, form, error)
                             : explain_not_ternary(matrix, false, error);

@@ -34,6 +34,10 @@ struct ternary_form {
 tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_request *request,
                              struct ternary_form *form, tercet_error *error);
 
+/* Whether every weight is exactly on the grid (TERNARY_EXACT), and the form if so. Stops reading once it is clear that not. */
+tercet_status ternarize_probe(struct source_matrix *matrix, uint32_t group,
+                              struct ternary_form *form, bool *exact, tercet_error *error);
+
 /* Columns of one scale in a row: 64, 128, or all. */
 uint32_t ternary_span(const struct ternary_form *form, uint32_t columns);
 /* One row of `columns` values of that matrix -> trits, and its scales, one for each span. Group scales are exact in f16. */

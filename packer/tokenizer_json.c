@@ -8,7 +8,9 @@
 
 #include "../core/text/utf8.h"
 #include "json.h"
+#include "source_file.h"
 #include "tokenizer_pipeline.h"
+#include "vocab_merges.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -443,8 +445,12 @@ tercet_status tokenizer_json_read(const char *folder, uint32_t vocabulary,
     memset(&reader, 0, sizeof reader);
     reader.builder = builder;
     fill_byte_alphabet(&reader);
-    TERCET_TRY(tokenizer_builder_open(builder, FILE_NAME, vocabulary, error));
-    TERCET_TRY(json_load(folder, FILE_NAME, TOKENIZER_JSON_BYTES_MAX, &reader.document, error));
+    bool whole = source_file_exists(folder, FILE_NAME);
+    TERCET_TRY(
+        tokenizer_builder_open(builder, whole ? FILE_NAME : "vocab.json", vocabulary, error));
+    TERCET_TRY(whole
+                   ? json_load(folder, FILE_NAME, TOKENIZER_JSON_BYTES_MAX, &reader.document, error)
+                   : vocab_merges_load(folder, &reader.document, error));
     reader.added = calloc(vocabulary, sizeof *reader.added);
     tercet_status status = reader.added != NULL ? read_document(&reader, error)
                                                 : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,

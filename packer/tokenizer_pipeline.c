@@ -97,6 +97,10 @@ static tercet_status read_normalizer(const struct json_document *document,
     uint32_t at = 0;
     normalizer->prepends = normalizer->replaces_spaces = false;
     TERCET_TRY(read_steps(document, "normalizer", "normalizers", &steps, error));
+    /* Qwen's. Text is taken to be in NFC already, as nearly all text is: docs/decisions.md. */
+    if (step_is(&steps, at, "NFC")) {
+        at++;
+    }
     if (step_is(&steps, at, "Prepend")) {
         TERCET_TRY(
             json_get_string(document, steps.step[at], "prepend", JSON_REQUIRED, &text, error));

@@ -9,6 +9,7 @@
 #include "tokenizer_builder.h"
 #include "tokenizer_json.h"
 #include "tokenizer_sentencepiece.h"
+#include "vocab_merges.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -93,16 +94,21 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
     struct beginning_choice choice;
     bool file_adds;
     TERCET_TRY(read_beginning_choice(config, &choice, error));
-    if (source_file_exists(folder, "tokenizer.json")) {
+    bool sentencepiece = source_file_exists(folder, "tokenizer.model");
+    if (source_file_exists(folder, "tokenizer.json") ||
+        (!sentencepiece && vocab_merges_exist(folder))) {
         TERCET_TRY(tokenizer_json_read(folder, vocabulary, builder, error));
         file_adds = (builder->flags & TOKENIZER_FLAG_ADD_BEGINNING) != 0;
-    } else if (source_file_exists(folder, "tokenizer.model")) {
+    } else if (sentencepiece) {
         TERCET_TRY(tokenizer_sentencepiece_read(folder, vocabulary, config, builder, error));
         /* Nothing in the file says so; transformers' tokenizer for such files does it unless told otherwise. */
         file_adds = builder->beginning != TERCET_NO_TOKEN;
     } else {
-        return tercet_fail(error, TERCET_FILE_NOT_FOUND, 0,
-                           "%s has neither a tokenizer.json nor a tokenizer.model", folder);
+        return tercet_fail(
+            error, TERCET_FILE_NOT_FOUND, 0,
+            "%s has no tokenizer.json, no tokenizer.model, and not both vocab.json and "
+            "merges.txt",
+            folder);
     }
     TERCET_TRY(decide_beginning(builder, file_adds, &choice, bos, error));
     return tokenizer_builder_finish(builder, section, error);

@@ -1,6 +1,6 @@
 /*
  * tokenizer_tables.h: other people's tokenizer files -> the TOKENIZER section of a container (container_layout.h). Reads
- * tokenizer.json (byte-level BPE, SentencePiece-style BPE) or a SentencePiece tokenizer.model (BPE), plus
+ * tokenizer.json (byte-level BPE, SentencePiece-style BPE), a SentencePiece tokenizer.model (BPE) or GPT-2's vocab.json and merges.txt, plus
  * tokenizer_config.json where it decides (add_bos_token). Refuses what it cannot reproduce, by name.
  */
 #ifndef TERCET_PACKER_TOKENIZER_TABLES_H

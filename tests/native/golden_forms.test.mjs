@@ -15,10 +15,15 @@ const forms = [
   ["llama-grid-f16-group", []],
   ["bitnet-online-bf16", ["--quantize", "absmean"]],
   ["llama-dense-f32", ["--dense", "f32"]],
+  ["gpt2-grid-f16", []],
+  ["gpt2-grid-f16", ["--vectors", "f16"]],
+  ["gpt2-online-bare", ["--quantize", "absmean"]],
+  ["gpt2-dense-f32", ["--dense", "f32"]],
+  ["qwen3-grid-bf16", []],
 ];
 
 for (const [name, options] of forms) {
-  test(`${name}: logits within the tolerance of the reference`, () => {
+  test(`${[name, ...options].join(" ")}: logits within the tolerance of the reference`, () => {
     const folder = join(goldenModels, name);
     const expected = readJson(join(folder, "expected.json"));
     const model = pack(folder, options);

@@ -80,16 +80,24 @@ static void edit(const char *golden, const char *from, const char *to, tercet_st
 
 #define LLAMA "llama-packed-bitlinear"
 #define BITNET "bitnet-packed-autobitlinear"
+#define GPT2 "gpt2-grid-f16"
+#define QWEN3 "qwen3-grid-bf16"
 
 static void test_classes(void) {
     edit(LLAMA, "LlamaForCausalLM", "MistralForCausalLM", TERCET_OK, "");
     edit(LLAMA, "\"LlamaForCausalLM\"", "", TERCET_OK, ""); /* model_type decides */
     edit(LLAMA, "\"model_type\": \"llama\",", "", TERCET_OK, "");
     edit(BITNET, "BitNetForCausalLM", "BitnetForCausalLM", TERCET_OK, ""); /* 1bitLLM's spelling */
-    edit(LLAMA, "LlamaForCausalLM", "GPT2LMHeadModel", TERCET_UNSUPPORTED_SOURCE,
-         "GPT2LMHeadModel");
-    edit(LLAMA, "\"model_type\": \"llama\"", "\"model_type\": \"qwen3\"", TERCET_UNSUPPORTED_SOURCE,
-         "qwen3");
+    edit(LLAMA, "LlamaForCausalLM", "GPTNeoXForCausalLM", TERCET_UNSUPPORTED_SOURCE,
+         "GPTNeoXForCausalLM");
+    edit(LLAMA, "\"model_type\": \"llama\"", "\"model_type\": \"gptj\"", TERCET_UNSUPPORTED_SOURCE,
+         "gptj");
+    /* Another family has other keys or other tensors. */
+    edit(LLAMA, "LlamaForCausalLM", "GPT2LMHeadModel", TERCET_BAD_SOURCE, "n_layer");
+    edit(LLAMA, "LlamaForCausalLM", "Qwen2ForCausalLM", TERCET_BAD_SOURCE, "q_proj.bias");
+    edit(LLAMA, "LlamaForCausalLM", "Qwen3ForCausalLM", TERCET_BAD_SOURCE, "q_norm.weight");
+    edit(QWEN3, "Qwen3ForCausalLM", "LlamaForCausalLM", TERCET_UNSUPPORTED_SOURCE, "k_norm");
+    edit(GPT2, "\"GPT2LMHeadModel\"", "", TERCET_OK, "");
     edit(LLAMA, "\"model_type\": \"llama\"", "\"model_type\": 3", TERCET_BAD_SOURCE, "model_type");
     /* A mistral that looks back only so far is another model. */
     edit(LLAMA, "\"attention_bias\"", "\"sliding_window\": 64, \"attention_bias\"",
@@ -101,9 +109,22 @@ static void test_classes(void) {
 }
 
 static void test_features(void) {
-    edit(LLAMA, "\"attention_bias\": false", "\"attention_bias\": true", TERCET_UNSUPPORTED_SOURCE,
-         "attention_bias");
-    edit(LLAMA, "\"mlp_bias\": false", "\"mlp_bias\": true", TERCET_UNSUPPORTED_SOURCE, "mlp_bias");
+    edit(LLAMA, "\"attention_bias\": false", "\"attention_bias\": true", TERCET_BAD_SOURCE,
+         "q_proj.bias");
+    edit(LLAMA, "\"mlp_bias\": false", "\"mlp_bias\": true", TERCET_BAD_SOURCE, "gate_proj.bias");
+    edit(LLAMA, "\"attention_bias\"",
+         "\"sliding_window\": 64, \"use_sliding_window\": false, \"attention_bias\"", TERCET_OK,
+         "");
+    edit(GPT2, "\"scale_attn_weights\": true", "\"scale_attn_weights\": false",
+         TERCET_UNSUPPORTED_SOURCE, "scale_attn_weights");
+    edit(GPT2, "\"scale_attn_weights\": true", "\"scale_attn_by_inverse_layer_idx\": true",
+         TERCET_UNSUPPORTED_SOURCE, "scale_attn_by_inverse_layer_idx");
+    edit(GPT2, "\"gelu_new\"", "\"silu\"", TERCET_UNSUPPORTED_SOURCE, "activation_function");
+    edit(LLAMA, "\"silu\"", "\"gelu_new\"", TERCET_UNSUPPORTED_SOURCE, "hidden_act");
+    edit(GPT2, "\"n_head\": 2", "\"n_head\": 3", TERCET_UNSUPPORTED_SOURCE, "3 heads");
+    edit(GPT2, "\"n_positions\": 48", "\"n_positions\": 47", TERCET_BAD_SOURCE, "wpe.weight");
+    edit(GPT2, "\"n_positions\": 48", "\"n_positions\": 2000000", TERCET_LIMIT_EXCEEDED,
+         "n_positions");
     edit(LLAMA, "\"silu\"", "\"gelu\"", TERCET_UNSUPPORTED_SOURCE, "gelu");
     edit(LLAMA, "\"silu\"", "\"relu2\"", TERCET_OK, "");
     edit(BITNET, "\"relu2\"", "\"silu\"", TERCET_OK, "");

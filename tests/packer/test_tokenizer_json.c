@@ -256,7 +256,7 @@ static void test_unsupported(void) {
         {{.options = "\"end_of_word_suffix\":\"</w>\","}, "end_of_word_suffix"},
         {{.options = "\"unk_token\":\"<unk>\",", .vocab = "\"<unk>\":0,\"a\":1", .merges = ""},
          "unk_token without fuse_unk"},
-        {{.normalizer = "{\"type\":\"NFC\"}"}, "the normalizer \"NFC\""},
+        {{.normalizer = "{\"type\":\"NFD\"}"}, "the normalizer \"NFD\""},
         {{.normalizer = SEQUENCE("{\"type\":\"NFKC\"}," REPLACE)}, "the normalizer \"NFKC\""},
         {{.normalizer = SEQUENCE(REPLACE ",{\"type\":\"Strip\"}")}, "the normalizer \"Strip\""},
         {{.normalizer = PREPEND}, "Prepend without Replace"},

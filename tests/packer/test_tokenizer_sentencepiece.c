@@ -291,7 +291,7 @@ static void test_refusals(void) {
     folder_remove_file(&folder, "tokenizer.model");
     CHECK_STATUS(tokenizer_section_build(folder.path, 16, NONE, &section, &error),
                  TERCET_FILE_NOT_FOUND);
-    CHECK(strstr(error.detail, "neither a tokenizer.json nor a tokenizer.model") != NULL);
+    CHECK(strstr(error.detail, "has no tokenizer.json, no tokenizer.model") != NULL);
     start_model(&model);
     put_llama_settings(&model);
     write_model(&model);

@@ -1,0 +1,117 @@
+/*
+ * vocab_merges.c: see vocab_merges.h. What such a folder leaves unsaid is fixed by its one kind of tokenizer, GPT2Tokenizer
+ * (huggingface/transformers, models/gpt2/tokenization_gpt2.py): byte-level, GPT-2's way to cut text, one special token.
+ */
+#include "vocab_merges.h"
+
+#include "source_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VOCAB_FILE "vocab.json"
+#define MERGES_FILE "merges.txt"
+#define ADDED_FILE "added_tokens.json"
+#define FILES_NAME VOCAB_FILE " and " MERGES_FILE
+#define VOCAB_BYTES_MAX (64u << 20)
+#define MERGES_BYTES_MAX (64u << 20)
+#define SPECIAL_TOKEN "<|endoftext|>"
+
+bool vocab_merges_exist(const char *folder) {
+    return source_file_exists(folder, VOCAB_FILE) && source_file_exists(folder, MERGES_FILE);
+}
+
+static tercet_status no_memory(tercet_error *error) {
+    return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for " FILES_NAME);
+}
+
+/* One merge a line, "#version" in front. Cuts `text`, which ends with a zero byte, into lines. */
+static tercet_status add_merges(cJSON *list, char *text, tercet_error *error) {
+    uint32_t number = 0;
+    for (char *line = text; line != NULL && *line != '\0'; number++) {
+        char *end = strchr(line, '\n');
+        if (end != NULL) {
+            *end = '\0';
+        }
+        size_t bytes = strlen(line);
+        if (bytes > 0 && line[bytes - 1] == '\r') {
+            line[bytes - 1] = '\0';
+        }
+        bool comment = number == 0 && strncmp(line, "#version", 8) == 0;
+        if (!comment && *line != '\0') {
+            cJSON *item = cJSON_CreateString(line);
+            if (item == NULL || !cJSON_AddItemToArray(list, item)) {
+                cJSON_Delete(item);
+                return no_memory(error);
+            }
+        }
+        line = end == NULL ? NULL : end + 1;
+    }
+    return TERCET_OK;
+}
+
+static tercet_status read_merges(const char *folder, cJSON *list, tercet_error *error) {
+    uint8_t *bytes;
+    size_t count;
+    TERCET_TRY(source_file_read(folder, MERGES_FILE, MERGES_BYTES_MAX, &bytes, &count, error));
+    tercet_status status =
+        memchr(bytes, 0, count) == NULL
+            ? add_merges(list, (char *)bytes, error)
+            : tercet_fail(error, TERCET_BAD_SOURCE, 0, MERGES_FILE " holds a zero byte");
+    free(bytes);
+    return status;
+}
+
+/* The parts of tokenizer.json that are the same for all such folders. */
+static cJSON *make_frame(void) {
+    return cJSON_Parse("{\"added_tokens\":[],\"normalizer\":null,"
+                       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+                       "\"decoder\":{\"type\":\"ByteLevel\"},"
+                       "\"model\":{\"type\":\"BPE\",\"merges\":[]}}");
+}
+
+static tercet_status add_special_token(cJSON *frame, const cJSON *vocab, tercet_error *error) {
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(vocab, SPECIAL_TOKEN);
+    if (!cJSON_IsNumber(id)) {
+        return TERCET_OK;
+    }
+    cJSON *token = cJSON_CreateObject();
+    if (token == NULL || cJSON_AddNumberToObject(token, "id", id->valuedouble) == NULL ||
+        cJSON_AddStringToObject(token, "content", SPECIAL_TOKEN) == NULL ||
+        cJSON_AddTrueToObject(token, "special") == NULL ||
+        !cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(frame, "added_tokens"), token)) {
+        cJSON_Delete(token);
+        return no_memory(error);
+    }
+    return TERCET_OK;
+}
+
+static tercet_status fill_frame(const char *folder, cJSON *frame, tercet_error *error) {
+    struct json_document vocab;
+    cJSON *model = cJSON_GetObjectItemCaseSensitive(frame, "model");
+    TERCET_TRY(json_load(folder, VOCAB_FILE, VOCAB_BYTES_MAX, &vocab, error));
+    tercet_status status = add_special_token(frame, vocab.root, error);
+    if (status != TERCET_OK || !cJSON_AddItemToObject(model, "vocab", vocab.root)) {
+        json_free(&vocab);
+        return status != TERCET_OK ? status : no_memory(error);
+    }
+    /* The frame owns the vocabulary now. */
+    return read_merges(folder, cJSON_GetObjectItemCaseSensitive(model, "merges"), error);
+}
+
+tercet_status vocab_merges_load(const char *folder, struct json_document *document,
+                                tercet_error *error) {
+    if (source_file_exists(folder, ADDED_FILE)) {
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           ADDED_FILE " is not supported: save the tokenizer as tokenizer.json");
+    }
+    *document = (struct json_document){make_frame(), FILES_NAME};
+    if (document->root == NULL) {
+        return no_memory(error);
+    }
+    tercet_status status = fill_frame(folder, document->root, error);
+    if (status != TERCET_OK) {
+        json_free(document);
+    }
+    return status;
+}
