@@ -115,6 +115,38 @@ static void print_sparsity(const struct inspection *inspection) {
     putchar('\n');
 }
 
+static bool has_tensor(const struct inspection *inspection, const char *name) {
+    for (uint32_t i = 0; i < inspection->opened.info.tensors; i++) {
+        if (strcmp(inspection->tensors[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What sets this network apart from a plain Llama, by the tensors that only such a one has. */
+static void print_parts(const struct inspection *inspection) {
+    static const struct {
+        const char *tensor, *words;
+    } parts[] = {{"layers.0.attention.norm_bias", "layer norms"},
+                 {"position_embedding", "learned positions"},
+                 {"layers.0.attention.q_norm", "norms of q and k"},
+                 {"layers.0.attention.sub_norm", "sub-norms"},
+                 {"layers.0.attention.q_bias", "biases of q, k and v"},
+                 {"layers.0.attention.o_bias", "bias of o"},
+                 {"layers.0.ffn.up_bias", "biases of the feed-forward part"}};
+    const char *between = "";
+    printf("%-12s", "with");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (has_tensor(inspection, parts[i].tensor)) {
+            printf("%s%s", between, parts[i].words);
+            between = ", ";
+        }
+    }
+    printf("%s%s\n", between,
+           has_tensor(inspection, "layers.0.ffn.gate") ? "gated activation" : "gelu, no gate");
+}
+
 static void print_summary(const struct inspection *inspection) {
     const tercet_model_info *info = &inspection->opened.info;
     const struct file_source *file = &inspection->opened.source;
@@ -131,6 +163,7 @@ static void print_summary(const struct inspection *inspection) {
     printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u (%u for keys and values)\n",
            "network", info->family, info->layers, info->layers == 1 ? "layer" : "layers",
            info->hidden, info->inner, info->heads, info->head_dim, info->kv_heads);
+    print_parts(inspection);
     printf("%-12s%s, %u tokens (vocabulary %u, output head %s)\n", "tokenizer", info->tokenizer,
            info->token_count, info->vocabulary, info->tied_head ? "tied to the embedding" : "own");
     printf("%-12s%s, of which %s ternary (%.1f %%); activations %u bits\n", "parameters",
