@@ -10,75 +10,31 @@
 #include "x86_avx2_lanes.h"
 
 /* No instruction: the values are in registers here and what follows stays behind. Without it gcc 12
- * starts all tokens of unpacked_dots at once, runs out of registers and loses a third of the speed;
- * clang 14 orders them well by itself. */
+ * starts all tokens at once, runs out of registers and loses a third of the speed; clang 14 orders
+ * them well by itself. */
 #if defined(__clang__)
-#define ONE_AFTER_ANOTHER(a, b) ((void)0)
+#define KEEP_ORDER(a, b) ((void)0)
 #else
-#define ONE_AFTER_ANOTHER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b))
+#define KEEP_ORDER(a, b) __asm__ volatile("" : "+x"(a), "+x"(b))
 #endif
 
 /* ---- ternary ----------------------------------------------------------------------------- */
 
-/* Eight rows of a tile. Fields 0 and 2 of each byte are taken as the code, fields 1 and 3 as 4 *
- * code, which saves two shifts. With codes 0..2 and |x| <= 127:
- *   a pair is at most 2 * 2 * 127 = 508, so 16 of them (8 tiles x 2 fields) 8128;
- *   a pair of 4 * code is at most 2032, so 16 of them 32512 < 32767. */
-ALWAYS_INLINE void ternary_eight_rows(__m256i codes, const __m256i x[4], __m256i *plain,
-                                      __m256i *fourfold) {
-    const __m256i low = _mm256_set1_epi8(0x03), high = _mm256_set1_epi8(0x0C);
-    __m256i upper = _mm256_srli_epi16(codes, 4);
-    *plain = _mm256_add_epi16(*plain, _mm256_maddubs_epi16(_mm256_and_si256(codes, low), x[0]));
-    *fourfold =
-        _mm256_add_epi16(*fourfold, _mm256_maddubs_epi16(_mm256_and_si256(codes, high), x[1]));
-    *plain = _mm256_add_epi16(*plain, _mm256_maddubs_epi16(_mm256_and_si256(upper, low), x[2]));
-    *fourfold =
-        _mm256_add_epi16(*fourfold, _mm256_maddubs_epi16(_mm256_and_si256(upper, high), x[3]));
+/* With codes 0..2 and |x| <= 127 a pair is at most 2 * 2 * 127 = 508, and one of 4 * code 2032.
+ * A sum of either takes 16 of them in the 8 tiles of a block (two fields each): 8128 and 32512, below
+ * 32767. A sum of unpacked weights takes 32 pairs: 16256. */
+ALWAYS_INLINE __m256i multiply_add(__m256i sum, __m256i codes, __m256i x) {
+    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(codes, x));
 }
-
 /* plain + fourfold / 4 is exact (fourfold is a multiple of 4) and at most 16256 in magnitude. */
-ALWAYS_INLINE __m256i widen(__m256i plain, __m256i fourfold) {
+ALWAYS_INLINE __m256i join_sums(__m256i plain, __m256i fourfold) {
     __m256i pairs = _mm256_add_epi16(plain, _mm256_srai_epi16(fourfold, 2));
     return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
 }
-
-ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_t tiles) {
-    __m256i plain_low = _mm256_setzero_si256(), fourfold_low = plain_low;
-    __m256i plain_high = plain_low, fourfold_high = plain_low;
-    for (uint32_t tile = 0; tile < tiles; tile++) {
-        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
-        const prepared *four = x + tile * TILE_COLUMNS;
-        const __m256i fields[4] = {broadcast_four(four), broadcast_four(four + 4),
-                                   broadcast_four(four + 8), broadcast_four(four + 12)};
-        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
-        ternary_eight_rows(load_rows(at), fields, &plain_low, &fourfold_low);
-        ternary_eight_rows(load_rows(at + 32), fields, &plain_high, &fourfold_high);
-    }
-    return (sums){widen(plain_low, fourfold_low), widen(plain_high, fourfold_high)};
+ALWAYS_INLINE __m256i join_unpacked(__m256i sum) {
+    return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
 }
-
-/* 32 pairs of at most 508 a lane and block: 16256 < 32767. */
-ALWAYS_INLINE void unpacked_dots(const unpacked *weights, const prepared *const *x, uint32_t tokens,
-                                 uint32_t tiles, sums *out) {
-    __m256i low[4], high[4];
-    for (uint32_t t = 0; t < tokens; t++) {
-        low[t] = high[t] = _mm256_setzero_si256();
-    }
-    for (uint32_t field = 0; field < tiles * 4; field++) {
-        __m256i rows_low = load_rows(weights + (size_t)field * 64);
-        __m256i rows_high = load_rows(weights + (size_t)field * 64 + 32);
-        for (uint32_t t = 0; t < tokens; t++) {
-            __m256i four = broadcast_four(x[t] + (size_t)field * 4);
-            low[t] = _mm256_add_epi16(low[t], _mm256_maddubs_epi16(rows_low, four));
-            high[t] = _mm256_add_epi16(high[t], _mm256_maddubs_epi16(rows_high, four));
-            ONE_AFTER_ANOTHER(low[t], high[t]);
-        }
-    }
-    const __m256i ones = _mm256_set1_epi16(1);
-    for (uint32_t t = 0; t < tokens; t++) {
-        out[t] = (sums){_mm256_madd_epi16(low[t], ones), _mm256_madd_epi16(high[t], ones)};
-    }
-}
+#include "x86_avx2_ternary.inc"
 
 /* ---- int8 -------------------------------------------------------------------------------- */
 

@@ -197,9 +197,14 @@ ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepa
     return codes;
 }
 
-/* How far ahead of the multiplication the weights of a strip are asked for. Beyond the end of the
- * matrix it asks for memory that may not exist, which a prefetch ignores. */
-enum { PREFETCH_BYTES = 2048 };
+/* How far ahead of the multiplication the weights are asked for. Strips are walked one after another, so
+ * this is one stream, and it goes on into the next strip; beyond the end of the matrix it asks for
+ * memory that may not exist, which a prefetch ignores. */
+enum { PREFETCH_BYTES = 8192 };
+
+/* Up to eight tokens: one strip at a time, the tokens on it by fours. */
+#define FEW_TOKENS 4
+#define INT8_TOKEN_STRIPS 1
 
 typedef uint8_t unpacked;
 enum { UNPACKED = 8 * 256 }; /* a byte a weight: [tile][field][row][column] */

@@ -12,64 +12,26 @@
 
 /* sum + the four products of each 32-bit lane. The empty instruction says that the sum is in a
  * register here: without it gcc 12 keeps copies of the sums in other registers and on the stack. */
-ALWAYS_INLINE __m256i dot_add(__m256i sum, __m256i codes, __m256i x) {
+ALWAYS_INLINE __m256i multiply_add(__m256i sum, __m256i codes, __m256i x) {
     sum = _mm256_dpbusd_avx_epi32(sum, codes, x);
 #if !defined(__clang__)
     __asm__("" : "+x"(sum));
 #endif
     return sum;
 }
+#define KEEP_ORDER(a, b) ((void)0)
 
 /* ---- ternary ----------------------------------------------------------------------------- */
 
-/* Eight rows of a tile. Fields 0 and 2 of each byte are taken as the code, fields 1 and 3 as 4 * code:
- * four masks and four sums a half would save the shift, but need more registers than there are, and
- * measure the same. In i32 the greatest sum is 4 * 2 * 127 in each of 64 columns. */
-ALWAYS_INLINE void ternary_eight_rows(__m256i codes, const __m256i x[4], __m256i *plain,
-                                      __m256i *fourfold) {
-    const __m256i low = _mm256_set1_epi8(0x03), high = _mm256_set1_epi8(0x0C);
-    __m256i upper = _mm256_srli_epi16(codes, 4);
-    *plain = dot_add(*plain, _mm256_and_si256(codes, low), x[0]);
-    *fourfold = dot_add(*fourfold, _mm256_and_si256(codes, high), x[1]);
-    *plain = dot_add(*plain, _mm256_and_si256(upper, low), x[2]);
-    *fourfold = dot_add(*fourfold, _mm256_and_si256(upper, high), x[3]);
+/* In i32 the greatest sum is 4 * 2 * 127 in each of WHOLE_TILES * 8 columns: a quarter of a million. */
+#define WHOLE_TILES 32u
+ALWAYS_INLINE __m256i join_sums(__m256i plain, __m256i fourfold) {
+    return _mm256_add_epi32(plain, _mm256_srai_epi32(fourfold, 2));
 }
-
-ALWAYS_INLINE sums ternary_dots(const uint8_t *codes, const prepared *x, uint32_t tiles) {
-    __m256i plain_low = _mm256_setzero_si256(), fourfold_low = plain_low;
-    __m256i plain_high = plain_low, fourfold_high = plain_low;
-    for (uint32_t tile = 0; tile < tiles; tile++) {
-        const uint8_t *at = codes + (size_t)tile * TILE_BYTES;
-        const prepared *four = x + tile * TILE_COLUMNS;
-        const __m256i fields[4] = {broadcast_four(four), broadcast_four(four + 4),
-                                   broadcast_four(four + 8), broadcast_four(four + 12)};
-        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
-        ternary_eight_rows(load_rows(at), fields, &plain_low, &fourfold_low);
-        ternary_eight_rows(load_rows(at + 32), fields, &plain_high, &fourfold_high);
-    }
-    return (sums){_mm256_add_epi32(plain_low, _mm256_srai_epi32(fourfold_low, 2)),
-                  _mm256_add_epi32(plain_high, _mm256_srai_epi32(fourfold_high, 2))};
+ALWAYS_INLINE __m256i join_unpacked(__m256i sum) {
+    return sum;
 }
-
-ALWAYS_INLINE void unpacked_dots(const unpacked *weights, const prepared *const *x, uint32_t tokens,
-                                 uint32_t tiles, sums *out) {
-    __m256i low[4], high[4];
-    for (uint32_t t = 0; t < tokens; t++) {
-        low[t] = high[t] = _mm256_setzero_si256();
-    }
-    for (uint32_t field = 0; field < tiles * 4; field++) {
-        __m256i rows_low = load_rows(weights + (size_t)field * 64);
-        __m256i rows_high = load_rows(weights + (size_t)field * 64 + 32);
-        for (uint32_t t = 0; t < tokens; t++) {
-            __m256i four = broadcast_four(x[t] + (size_t)field * 4);
-            low[t] = dot_add(low[t], rows_low, four);
-            high[t] = dot_add(high[t], rows_high, four);
-        }
-    }
-    for (uint32_t t = 0; t < tokens; t++) {
-        out[t] = (sums){low[t], high[t]};
-    }
-}
+#include "x86_avx2_ternary.inc"
 
 /* ---- int8 -------------------------------------------------------------------------------- */
 
@@ -98,8 +60,8 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
             _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
             for (uint32_t t = 0; t < tokens; t++) {
                 __m256i four = broadcast_four(columns + t * x_stride);
-                low[t][chain] = dot_add(low[t][chain], rows_low, four);
-                high[t][chain] = dot_add(high[t][chain], rows_high, four);
+                low[t][chain] = multiply_add(low[t][chain], rows_low, four);
+                high[t][chain] = multiply_add(high[t][chain], rows_high, four);
             }
         }
     }
