@@ -18,12 +18,16 @@
 /* Rows are written in blocks of at least so many bytes. */
 #define WRITE_BYTES ((size_t)1 << 20)
 
-/* One tensor of the new file. */
+enum { PARTS_MOST = 3 };
+
+/* One tensor of the new file: the rows of one of ours, or of several one after the other. */
 struct export_tensor {
     char name[GGUF_NAME_BYTES];
     enum gguf_type type;
-    struct packed_tensor source;
-    bool vector, divisors; /* divisors: rope_freqs.weight, which has no source */
+    struct packed_tensor parts[PARTS_MOST];
+    uint32_t part_count;
+    uint32_t columns, rows;
+    bool vector; /* one dimension: its parts follow each other along the columns */
     uint64_t bytes;
 };
 
@@ -61,25 +65,78 @@ static bool is_table(uint32_t role) {
     return role == ROLE_EMBEDDING || role == ROLE_HEAD;
 }
 
-/* The type of a matrix in the new file. */
-static tercet_status choose_type(const struct exporting *e, struct export_tensor *tensor,
-                                 tercet_error *error) {
-    const struct container_tensor *info = &tensor->source.info;
-    const struct export_options *options = e->options;
+/* The type that a tensor of ours gets in the new file. */
+static enum gguf_type choose_type(const struct export_options *options,
+                                  const struct container_tensor *info, bool vector) {
     static const enum gguf_type tables[] = {GGUF_F32, GGUF_Q8_0, GGUF_F16, GGUF_F32};
-    if (tensor->vector || info->type == TENSOR_F32) {
-        tensor->type = GGUF_F32;
-    } else if (info->type == TENSOR_F16) {
-        tensor->type = GGUF_F16;
-    } else if (info->type == TENSOR_INT8) {
-        tensor->type = GGUF_Q8_0;
-    } else {
-        tensor->type = info->columns % gguf_block_columns(options->type) == 0 ? options->type
-                                                                              : options->fallback;
-    }
     if (is_table(info->role) && options->embedding != EXPORT_TABLE_SAME) {
-        tensor->type = tables[options->embedding];
+        return tables[options->embedding];
     }
+    if (vector || info->type == TENSOR_F32) {
+        return GGUF_F32;
+    }
+    if (info->type == TENSOR_F16 || info->role == ROLE_POSITION_EMBEDDING) {
+        return GGUF_F16; /* as every converter writes positions */
+    }
+    if (info->type == TENSOR_INT8) {
+        return GGUF_Q8_0;
+    }
+    return info->columns % gguf_block_columns(options->type) == 0 ? options->type
+                                                                  : options->fallback;
+}
+
+static void count_type(struct export_report *report, enum gguf_type type, uint64_t weights) {
+    const char *name = gguf_type_name(type);
+    size_t i = 0;
+    while (report->types[i].name != NULL && strcmp(report->types[i].name, name) != 0) {
+        i++; /* there are as many places as types, and names are the same constants */
+    }
+    report->types[i].name = name;
+    report->types[i].weights += weights;
+}
+
+/* A new tensor, or a new part of the one before. */
+static tercet_status place_tensor(struct exporting *e, const struct packed_tensor *source,
+                                  tercet_error *error) {
+    const struct container_tensor *info = &source->info;
+    bool vector = info->rows == 1 && info->stage != 0 && info->role != ROLE_HEAD;
+    enum gguf_type type = choose_type(e->options, info, vector);
+    struct export_tensor *tensor = &e->tensors[e->count];
+    if (e->count > 0 && gguf_is_fused(&e->architecture, info->role)) {
+        tensor--;
+        bool fits = tensor->part_count > 0 && tensor->part_count < PARTS_MOST &&
+                    tensor->type == type && tensor->vector == vector &&
+                    (vector || tensor->columns == info->columns);
+        if (!fits) {
+            return tercet_fail(error, TERCET_CANNOT_EXPORT, e->count,
+                               "%s is one tensor in GGUF, but its parts have different types here",
+                               tensor->name);
+        }
+    } else {
+        tensor->type = type;
+        tensor->vector = vector;
+        tensor->columns = vector ? 0 : info->columns;
+        tensor->rows = vector ? 1 : 0;
+        if (!gguf_tensor_name(&e->architecture, info->stage, info->role, tensor->name)) {
+            char name[64];
+            container_tensor_name(info->stage, info->role, name);
+            return tercet_fail(error, TERCET_CANNOT_EXPORT, e->count,
+                               "GGUF has no name for the tensor %s", name);
+        }
+        e->count++;
+    }
+    tensor->parts[tensor->part_count++] = *source;
+    *(vector ? &tensor->columns : &tensor->rows) += vector ? info->columns : info->rows;
+    return TERCET_OK;
+}
+
+static tercet_status plan_tensor(struct exporting *e, untrusted_bytes model, uint32_t index,
+                                 tercet_error *error) {
+    struct packed_tensor source = {container_get_tensor(&e->container, index), NULL};
+    const struct container_tensor *info = &source.info;
+    source.bytes = model.bytes + info->offset; /* the reader checked the place */
+    TERCET_TRY(place_tensor(e, &source, error));
+    const struct export_tensor *tensor = &e->tensors[e->count - 1];
     if (gguf_row_bytes(tensor->type, info->columns) == 0) {
         return tercet_fail(error, TERCET_CANNOT_EXPORT, info->columns,
                            "%s has %u columns, which is no multiple of the %u of a block of %s: "
@@ -87,65 +144,37 @@ static tercet_status choose_type(const struct exporting *e, struct export_tensor
                            tensor->name, info->columns, gguf_block_columns(tensor->type),
                            gguf_type_name(tensor->type));
     }
-    return TERCET_OK;
-}
-
-static void count_type(struct export_report *report, const struct export_tensor *tensor) {
-    const char *name = gguf_type_name(tensor->type);
-    size_t i = 0;
-    while (report->types[i].name != NULL && strcmp(report->types[i].name, name) != 0) {
-        i++; /* there are as many places as types, and names are the same constants */
-    }
-    report->types[i].name = name;
-    report->types[i].weights += (uint64_t)tensor->source.info.rows * tensor->source.info.columns;
-}
-
-static tercet_status plan_tensor(struct exporting *e, untrusted_bytes model, uint32_t index,
-                                 tercet_error *error) {
-    struct export_tensor *tensor = &e->tensors[e->count++];
-    struct container_tensor *info = &tensor->source.info;
-    *info = container_get_tensor(&e->container, index);
-    tensor->source.bytes = model.bytes + info->offset; /* the reader checked the place */
-    if (!gguf_tensor_name(info->stage, info->role, tensor->name)) {
-        char name[64];
-        container_tensor_name(info->stage, info->role, name);
-        return tercet_fail(error, TERCET_CANNOT_EXPORT, index, "GGUF has no name for the tensor %s",
-                           name);
-    }
     if ((info->role == ROLE_Q || info->role == ROLE_K) &&
-        info->rows % e->container.config.head_dim != 0) { /* their rows are put in another order */
+        info->rows % e->container.config.head_dim != 0) { /* they are put in another order */
         return tercet_fail(error, TERCET_BAD_HEADER, index,
                            "%s has %u rows, which are no whole heads", tensor->name, info->rows);
     }
-    tensor->vector = info->rows == 1 && !is_table(info->role);
-    TERCET_TRY(choose_type(e, tensor, error));
-    tensor->bytes = gguf_row_bytes(tensor->type, info->columns) * info->rows;
-    count_type(e->report, tensor);
+    count_type(e->report, tensor->type, (uint64_t)info->rows * info->columns);
     if (info->type == TENSOR_TERNARY) {
         e->report->ternary_weights += (uint64_t)info->rows * info->columns;
     }
     return TERCET_OK;
 }
 
-/* llama3's rule for long contexts: one number for each pair of a head. */
+/* llama3's rule for long contexts: one number for each pair of a head. It has no part: no tensor of ours holds it. */
 static void plan_divisors(struct exporting *e) {
     struct export_tensor *tensor = &e->tensors[e->count++];
     (void)snprintf(tensor->name, sizeof tensor->name, "rope_freqs.weight");
     tensor->type = GGUF_F32;
-    tensor->vector = tensor->divisors = true;
-    tensor->source.info.rows = 1;
-    tensor->source.info.columns = e->container.rope_count;
-    tensor->bytes = (uint64_t)e->container.rope_count * sizeof(float);
+    tensor->vector = true;
+    tensor->rows = 1;
+    tensor->columns = e->container.rope_count;
 }
 
 static tercet_status take_memory(struct exporting *e, tercet_error *error) {
     size_t columns = 0, row_bytes = 0;
     for (uint32_t i = 0; i < e->count; i++) {
-        const struct container_tensor *info = &e->tensors[i].source.info;
-        size_t bytes = gguf_row_bytes(e->tensors[i].type, info->columns);
-        columns = info->columns > columns ? info->columns : columns;
+        struct export_tensor *tensor = &e->tensors[i];
+        size_t bytes = gguf_row_bytes(tensor->type, tensor->columns);
+        tensor->bytes = (uint64_t)bytes * tensor->rows;
+        columns = tensor->columns > columns ? tensor->columns : columns;
         row_bytes = bytes > row_bytes ? bytes : row_bytes;
-        e->total_bytes += e->tensors[i].bytes;
+        e->total_bytes += tensor->bytes;
     }
     e->block_bytes = row_bytes > WRITE_BYTES ? row_bytes : WRITE_BYTES;
     e->codes = malloc(columns + 16);
@@ -212,16 +241,16 @@ static tercet_status round_scale(struct exporting *e, const struct export_tensor
 
 /* The scale of the block [first, end): of its group, or the mean of its groups. */
 static tercet_status block_scale(struct exporting *e, const struct export_tensor *tensor,
-                                 uint32_t row, uint32_t first, uint32_t end, float *scale,
-                                 tercet_error *error) {
-    uint32_t span = packed_scale_span(&tensor->source), groups = 0;
+                                 const struct packed_tensor *part, uint32_t row, uint32_t first,
+                                 uint32_t end, float *scale, tercet_error *error) {
+    uint32_t span = packed_scale_span(part), groups = 0;
     double sum = 0;
     for (uint32_t column = first; column < end; column += span, groups++) {
-        sum += (double)packed_scale(&tensor->source, row, column);
+        sum += (double)packed_scale(part, row, column);
     }
     *scale = (float)(sum / groups);
     for (uint32_t column = first; column < end && groups > 1; column += span) {
-        float own = packed_scale(&tensor->source, row, column);
+        float own = packed_scale(part, row, column);
         if (own == *scale) {
             continue;
         }
@@ -238,10 +267,11 @@ static tercet_status block_scale(struct exporting *e, const struct export_tensor
 }
 
 static tercet_status encode_ternary_row(struct exporting *e, const struct export_tensor *tensor,
-                                        uint32_t row, uint8_t *out, tercet_error *error) {
-    uint32_t columns = tensor->source.info.columns, block = gguf_block_columns(tensor->type);
-    uint32_t span = packed_scale_span(&tensor->source);
-    if (!packed_row_trits(&tensor->source, row, e->codes)) {
+                                        const struct packed_tensor *part, uint32_t row,
+                                        uint8_t *out, tercet_error *error) {
+    uint32_t columns = part->info.columns, block = gguf_block_columns(tensor->type);
+    uint32_t span = packed_scale_span(part);
+    if (!packed_row_trits(part, row, e->codes)) {
         return tercet_fail(error, TERCET_CANNOT_EXPORT, row,
                            "row %u of %s holds a code that is no ternary weight", row,
                            tensor->name);
@@ -251,7 +281,7 @@ static tercet_status encode_ternary_row(struct exporting *e, const struct export
         if (first % span != 0 && first % span + block <= span) {
             *scale = scale[-1]; /* the same group as the block before */
         } else {
-            TERCET_TRY(block_scale(e, tensor, row, first, first + block, scale, error));
+            TERCET_TRY(block_scale(e, tensor, part, row, first, first + block, scale, error));
         }
     }
     gguf_encode_ternary(tensor->type, e->codes, e->values, columns, out);
@@ -259,49 +289,56 @@ static tercet_status encode_ternary_row(struct exporting *e, const struct export
 }
 
 static tercet_status encode_row(struct exporting *e, const struct export_tensor *tensor,
-                                uint32_t row, uint8_t *out, tercet_error *error) {
-    const struct packed_tensor *source = &tensor->source;
-    uint32_t columns = source->info.columns;
-    row = gguf_source_row(&e->container, &e->architecture, source->info.role, row);
-    if (tensor->divisors) {
-        gguf_encode_values(GGUF_F32, e->architecture.rope.divisors, columns, out);
-        return TERCET_OK;
+                                const struct packed_tensor *part, uint32_t row, uint8_t *out,
+                                tercet_error *error) {
+    uint32_t columns = part->info.columns;
+    row = gguf_source_row(&e->container, &e->architecture, part->info.role, row);
+    if (part->info.type == TENSOR_TERNARY && !tensor->vector) {
+        return encode_ternary_row(e, tensor, part, row, out, error);
     }
-    if (source->info.type == TENSOR_TERNARY && !tensor->vector) {
-        return encode_ternary_row(e, tensor, row, out, error);
-    }
-    if (source->info.type == TENSOR_INT8 && tensor->type == GGUF_Q8_0) {
-        float scale = packed_scale(source, row, 0);
+    if (part->info.type == TENSOR_INT8 && tensor->type == GGUF_Q8_0) {
+        float scale = packed_scale(part, row, 0);
         TERCET_TRY(round_scale(e, tensor, &scale, error));
-        packed_row_int8(source, row, (int8_t *)e->codes);
+        packed_row_int8(part, row, (int8_t *)e->codes);
         gguf_encode_int8((const int8_t *)e->codes, scale, columns, out);
         return TERCET_OK;
     }
-    if (!packed_row_values(source, row, e->codes, e->values)) {
+    if (!packed_row_values(part, row, e->codes, e->values)) {
         return tercet_fail(error, TERCET_CANNOT_EXPORT, row,
                            "row %u of %s holds a code that is no ternary weight", row,
                            tensor->name);
     }
     gguf_encode_values(tensor->type, e->values, columns, out);
     bool kept =
-        tensor->type == GGUF_F32 || (tensor->type == GGUF_F16 && source->info.type == TENSOR_F16);
+        tensor->type == GGUF_F32 || (tensor->type == GGUF_F16 && part->info.type == TENSOR_F16);
     e->report->rounded_weights += kept ? 0 : columns;
     return TERCET_OK;
+}
+
+static tercet_status write_part(struct exporting *e, const struct export_tensor *tensor,
+                                const struct packed_tensor *part, tercet_error *error) {
+    size_t row_bytes = gguf_row_bytes(tensor->type, part->info.columns), filled = 0;
+    for (uint32_t row = 0; row < part->info.rows; row++) {
+        if (filled + row_bytes > e->block_bytes) {
+            TERCET_TRY(gguf_writer_append(e->writer, e->block, filled, error));
+            filled = 0;
+        }
+        TERCET_TRY(encode_row(e, tensor, part, row, e->block + filled, error));
+        filled += row_bytes;
+    }
+    return gguf_writer_append(e->writer, e->block, filled, error);
 }
 
 static tercet_status write_tensor(struct exporting *e, const struct export_tensor *tensor,
                                   tercet_error *error) {
     const struct export_options *options = e->options;
-    size_t row_bytes = gguf_row_bytes(tensor->type, tensor->source.info.columns), filled = 0;
-    for (uint32_t row = 0; row < tensor->source.info.rows; row++) {
-        if (filled + row_bytes > e->block_bytes) {
-            TERCET_TRY(gguf_writer_append(e->writer, e->block, filled, error));
-            filled = 0;
-        }
-        TERCET_TRY(encode_row(e, tensor, row, e->block + filled, error));
-        filled += row_bytes;
+    for (uint32_t i = 0; i < tensor->part_count; i++) {
+        TERCET_TRY(write_part(e, tensor, &tensor->parts[i], error));
     }
-    TERCET_TRY(gguf_writer_append(e->writer, e->block, filled, error));
+    if (tensor->part_count == 0) {
+        gguf_encode_values(GGUF_F32, e->architecture.rope.divisors, tensor->columns, e->block);
+        TERCET_TRY(gguf_writer_append(e->writer, e->block, (size_t)tensor->bytes, error));
+    }
     e->done_bytes += tensor->bytes;
     if (options->progress != NULL && options->progress(options->progress_context, tensor->name,
                                                        e->done_bytes, e->total_bytes) != 0) {
@@ -325,9 +362,8 @@ static tercet_status run(struct exporting *e, untrusted_bytes model, tercet_erro
     TERCET_TRY(gguf_tokenizer_add_keys(&e->container, e->writer, e->report, error));
     for (uint32_t i = 0; i < e->count; i++) {
         const struct export_tensor *tensor = &e->tensors[i];
-        gguf_writer_add_tensor(e->writer, tensor->name, (uint32_t)tensor->type,
-                               tensor->source.info.columns,
-                               tensor->vector ? 0 : tensor->source.info.rows, tensor->bytes);
+        gguf_writer_add_tensor(e->writer, tensor->name, (uint32_t)tensor->type, tensor->columns,
+                               tensor->vector ? 0 : tensor->rows, tensor->bytes);
     }
     TERCET_TRY(gguf_writer_open(e->writer, e->options->destination, error));
     for (uint32_t i = 0; i < e->count; i++) {

@@ -26,21 +26,47 @@ static const struct role_name {
     {ROLE_DOWN, "ffn_down.weight"},
     {ROLE_OUTPUT_NORM, "output_norm.weight"},
     {ROLE_HEAD, "output.weight"},
+    {ROLE_POSITION_EMBEDDING, "position_embd.weight"},
+    {ROLE_ATTENTION_NORM_BIAS, "attn_norm.bias"},
+    {ROLE_Q_NORM, "attn_q_norm.weight"},
+    {ROLE_K_NORM, "attn_k_norm.weight"},
+    {ROLE_O_BIAS, "attn_output.bias"},
+    {ROLE_FFN_NORM_BIAS, "ffn_norm.bias"},
+    {ROLE_UP_BIAS, "ffn_up.bias"},
+    {ROLE_DOWN_BIAS, "ffn_down.bias"},
+    {ROLE_OUTPUT_NORM_BIAS, "output_norm.bias"},
 };
 
-bool gguf_tensor_name(uint32_t stage, uint32_t role, char name[GGUF_NAME_BYTES]) {
-    for (size_t i = 0; i < sizeof role_names / sizeof *role_names; i++) {
-        if (role_names[i].role != role) {
-            continue;
-        }
-        if (role == ROLE_EMBEDDING || role == ROLE_OUTPUT_NORM || role == ROLE_HEAD) {
-            (void)snprintf(name, GGUF_NAME_BYTES, "%s", role_names[i].name);
-        } else {
-            (void)snprintf(name, GGUF_NAME_BYTES, "blk.%u.%s", stage - 1, role_names[i].name);
-        }
-        return true;
+bool gguf_is_fused(const struct gguf_architecture *architecture, uint32_t role) {
+    return architecture->fused_qkv &&
+           (role == ROLE_K || role == ROLE_V || role == ROLE_K_BIAS || role == ROLE_V_BIAS);
+}
+
+static const char *name_of(const struct gguf_architecture *architecture, uint32_t role) {
+    if (architecture->fused_qkv && (role == ROLE_Q || role == ROLE_Q_BIAS)) {
+        return role == ROLE_Q ? "attn_qkv.weight" : "attn_qkv.bias";
     }
-    return false;
+    for (size_t i = 0; i < sizeof role_names / sizeof *role_names; i++) {
+        if (role_names[i].role == role) {
+            return role_names[i].name;
+        }
+    }
+    return NULL;
+}
+
+bool gguf_tensor_name(const struct gguf_architecture *architecture, uint32_t stage, uint32_t role,
+                      char name[GGUF_NAME_BYTES]) {
+    const char *found = name_of(architecture, role);
+    if (found == NULL) {
+        return false;
+    }
+    if (role < ROLE_ATTENTION_NORM ||
+        role >= ROLE_OUTPUT_NORM) { /* in front of and behind the layers */
+        (void)snprintf(name, GGUF_NAME_BYTES, "%s", found);
+    } else {
+        (void)snprintf(name, GGUF_NAME_BYTES, "blk.%u.%s", stage - 1, found);
+    }
+    return true;
 }
 
 static tercet_status refuse(const char *why, tercet_error *error) {
@@ -68,10 +94,12 @@ static tercet_status choose_bitnet(const struct container_config *config,
     return TERCET_OK;
 }
 
+/* Norms of heads: "qwen3", pairs as ours; else "llama", neighbours as pairs. */
 static tercet_status choose_llama(const struct container_config *config,
                                   struct gguf_architecture *architecture, tercet_error *error) {
-    architecture->name = "llama";
-    architecture->interleaved = true;
+    bool qwen3 = (config->flags & CONFIG_FLAG_QK_NORMS) != 0;
+    architecture->name = qwen3 ? "qwen3" : "llama";
+    architecture->interleaved = !qwen3;
     if (config->activation != ACTIVATION_SILU) {
         return refuse("llama.cpp has no architecture with a gate, another activation than SiLU and "
                       "no norms in front of attention.o and ffn.down",
@@ -80,15 +108,37 @@ static tercet_status choose_llama(const struct container_config *config,
     return TERCET_OK;
 }
 
+static tercet_status choose_gpt2(const struct container_config *config,
+                                 struct gguf_architecture *architecture, tercet_error *error) {
+    architecture->name = "gpt2";
+    architecture->fused_qkv = true;
+    if (config->activation != ACTIVATION_GELU || config->heads != config->kv_heads ||
+        config->heads * config->head_dim != config->hidden) {
+        return refuse("llama.cpp's gpt2 has gelu, no gate, as many key heads as heads, and heads x "
+                      "head_dim as hidden size",
+                      error);
+    }
+    return TERCET_OK;
+}
+
 tercet_status gguf_architecture_choose(const struct container *container,
                                        struct gguf_architecture *architecture,
                                        struct export_report *report, tercet_error *error) {
+    const uint32_t gpt2 = CONFIG_FLAG_LAYER_NORMS | CONFIG_FLAG_LEARNED_POSITIONS |
+                          CONFIG_FLAG_QKV_BIASES | CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES;
     const struct container_config *config = &container->config;
+    /* What decides; the rest (tied head, order of pairs) every architecture can have. */
+    uint32_t flags = config->flags & ~(CONFIG_FLAG_TIED_HEAD | CONFIG_FLAG_ROPE_INTERLEAVED);
     memset(architecture, 0, sizeof *architecture);
-    if ((config->flags & CONFIG_FLAG_SUB_NORMS) != 0) {
+    if (flags == gpt2) {
+        return choose_gpt2(config, architecture, error);
+    }
+    if (flags == CONFIG_FLAG_SUB_NORMS) {
         TERCET_TRY(choose_bitnet(config, architecture, report, error));
-    } else {
+    } else if (flags == 0 || flags == CONFIG_FLAG_QK_NORMS) {
         TERCET_TRY(choose_llama(config, architecture, error));
+    } else {
+        return refuse("llama.cpp has no architecture with this choice of norms and biases", error);
     }
     return gguf_rope_find(container, strcmp(architecture->name, "llama") == 0, &architecture->rope,
                           error);
@@ -145,6 +195,11 @@ void gguf_architecture_add_keys(const struct container *container,
     gguf_writer_add_u32(writer, key(architecture, "block_count", text), config->layers);
     gguf_writer_add_u32(writer, key(architecture, "feed_forward_length", text), config->inner);
     gguf_writer_add_u32(writer, key(architecture, "attention.head_count", text), config->heads);
+    if (strcmp(architecture->name, "gpt2") == 0) {
+        gguf_writer_add_f32(writer, key(architecture, "attention.layer_norm_epsilon", text),
+                            config->norm_epsilon);
+        return;
+    }
     gguf_writer_add_u32(writer, key(architecture, "attention.head_count_kv", text),
                         config->kv_heads);
     gguf_writer_add_u32(writer, key(architecture, "attention.key_length", text), config->head_dim);

@@ -14,6 +14,7 @@
 struct gguf_architecture {
     const char *name;
     bool interleaved; /* pairs (2p, 2p + 1) are turned, else (p, p + head_dim / 2) */
+    bool fused_qkv;   /* one matrix of the rows of q, then k, then v */
     struct gguf_rope rope;
 };
 
@@ -25,8 +26,11 @@ void gguf_architecture_release(struct gguf_architecture *architecture);
 void gguf_architecture_add_keys(const struct container *container,
                                 const struct gguf_architecture *architecture,
                                 struct gguf_writer *writer);
-/* "blk.3.attn_q.weight"; false for a role that this architecture has no name for. */
-bool gguf_tensor_name(uint32_t stage, uint32_t role, char name[GGUF_NAME_BYTES]);
+/* "blk.3.attn_q.weight"; false for a role that has no name there. */
+bool gguf_tensor_name(const struct gguf_architecture *architecture, uint32_t stage, uint32_t role,
+                      char name[GGUF_NAME_BYTES]);
+/* Whether this tensor follows the one before it in the same tensor of theirs. */
+bool gguf_is_fused(const struct gguf_architecture *architecture, uint32_t role);
 /* The row of our matrix that becomes `row` of theirs; other roles than q and k keep their order. */
 uint32_t gguf_source_row(const struct container *container,
                          const struct gguf_architecture *architecture, uint32_t role, uint32_t row);
