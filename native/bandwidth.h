@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { BANDWIDTH_STREAMS = 4 };
+
 struct bandwidth {
     double bytes_per_second;
     uint64_t buffer_bytes;
@@ -16,8 +18,8 @@ struct bandwidth {
         buffer_is_large; /* at least four times the last-level cache, so that memory was measured */
 };
 
-/* The best of several passes with `threads` threads. False when it could not be measured (no
+/* The best of several passes with `threads` threads of `streams` streams each (1 to BANDWIDTH_STREAMS). False when it could not be measured (no
  * memory, no process). Call while no other thread of this process is running. */
-bool bandwidth_measure(uint32_t threads, struct bandwidth *result);
+bool bandwidth_measure(uint32_t threads, uint32_t streams, struct bandwidth *result);
 
 #endif

@@ -131,8 +131,7 @@ static tercet_status measure(const struct open_model *opened, double begin,
     fill_prompt(prompt, result->prompt, opened->info.vocabulary);
     tercet_session_options_init(opened->model, &session_options);
     session_options.context = result->context;
-    /* Every token is to cost a pass: a model with random weights repeats itself soon. */
-    session_options.speculation = 1;
+    session_options.speculation = result->speculation;
     session_options.sampling.temperature = 0;
     tercet_status status = tercet_session_create(opened->model, &session_options, &session, error);
     if (status == TERCET_OK) {
@@ -142,6 +141,9 @@ static tercet_status measure(const struct open_model *opened, double begin,
     }
     if (status == TERCET_OK) {
         status = run_once(session, prompt, result, error);
+        tercet_session_get_info(session, &info);
+        result->drafted += info.drafted;
+        result->accepted += info.accepted;
     }
     tercet_session_destroy(session);
     free(prompt);
@@ -155,6 +157,7 @@ static int choose_sizes(const struct bench_sizes *sizes, uint32_t context,
     uint32_t most = context != 0 ? context : info->context;
     result->prompt = sizes->prompt;
     result->tokens = sizes->tokens;
+    result->speculation = sizes->speculation;
     if (!sizes->tokens_given && result->tokens > most / 4) {
         result->tokens = most / 4 > 0 ? most / 4 : 1;
     }
@@ -230,7 +233,7 @@ static void measure_bandwidth(const struct bench_configuration *configurations, 
         if (first < i) {
             results[i].bandwidth = results[first].bandwidth;
             results[i].bandwidth_known = results[first].bandwidth_known;
-        } else if (bandwidth_measure(configurations[i].threads, &again) &&
+        } else if (bandwidth_measure(configurations[i].threads, BANDWIDTH_STREAMS, &again) &&
                    (!results[i].bandwidth_known ||
                     again.bytes_per_second > results[i].bandwidth.bytes_per_second)) {
             results[i].bandwidth = again;

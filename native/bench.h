@@ -18,6 +18,7 @@ enum {
 
 struct bench_sizes {
     uint32_t prompt, tokens, runs;
+    uint32_t speculation; /* as in tercet_session_options; 1: every token costs a pass */
     bool prompt_given, tokens_given;
 };
 
@@ -42,6 +43,8 @@ struct bench_result {
     double prompt_rates[BENCH_RUNS_MAX], decode_rates[BENCH_RUNS_MAX]; /* tokens/s of each run */
     double first_token[BENCH_RUNS_MAX]; /* seconds from opening the file */
     uint64_t packed_bytes;              /* of weights that one decoded token reads */
+    uint32_t speculation;
+    uint64_t drafted, accepted;         /* tokens of all runs */
     uint64_t session_bytes, peak_bytes; /* the largest of all runs */
     double load_average;                /* of the last minute, after the last run */
     struct bandwidth bandwidth;

@@ -11,6 +11,7 @@
 #include "synthetic_model.h"
 #include "terminal.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
@@ -68,6 +69,10 @@ static void print_result(const struct bench_result *result) {
     } else {
         printf("  machine       not measured: memory or processes are short\n");
     }
+    if (result->speculation != 1) {
+        printf("  drafted    %10" PRIu64 " tokens, %" PRIu64 " came true\n", result->drafted,
+               result->accepted);
+    }
     printf("  memory     %10s peak   (session of %u tokens: %s)\n",
            format_bytes(result->peak_bytes, peak, sizeof peak), result->context,
            format_bytes(result->session_bytes, session, sizeof session));
@@ -118,6 +123,9 @@ static void write_result(struct json_writer *json, const struct bench_result *re
     } else {
         json_null(json, "read_gb_per_s");
     }
+    json_integer(json, "speculation", result->speculation);
+    json_integer(json, "drafted_tokens", result->drafted);
+    json_integer(json, "accepted_tokens", result->accepted);
     json_integer(json, "session_bytes", result->session_bytes);
     json_integer(json, "peak_memory_bytes", result->peak_bytes);
     json_number(json, "load_average", result->load_average);
@@ -173,6 +181,31 @@ int bench_write_shapes(void) {
         json_text(&json, "name", shape->name);
         json_text(&json, "about", shape->about);
         json_integer(&json, "file_bytes", bytes);
+        json_close(&json);
+    }
+    json_finish(&json);
+    return EXIT_CODE_OK;
+}
+
+int bench_write_bandwidth(const uint32_t *threads, uint32_t count) {
+    static const uint32_t streams[] = {1, BANDWIDTH_STREAMS};
+    struct json_writer json;
+    json_start(&json, stdout);
+    json_integer(&json, "cores", machine_cores());
+    json_integer(&json, "last_cache_bytes", machine_last_cache_bytes());
+    write_date(&json);
+    json_array(&json, "bandwidth");
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        struct bandwidth bandwidth;
+        if (!bandwidth_measure(threads[i / 2], streams[i % 2], &bandwidth)) {
+            return report_failure(NULL, TERCET_OUT_OF_MEMORY,
+                                  "the read bandwidth could not be measured");
+        }
+        json_object(&json, NULL);
+        json_integer(&json, "threads", threads[i / 2]);
+        json_integer(&json, "streams", streams[i % 2]);
+        json_number(&json, "read_gb_per_s", bandwidth.bytes_per_second / 1e9);
+        json_bool(&json, "read_from_memory", bandwidth.buffer_is_large);
         json_close(&json);
     }
     json_finish(&json);

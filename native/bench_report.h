@@ -12,5 +12,7 @@ void bench_write_json(const struct bench_model *model, const struct bench_result
                       uint32_t count);
 /* The shapes of --shape with the size of their files, as JSON. An exit code. */
 int bench_write_shapes(void);
+/* Read bandwidth with one and with four streams a thread, for each thread count, as JSON. An exit code. */
+int bench_write_bandwidth(const uint32_t *threads, uint32_t count);
 
 #endif

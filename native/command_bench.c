@@ -36,7 +36,7 @@ struct bench_options {
     const char *kernels[LIST_MAX];
     uint32_t kernel_count;
     char *kernels_copy; /* what `kernels` points into */
-    bool list_shapes, json;
+    bool list_shapes, bandwidth, json;
 };
 
 /* ---------------------------------------------------------------- lists */
@@ -114,7 +114,7 @@ static int read_lists(struct bench_options *options) {
 static int check_options(const struct bench_options *options) {
     char shapes[SHAPES_BYTES];
     synthetic_shape_list(shapes, sizeof shapes);
-    if (options->list_shapes) {
+    if (options->list_shapes || options->bandwidth) {
         return EXIT_CODE_OK;
     }
     if ((options->open.path == NULL) == (options->shape == NULL)) {
@@ -228,8 +228,10 @@ static int bench_model_of(const struct bench_options *options) {
 }
 
 int command_bench(int argc, char **argv) {
-    struct bench_options options = {
-        .sizes = {.prompt = DEFAULT_PROMPT, .tokens = DEFAULT_TOKENS, .runs = DEFAULT_RUNS}};
+    struct bench_options options = {.sizes = {.prompt = DEFAULT_PROMPT,
+                                              .tokens = DEFAULT_TOKENS,
+                                              .runs = DEFAULT_RUNS,
+                                              .speculation = 1}};
     char shapes[SHAPES_BYTES], shape_help[HELP_BYTES];
     synthetic_shape_list(shapes, sizeof shapes);
     (void)snprintf(shape_help, sizeof shape_help,
@@ -261,10 +263,16 @@ int command_bench(int argc, char **argv) {
                         &options.sizes.tokens_given),
         argument_count("runs", 0, &options.sizes.runs, 1, BENCH_RUNS_MAX,
                        "Runs to take the median of (default 5)."),
+        argument_count("speculation", 0, &options.sizes.speculation, 1, 16,
+                       "Compute up to so many likely tokens along with each (default 1: none). "
+                       "Random text, as here, is easier to foresee than real text."),
         open_argument_verify(&options.open),
         argument_flag("json", &options.json, "Print the results as JSON, every run included."),
         argument_flag("shapes", &options.list_shapes,
                       "List the shapes with the sizes of their files, as JSON."),
+        argument_flag("bandwidth", &options.bandwidth,
+                      "Only measure how fast this machine reads memory, with one and with four "
+                      "streams a thread, as JSON."),
     };
     const struct command_line line = {
         .command = "bench",
@@ -297,7 +305,9 @@ int command_bench(int argc, char **argv) {
         if (code == EXIT_CODE_OK) {
             code = read_lists(&options);
         }
-        if (code == EXIT_CODE_OK) {
+        if (code == EXIT_CODE_OK && options.bandwidth) {
+            code = bench_write_bandwidth(options.threads, options.thread_count);
+        } else if (code == EXIT_CODE_OK) {
             code = bench_model_of(&options);
         }
         free(options.kernels_copy);

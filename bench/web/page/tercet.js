@@ -3,9 +3,17 @@
 import { load } from "/tercet/index.js";
 import { promptOf, secondsSince } from "./measures.js";
 
-export async function visit({ model, threads, context, promptTokens, decodeTokens, firstPrompt }) {
+export async function visit({
+  model,
+  threads,
+  context,
+  promptTokens,
+  decodeTokens,
+  firstPrompt,
+  variant,
+}) {
   const began = performance.now();
-  const loaded = await load(model, { threads, context });
+  const loaded = await load(model, { threads, context, ...(variant && { variant }) });
   const loadSeconds = secondsSince(began);
   const { info } = loaded;
   const prompt = promptOf(firstPrompt, info.vocabulary);
