@@ -100,6 +100,40 @@ test("options reach the file", () => {
   assert.deepEqual(sampling, { temperature: 0.5, top_k: 7, top_p: 0.25, min_p: 0.125 });
 });
 
+test("the tables and vectors of GPT-2 in other forms, and what that costs", () => {
+  const file = at("gpt2.tercet");
+  const online = join(goldenModels, "gpt2-online-bare");
+  const pack = (...options) => {
+    const report = succeedJson(["pack", online, "-o", file, "--quantize", "absmean", ...options]);
+    const { tensors } = succeedJson(["inspect", file, "--tensors"]);
+    return { report, type: (name) => tensors.find((tensor) => tensor.name === name).type };
+  };
+  const plain = pack();
+  assert.equal(plain.type("embedding"), "f16"); // exact: the source is bf16 of few bits
+  assert.equal(plain.type("layers.0.attention.norm_bias"), "f32");
+  const small = pack("--embedding", "ternary", "--vectors", "f16");
+  for (const name of ["embedding", "position_embedding", "layers.0.ffn.down"])
+    assert.equal(small.type(name), "ternary", name);
+  for (const name of ["output_norm_bias", "layers.0.attention.q_bias", "layers.0.ffn.norm"])
+    assert.equal(small.type(name), "f16", name);
+  assert.ok(small.report.file_bytes < plain.report.file_bytes);
+  assert.ok(small.report.ternary_weights > plain.report.ternary_weights);
+  assert.ok(small.report.quantize_error > 0.1);
+  // Only the matrices of the layers count for the layers.
+  assert.deepEqual(small.report.layers, plain.report.layers);
+  misuse(["pack", online, "-o", file, "--vectors", "q8"], /--vectors takes one of f32, f16/);
+});
+
+test("a table on the ternary grid stays ternary, and that is lossless", () => {
+  const file = at("qwen3.tercet");
+  const source = join(goldenModels, "qwen3-grid-bf16");
+  const report = succeedJson(["pack", source, "-o", file]);
+  assert.equal(report.lossless, true);
+  const { tensors } = succeedJson(["inspect", file, "--tensors"]);
+  const embedding = tensors.find(({ name }) => name === "embedding");
+  assert.deepEqual([embedding.type, embedding.scale], ["ternary", "group128"]);
+});
+
 test("a refusal names tensor and distance, and leaves nothing behind", () => {
   const folder = emptyFolder("refused");
   const file = join(folder, "model.tercet");

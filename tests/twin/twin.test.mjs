@@ -21,10 +21,10 @@ const FEW = 4;
 /** Enough of every sampling step that a difference in any would show. */
 const sampling = { temperature: 0.8, topK: 200, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1 };
 
-function runNatively(prompt, seed, kernels, threads) {
+function runNatively(prompt, seed, kernels, threads, file = model, count = TOKENS) {
   const flags = Object.entries({
     "--prompt": prompt,
-    "--tokens": TOKENS,
+    "--tokens": count,
     "--temperature": sampling.temperature,
     "--top-k": sampling.topK,
     "--top-p": sampling.topP,
@@ -34,7 +34,7 @@ function runNatively(prompt, seed, kernels, threads) {
     "--kernels": kernels,
     "--threads": threads,
   }).flatMap(([name, value]) => [name, String(value)]);
-  const out = execFileSync(tercet, ["run", model, ...flags, "--json", "--hash-logits"], {
+  const out = execFileSync(tercet, ["run", file, ...flags, "--json", "--hash-logits"], {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -44,6 +44,37 @@ function runNatively(prompt, seed, kernels, threads) {
 
 /** The definition: portable kernels, one thread. */
 const expected = prompts.map((prompt, i) => runNatively(prompt, i, "portable", 1));
+
+/**
+ * What the bundled model's family has not: layer norms, learned positions, biases, gelu (GPT-2); norms of heads, groups of
+ * scales, a ternary embedding and head (Qwen3). Small models, few and short prompts.
+ */
+const OTHER_TOKENS = 24;
+const otherPrompts = ["the cat", "Once upon a time", "1 + 1 ="];
+const packedFolder = mkdtempSync(join(tmpdir(), "tercet-families-"));
+after(() => rmSync(packedFolder, { recursive: true, force: true }));
+const others = [
+  ["gpt2", "gpt2-grid-f16", "--vectors", "f16"],
+  ["qwen3", "qwen3-grid-bf16"],
+].map(([family, source, ...options]) => {
+  const file = join(packedFolder, `${family}.tercet`);
+  const folder = join(root, "tests/golden/models", source);
+  execFileSync(tercet, ["pack", folder, "-o", file, "--quiet", ...options]);
+  const run = (kernels, threads) =>
+    otherPrompts.map((prompt, i) => runNatively(prompt, i, kernels, threads, file, OTHER_TOKENS));
+  return { family, file, run, expected: run("portable", 1) };
+});
+
+test("so do the definitions of the other families", () => {
+  for (const { family, expected } of others) {
+    assert.ok(expected.every(({ tokens }) => tokens.length > 0));
+    assert.ok(
+      expected.some(({ tokens }) => tokens.length > 8),
+      family,
+    );
+    assert.equal(new Set(expected.map(({ logits }) => logits)).size, otherPrompts.length);
+  }
+});
 
 test("the definition says something: whole texts, all different", () => {
   assert.equal(prompts.length, 20);
@@ -66,10 +97,38 @@ describe("native", () => {
         prompts.slice(0, count).forEach((prompt, i) => {
           assert.deepEqual(runNatively(prompt, i, kernels, threads), expected[i], `prompt ${i}`);
         });
+        for (const other of others)
+          assert.deepEqual(other.run(kernels, threads), other.expected, other.family);
       });
     }
   }
 });
+
+/** Loads models/NAME.tercet in the page and answers every prompt, as runNatively does. */
+function runInPage(page, place, name, prompts, count) {
+  return page.evaluate(
+    async ({ place, name, prompts, sampling, count }) => {
+      const { load } = await import("/dist/index.js");
+      const options = { ...place, cache: "memory" };
+      if (options.kernels === "the best") delete options.kernels;
+      const model = await load(`/models/${name}.tercet`, options);
+      const { info } = model;
+      const all = [];
+      for (const [seed, prompt] of prompts.entries()) {
+        const run = model.generate(prompt, { ...sampling, maxTokens: count, seed });
+        const { tokens } = await run.result;
+        const begun = await model.tokenize(prompt, { addBeginning: true });
+        const logits = await model.logits([...begun, ...tokens]);
+        const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", logits));
+        const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+        all.push({ tokens, logits: hex });
+      }
+      await model.dispose();
+      return { all, info: { ...info } };
+    },
+    { place, name, prompts, sampling, count },
+  );
+}
 
 describe("WebAssembly in Chromium", () => {
   let folder, server, browser, page;
@@ -78,6 +137,7 @@ describe("WebAssembly in Chromium", () => {
     cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
     mkdirSync(join(folder, "models"));
     cpSync(model, join(folder, "models/model.tercet"));
+    for (const { family, file } of others) cpSync(file, join(folder, `models/${family}.tercet`));
     writeFileSync(join(folder, "index.html"), "<!doctype html><title>twin</title>");
     server = createServer({ root: folder });
     const port = await listen(server, { port: 0 });
@@ -111,34 +171,18 @@ describe("WebAssembly in Chromium", () => {
   ]) {
     test(`${variant}, ${kernels}, ${threads} threads`, { timeout: 120_000 }, async () => {
       const some = kernels === "portable" ? prompts.slice(0, FEW) : prompts;
-      const results = await page.evaluate(
-        async ({ variant, threads, kernels, prompts, sampling, TOKENS }) => {
-          const { load } = await import("/dist/index.js");
-          const options = { variant, threads, cache: "memory" };
-          if (kernels !== "the best") options.kernels = kernels;
-          const model = await load("/models/model.tercet", options);
-          const { info } = model;
-          const all = [];
-          for (const [seed, prompt] of prompts.entries()) {
-            const run = model.generate(prompt, { ...sampling, maxTokens: TOKENS, seed });
-            const { tokens } = await run.result;
-            const begun = await model.tokenize(prompt, { addBeginning: true });
-            const logits = await model.logits([...begun, ...tokens]);
-            const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", logits));
-            const hex = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
-            all.push({ tokens, logits: hex });
-          }
-          await model.dispose();
-          return { all, info: { ...info } };
-        },
-        { variant, threads, kernels, prompts: some, sampling, TOKENS },
-      );
+      const place = { variant, threads, kernels };
+      const results = await runInPage(page, place, "model", some, TOKENS);
       assert.equal(results.info.variant, variant);
       assert.equal(results.info.threads, threads);
       if (kernels === "the best") assert.match(results.info.kernels, /^wasm_relaxed(_dot)?$/);
       else assert.equal(results.info.kernels, kernels);
       assert.equal(results.all.length, some.length);
       results.all.forEach((result, i) => assert.deepEqual(result, expected[i], `prompt ${i}`));
+      for (const { family, expected: want } of others) {
+        const { all } = await runInPage(page, place, family, otherPrompts, OTHER_TOKENS);
+        assert.deepEqual(all, want, family);
+      }
     });
   }
 });
