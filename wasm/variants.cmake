@@ -89,12 +89,12 @@ add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)
 add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed BASE simd128)
 add_wasm_module(relaxed-threads ARCHITECTURES wasm wasm_relaxed BASE simd128-threads THREADS)
 
-# The check of the kernels (tests/core/kernels/) as a module with a main, for Node and a browser.
+# The checks of the kernels (tests/core/kernels/) as modules with a main, for Node and a browser.
 # Built by the test that runs it, not with the modules: `npm start` needs none.
-function(add_wasm_kernel_check variant)
-    set(check check_kernels-${variant})
+function(add_wasm_kernel_check name variant)
+    set(check ${name}-${variant})
     set(tests "${PROJECT_SOURCE_DIR}/tests")
-    add_executable(${check} EXCLUDE_FROM_ALL "${tests}/core/kernels/check_kernels.c")
+    add_executable(${check} EXCLUDE_FROM_ALL "${tests}/core/kernels/${name}.c")
     set_target_properties(${check} PROPERTIES SUFFIX .mjs)
     target_include_directories(${check} PRIVATE "${tests}" "${TERCET_CORE_DIR}")
     target_link_libraries(${check} PRIVATE core-${variant})
@@ -104,5 +104,7 @@ function(add_wasm_kernel_check variant)
                         -sALLOW_MEMORY_GROWTH=1 -sSTACK_SIZE=${TERCET_WASM_STACK_BYTES})
 endfunction()
 
-add_wasm_kernel_check(simd128)
-add_wasm_kernel_check(relaxed)
+foreach(name IN ITEMS check_kernels check_matrices)
+    add_wasm_kernel_check(${name} simd128)
+    add_wasm_kernel_check(${name} relaxed)
+endforeach()

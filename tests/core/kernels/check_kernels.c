@@ -1,153 +1,12 @@
 /*
- * check_kernels.c: every slot of every kernel set against portable, bit by bit, and portable against
+ * check_kernels.c: every slot of every kernel set but the matrices (check_matrices.c) against portable, bit by bit, and portable against
  * plain mathematics. Walks the list of compiled sets: a new set is tested without touching this
  * file. Sizes reach every tail, inputs every extreme, and buffers end where the next byte faults.
  * With `--bench` it prints the speed of each set instead. Also runs as WebAssembly under Node.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "base/cpu_features.h"
 #include "kernel_bench.h"
-#include "kernel_inputs.h"
-#include "kernel_reference.h"
-
-/* Bits, except that a NaN may be any NaN: IEEE 754 and WebAssembly leave its payload open. */
-static bool same_floats(const float *a, const float *b, size_t n) {
-    if (memcmp(a, b, n * sizeof *a) == 0) {
-        return true;
-    }
-    for (size_t i = 0; i < n; i++) {
-        bool nans = a[i] != a[i] && b[i] != b[i];
-        if (!nans && math_float_bits(a[i]) != math_float_bits(b[i])) {
-            fprintf(stderr, "    value %zu of %zu: portable %a, got %a\n", i, n, (double)a[i],
-                    (double)b[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A failed comparison is reported with what was compared. */
-#define CHECK_CASE(condition, ...)                                                                 \
-    do {                                                                                           \
-        if (!CHECK(condition)) {                                                                   \
-            fprintf(stderr, "    " __VA_ARGS__);                                                   \
-            fputc('\n', stderr);                                                                   \
-        }                                                                                          \
-    } while (0)
-
-static const uint32_t counts[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 33};
-enum { COUNTS = sizeof counts / sizeof counts[0] };
-
-static const uint32_t real_sizes[] = {128, 240, 256, 257, 320, 768, 1600, 2560, 6912};
-enum { REAL_SIZES = sizeof real_sizes / sizeof real_sizes[0], SMALL_SIZES = 70 };
-
-/* 1 to 70, then the real ones. */
-static uint32_t size_at(uint32_t index) {
-    return index < SMALL_SIZES ? index + 1 : real_sizes[index - SMALL_SIZES];
-}
-enum { SIZES = SMALL_SIZES + REAL_SIZES };
-
-/* ---- integer matrices -------------------------------------------------------------------- */
-
-static void check_ternary_case(const struct tercet_kernels *set, const struct ternary_matrix *w,
-                               const struct activations *x, uint32_t begin, uint32_t end) {
-    size_t stride = tile_pad(w->rows), n = stride * x->count;
-    float *want = guarded(SLOT_WANT, n * sizeof *want);
-    float *got = guarded(SLOT_Y, n * sizeof *got);
-    set->ternary_matmul(w, x, begin, end, got, stride);
-    if (set->ternary_matmul != kernels_portable.ternary_matmul) {
-        kernels_portable.ternary_matmul(w, x, begin, end, want, stride);
-    } else {
-        for (uint32_t t = 0; t < x->count; t++) {
-            for (uint32_t row = begin * 16; row < end * 16; row++) {
-                want[t * stride + row] = reference_ternary(w, x, t, row);
-            }
-        }
-    }
-    CHECK_CASE(same_floats(want, got, n), "%s: scale %d, %u rows, %u columns, %u tokens, %u to %u",
-               set->name, (int)w->scale, w->rows, w->columns, x->count, begin, end);
-}
-
-static void check_ternary(const struct tercet_kernels *set) {
-    for (uint32_t i = 0; i < SIZES; i++) {
-        for (int scale = KERNEL_SCALE_TENSOR; scale <= KERNEL_SCALE_GROUP128; scale++) {
-            uint32_t strips = 1 + (i + (uint32_t)scale) % 9;
-            if (size_at(i) > 1600) {
-                strips = 5;
-            }
-            struct ternary_matrix w = random_ternary(strips * 16 - i % 16, size_at(i),
-                                                     (enum kernel_scale)scale, CODES_RANDOM);
-            for (uint32_t c = 0; c < COUNTS; c++) {
-                struct activations x = random_activations(counts[c], size_at(i), X_RANDOM);
-                uint32_t begin = c % 3 == 1 ? strips / 2 : 0;
-                uint32_t end = c % 3 == 2 ? strips - strips / 3 : strips;
-                check_ternary_case(set, &w, &x, begin, end);
-            }
-        }
-    }
-}
-
-static void check_ternary_extremes(const struct tercet_kernels *set) {
-    /* The last is wider than what any set sums up without a break. */
-    static const uint32_t columns[] = {64, 128, 1040, 6912, 33040};
-    for (uint32_t i = 0; i < 5; i++) {
-        for (int codes = CODES_ALL_0; codes < CODE_KINDS; codes++) {
-            for (int kind = X_ALL_127; kind < ACTIVATION_KINDS; kind++) {
-                for (uint32_t count = 1; count <= 4; count += 3) {
-                    for (int scale = KERNEL_SCALE_ROW; scale <= KERNEL_SCALE_GROUP128; scale++) {
-                        uint32_t strips = columns[i] > 6912 ? 5 : 1;
-                        struct ternary_matrix w =
-                            random_ternary(strips * 16, columns[i], (enum kernel_scale)scale,
-                                           (enum code_kind)codes);
-                        struct activations x =
-                            random_activations(count, columns[i], (enum activation_kind)kind);
-                        check_ternary_case(set, &w, &x, 0, strips);
-                    }
-                }
-            }
-        }
-    }
-}
-
-static void check_int8_case(const struct tercet_kernels *set, const struct int8_matrix *w,
-                            const struct activations *x, uint32_t begin, uint32_t end) {
-    size_t stride = tile_pad(w->rows), n = stride * x->count;
-    float *want = guarded(SLOT_WANT, n * sizeof *want);
-    float *got = guarded(SLOT_Y, n * sizeof *got);
-    set->int8_matmul(w, x, begin, end, got, stride);
-    if (set->int8_matmul != kernels_portable.int8_matmul) {
-        kernels_portable.int8_matmul(w, x, begin, end, want, stride);
-    } else {
-        for (uint32_t t = 0; t < x->count; t++) {
-            for (uint32_t row = begin * 16; row < end * 16; row++) {
-                want[t * stride + row] = reference_int8(w, x, t, row);
-            }
-        }
-    }
-    CHECK_CASE(same_floats(want, got, n), "%s: %u rows, %u columns, %u tokens, %u to %u", set->name,
-               w->rows, w->columns, x->count, begin, end);
-}
-
-static void check_int8(const struct tercet_kernels *set) {
-    for (uint32_t i = 0; i < SIZES; i++) {
-        uint32_t strips = size_at(i) > 1600 ? 5 : 1 + i % 9;
-        struct int8_matrix w = random_int8(strips * 16 - i % 16, size_at(i), CODES_RANDOM);
-        for (uint32_t c = 0; c < COUNTS; c++) {
-            struct activations x = random_activations(counts[c], size_at(i), X_RANDOM);
-            check_int8_case(set, &w, &x, c % 3 == 1 ? strips / 2 : 0,
-                            c % 3 == 2 ? strips - strips / 3 : strips);
-        }
-    }
-    for (int codes = CODES_ALL_0; codes < CODE_KINDS; codes++) {
-        for (int kind = X_ALL_127; kind < ACTIVATION_KINDS; kind++) {
-            for (uint32_t count = 1; count <= 4; count += 3) {
-                struct int8_matrix w = random_int8(16, 6912, (enum code_kind)codes);
-                struct activations x = random_activations(count, 6912, (enum activation_kind)kind);
-                check_int8_case(set, &w, &x, 0, 1);
-            }
-        }
-    }
-}
+#include "kernel_cases.h"
 
 /* ---- quantise ---------------------------------------------------------------------------- */
 
@@ -216,66 +75,6 @@ static void check_quantise(const struct tercet_kernels *set) {
 }
 
 /* ---- float slots ------------------------------------------------------------------------- */
-
-static void check_float_matmul(const struct tercet_kernels *set) {
-    for (uint32_t i = 0; i < SIZES; i++) {
-        for (uint32_t half = 0; half < 2; half++) {
-            uint32_t rows = 1 + i % 11, columns = size_at(i), count = counts[(i + half) % COUNTS];
-            size_t n = (size_t)rows * columns, x_stride = columns + i % 3;
-            size_t x_count = x_stride * (count - 1) + columns;
-            float *values = guarded(SLOT_VALUES, n * sizeof *values);
-            uint16_t *halves = guarded(SLOT_CODES, n * sizeof *halves);
-            float *x = guarded(SLOT_X, x_count * sizeof *x);
-            fill_floats(values, n);
-            fill_floats(x, x_count);
-            for (size_t j = 0; half && j < n;
-                 j++) { /* some subnormal; as floats for the reference */
-                halves[j] = math_float_to_half(values[j] * 0x1p-8f);
-                values[j] = math_half_to_float(halves[j]);
-            }
-            struct float_matrix w = {.values = half ? (const void *)halves : values,
-                                     .half = half != 0,
-                                     .rows = rows,
-                                     .columns = columns};
-            float *want = guarded(SLOT_WANT, count * rows * sizeof *want);
-            float *got = guarded(SLOT_Y, count * rows * sizeof *got);
-            uint32_t begin = i % 4 == 3 ? rows / 2 : 0, end = i % 4 == 2 ? rows - rows / 3 : rows;
-            set->float_matmul(&w, x, x_stride, count, begin, end, got, rows);
-            if (set->float_matmul == kernels_portable.float_matmul) {
-                for (uint32_t t = 0; t < count; t++) {
-                    for (uint32_t row = begin; row < end; row++) {
-                        check_dot(got[t * rows + row], x + t * x_stride,
-                                  values + (size_t)row * columns, columns);
-                    }
-                }
-                continue;
-            }
-            kernels_portable.float_matmul(&w, x, x_stride, count, begin, end, want, rows);
-            CHECK_CASE(same_floats(want, got, count * rows), "%s: half %u, %ux%u, %u tokens",
-                       set->name, half, rows, columns, count);
-        }
-    }
-}
-
-/* All 65536 halves as the first of 16 weights, which one-hot activations bring out. */
-static void check_all_halves(const struct tercet_kernels *set) {
-    const uint32_t rows = 65536, columns = 16;
-    uint16_t *halves = guarded(SLOT_CODES, (size_t)rows * columns * sizeof *halves);
-    float *got = guarded(SLOT_Y, rows * sizeof *got);
-    const float x[16] = {1.0f};
-    memset(halves, 0, (size_t)rows * columns * sizeof *halves);
-    for (uint32_t row = 0; row < rows; row++) {
-        halves[(size_t)row * columns] = (uint16_t)row;
-    }
-    struct float_matrix w = {.values = halves, .half = true, .rows = rows, .columns = columns};
-    set->float_matmul(&w, x, columns, 1, 0, rows, got, rows);
-    bool equal = true;
-    for (uint32_t row = 0; row < rows && equal; row++) {
-        float want = 0.0f + math_half_to_float((uint16_t)row); /* a lane starts from +0 */
-        equal = same_floats(&want, &got[row], 1);
-    }
-    CHECK_CASE(equal, "%s", set->name);
-}
 
 static void check_rms_norm(const struct tercet_kernels *set) {
     for (uint32_t i = 0; i < SIZES; i++) {
@@ -518,11 +317,6 @@ static void check_rows(void) {
 static void check_set(const struct tercet_kernels *set) {
     CHECK(kernels_check(set));
     check_quantise(set);
-    check_ternary(set);
-    check_ternary_extremes(set);
-    check_int8(set);
-    check_float_matmul(set);
-    check_all_halves(set);
     check_rms_norm(set);
     check_layer_norm(set);
     check_rope(set);
@@ -535,26 +329,13 @@ static void check_set(const struct tercet_kernels *set) {
     check_exp_end(set);
 }
 
+static void bench(const struct tercet_kernels *set) {
+    bench_set(set);
+}
+
 int main(int argc, char **argv) {
-    bool bench = argc > 1 && strcmp(argv[1], "--bench") == 0;
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0)
+        return check_each_set(bench);
     check_rows();
-    for (uint32_t i = 0; kernels_at(i) != NULL; i++) {
-        struct tercet_kernels set;
-        char note[192];
-        if ((kernels_at(i)->needs & ~cpu_features()) != 0) {
-            printf("%s: not on this machine\n", kernels_at(i)->name);
-            continue;
-        }
-        if (!CHECK(kernels_select(kernels_at(i)->name, &set, note))) {
-            fprintf(stderr, "    %s\n", note);
-            continue;
-        }
-        if (bench) {
-            bench_set(&set);
-        } else {
-            check_set(&set);
-            printf("%s: checked\n", set.name);
-        }
-    }
-    return check_done();
+    return check_each_set(check_set);
 }

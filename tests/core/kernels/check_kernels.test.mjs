@@ -1,4 +1,4 @@
-// check_kernels.test.mjs - check_kernels.c as WebAssembly: the plain set in Node, the relaxed one in
+// check_kernels.test.mjs - check_kernels.c and check_matrices.c as WebAssembly: the plain set in Node, the relaxed one in
 // Chromium too, because Node 20 has relaxed SIMD only behind a flag, and there it computes wrongly on
 // machines with AVX-VNNI. (Native sets are checked by ctest, between guard pages.)
 
@@ -14,13 +14,16 @@ import { createServer, listen } from "../../../scripts/serve.mjs";
 import { runCommand } from "../../../scripts/steps.mjs";
 
 const { chromium } = createRequire(join(root, "package.json"))("playwright-core");
+const programs = ["check_kernels", "check_matrices"];
 const variants = ["simd128", "relaxed"];
+/** Of every program. */
+const modulesOf = (variant) => programs.map((program) => `${program}-${variant}`);
 
 /** Another build folder of the modules is tested by naming it. */
 const modulesFolder = process.env.TERCET_WASM ?? wasmBuild;
 
 before(async () => {
-  const targets = variants.map((variant) => `check_kernels-${variant}`);
+  const targets = variants.flatMap(modulesOf);
   await runCommand("ninja", ["-C", modulesFolder, ...targets], {
     failure: "the kernel checks could not be built",
   });
@@ -36,12 +39,12 @@ async function runCheck(url) {
 }
 
 test("portable and SIMD128 in Node", async () => {
-  const { status, text } = await runCheck(
-    pathToFileURL(join(modulesFolder, "check_kernels-simd128.mjs")).href,
-  );
-  assert.equal(status, 0, text);
-  assert.match(text, /^portable: checked$/m);
-  assert.match(text, /^wasm_simd128: checked$/m);
+  for (const name of modulesOf("simd128")) {
+    const { status, text } = await runCheck(pathToFileURL(join(modulesFolder, `${name}.mjs`)).href);
+    assert.equal(status, 0, text);
+    assert.match(text, /^portable: checked$/m);
+    assert.match(text, /^wasm_simd128: checked$/m);
+  }
 });
 
 /** Runs the check of every variant in a Chromium with these flags of V8 and gives what each printed. */
@@ -55,11 +58,9 @@ async function checkInChromium(t, flags) {
     server.closeAllConnections();
     rmSync(folder, { recursive: true, force: true });
   });
-  for (const variant of variants) {
-    for (const ending of ["mjs", "wasm"]) {
-      const name = `check_kernels-${variant}.${ending}`;
+  for (const module of variants.flatMap(modulesOf)) {
+    for (const name of [`${module}.mjs`, `${module}.wasm`])
       copyFileSync(join(modulesFolder, name), join(folder, name));
-    }
   }
   writeFileSync(join(folder, "index.html"), "<!doctype html><title>kernels</title>");
   const port = await listen(server, { port: 0 });
@@ -77,10 +78,13 @@ async function checkInChromium(t, flags) {
   await page.goto(`http://127.0.0.1:${port}/`);
   const texts = {};
   for (const variant of variants) {
-    const { status, text } = await page.evaluate(runCheck, `/check_kernels-${variant}.mjs`);
-    assert.equal(status, 0, text);
-    assert.match(text, new RegExp(`^wasm_${variant}: checked$`, "m"));
-    texts[variant] = text;
+    texts[variant] = "";
+    for (const name of modulesOf(variant)) {
+      const { status, text } = await page.evaluate(runCheck, `/${name}.mjs`);
+      assert.equal(status, 0, text);
+      assert.match(text, new RegExp(`^wasm_${variant}: checked$`, "m"));
+      texts[variant] += text;
+    }
   }
   return texts;
 }
