@@ -11,6 +11,7 @@ import type { LoadMessage } from "./protocol.js";
 import { Progress } from "./progress.js";
 import type { OpenSession } from "./session_runner.js";
 import type { Store } from "./store.js";
+import { StoredChunks } from "./stored_chunks.js";
 import { IndexedDbStore } from "./store_indexeddb.js";
 import { MemoryStore } from "./store_memory.js";
 import type { LoadProgress, ModelInfo, ModelSource, Variant } from "./types.js";
@@ -124,9 +125,11 @@ class ModelLoad {
     const plan = (fresh ? null : await this.#planFromStore()) ?? (await this.#planFromSource());
     this.#progress.setTotal(plan.file.fileBytes);
     this.#progress.inPlace(plan.file.headerBytes);
+    // Asked for first: the store works while the engine starts.
+    const stored = await this.#openStored(plan.file);
     const { module, engine } = await this.#startEngine(plan);
     this.#module = module;
-    const model = await this.#readModel(plan, module, engine);
+    const model = await this.#readModel(plan, module, engine, stored);
     this.#throwIfAborted();
     const session = module.createSession(model, plan.context, plan.slice);
     const { threads, kernels, note } = module.engineInfo(engine);
@@ -391,14 +394,24 @@ class ModelLoad {
     }
   }
 
-  async #readModel(plan: Plan, module: WasmModule, engine: Handle): Promise<Handle> {
+  async #openStored(file: FileInfo): Promise<Stored> {
+    const indices = (await this.#tryStore(() => this.#store.chunkIndices(file.modelId))) ?? [];
+    const chunks = new StoredChunks(this.#store, file.modelId, indices, file.chunkBytes);
+    return { indices: new Set(indices), chunks };
+  }
+
+  async #readModel(
+    plan: Plan,
+    module: WasmModule,
+    engine: Handle,
+    stored: Stored,
+  ): Promise<Handle> {
     const { header, file } = plan;
     const loader = module.createLoader(engine, file.fileBytes, false);
     for (const bytes of [header.subarray(0, CONTAINER.PREFIX_BYTES), header]) {
       const want = module.want(loader);
       if (want) module.give(loader, want, bytes);
     }
-    const stored = new Set(await this.#tryStore(() => this.#store.chunkIndices(file.modelId)));
     for (let want = module.want(loader); want?.sha256; want = module.want(loader)) {
       this.#throwIfAborted();
       const chunk = {
@@ -407,9 +420,12 @@ class ModelLoad {
         bytes: want.bytes,
         sha256: want.sha256,
       };
-      const kept = stored.has(chunk.index) ? await this.#storedChunk(file, chunk) : null;
+      const kept = stored.indices.has(chunk.index)
+        ? await this.#storedChunk(file, chunk, stored)
+        : null;
       const bytes =
-        kept ?? (await this.#fetchedChunk(file, chunk, endOfMissing(file, stored, chunk.index)));
+        kept ??
+        (await this.#fetchedChunk(file, chunk, endOfMissing(file, stored.indices, chunk.index)));
       module.give(loader, want, bytes);
       if (kept) free(kept);
       this.#progress.inPlace(want.offset + want.bytes);
@@ -425,13 +441,17 @@ class ModelLoad {
   // ---------------------------------------------------------------- chunks
 
   /** null when it is not there any more, or wrong: then it is fetched again, alone. */
-  async #storedChunk(file: FileInfo, chunk: WantedChunk): Promise<Uint8Array<ArrayBuffer> | null> {
+  async #storedChunk(
+    file: FileInfo,
+    chunk: WantedChunk,
+    stored: Stored,
+  ): Promise<Uint8Array<ArrayBuffer> | null> {
     this.#progress.setPhase("cache", "indexeddb");
-    const buffer = await this.#tryStore(() => this.#store.readChunk(file.modelId, chunk.index));
-    if (!buffer) return null;
-    const bytes = new Uint8Array(buffer);
+    const kept = await this.#tryStore(() => stored.chunks.take(chunk.index));
+    if (!kept) return null;
+    const { bytes, sha256 } = kept;
     this.#progress.arrived(bytes.length);
-    if (bytes.length === chunk.bytes && (await holds(bytes, chunk.sha256))) return bytes;
+    if (bytes.length === chunk.bytes && sameBytes(sha256, chunk.sha256)) return bytes;
     this.#notices.push(`stored chunk ${chunk.index} was damaged and is fetched again`);
     await this.#tryStore(() => this.#store.dropChunk(file.modelId, chunk.index));
     return null;
@@ -531,6 +551,12 @@ class ModelLoad {
   }
 }
 
+/** What the store has of the model. */
+interface Stored {
+  indices: Set<number>;
+  chunks: StoredChunks;
+}
+
 interface WantedChunk {
   index: number;
   offset: number;
@@ -570,8 +596,11 @@ function free(bytes: Uint8Array<ArrayBuffer>): void {
 }
 
 async function holds(bytes: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<boolean> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return digest.every((byte, at) => byte === sha256[at]);
+  return sameBytes(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), sha256);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
 /** The hash of a header covers everything but the place where it stands itself. */

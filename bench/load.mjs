@@ -1,0 +1,109 @@
+// load.mjs - `npm run bench:load`: how long a page that has the model takes to the first token, against the time to read the
+// model's bytes out of the same IndexedDB and drop them. Each run is a fresh Chromium on the same profile, in turn.
+
+import { writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { root } from "../scripts/paths.mjs";
+import { isProgram, reportFailure, StepError } from "../scripts/steps.mjs";
+import { chooseModels, shapes } from "./models.mjs";
+import { readOptions } from "./options.mjs";
+import { addRow, startResult } from "./results.mjs";
+import { median } from "./statistics.mjs";
+import { BenchSite } from "./web/site.mjs";
+import { Profile, visit } from "./web/visit.mjs";
+
+const command = {
+  usage: "node bench/load.mjs [options]",
+  summary: "Time to the first token of a page that has the model, against reading its bytes alone.",
+  options: {
+    shape: {
+      kind: "list",
+      value: "NAME",
+      help: "synthetic models",
+      default: ["gpt2-xl"],
+      choices: shapes,
+    },
+    model: { kind: "text", value: "FILE", help: "this file instead" },
+    runs: { kind: "count", value: "N", help: "pairs of runs (default 5)", default: 5 },
+    threads: { kind: "count", value: "N", help: "threads of the engine (default 2)", default: 2 },
+    context: { kind: "count", value: "N", help: "tokens of context (default 256)", default: 256 },
+    dist: { kind: "text", value: "FOLDER", help: "another build of the library (default dist)" },
+    json: { kind: "text", value: "FILE", help: "write the figures to FILE" },
+  },
+};
+
+/** Chunks a question of the plain reading: the faster of one and many is what counts. */
+const BATCHES = [1, 8];
+
+function figuresOf(answer, what) {
+  if (answer.error) throw new StepError(`${what}: ${answer.error}`);
+  return answer;
+}
+
+async function measure({ path, name }, options, result) {
+  const site = await BenchSite.start({
+    tercet: options.dist ?? join(root, "dist"),
+    page: join(root, "bench", "web", "page"),
+    models: dirname(path),
+  });
+  const profile = new Profile();
+  const wanted = {
+    model: `/models/${basename(path)}`,
+    threads: options.threads,
+    context: options.context,
+    promptTokens: 0,
+    firstPrompt: 1,
+  };
+  const times = { timeoutMs: 200_000 };
+  try {
+    figuresOf(await visit(site, profile, "tercet", wanted, times), "the first visit");
+    const reads = BATCHES.map(() => []);
+    const load = { load_s: [], first_token_s: [], renderer_over_model_mb: [] };
+    for (let run = 0; run < options.runs; run++) {
+      for (const [i, batch] of BATCHES.entries()) {
+        const read = await visit(site, profile, "stored_bytes", { batch }, times);
+        reads[i].push(figuresOf(read, "reading").readSeconds);
+      }
+      const answer = figuresOf(await visit(site, profile, "tercet", wanted, times), "a visit");
+      if (answer.source !== "indexeddb")
+        throw new StepError(`the model came from ${answer.source}, not from IndexedDB`);
+      load.load_s.push(answer.loadSeconds);
+      load.first_token_s.push(answer.firstTokenSeconds);
+      const over = answer.memory.rendererPeakBytes - answer.fileBytes - answer.sessionBytes;
+      load.renderer_over_model_mb.push(over / 1e6);
+    }
+    const best = Math.min(...reads.map((times) => median(times)));
+    for (const [i, batch] of BATCHES.entries())
+      addRow(result, {
+        subject: name,
+        engine: `bytes alone, ${batch} a question`,
+        figures: { read_s: reads[i] },
+      });
+    addRow(result, { subject: name, engine: "Tercet", threads: options.threads, figures: load });
+    const token = median(load.first_token_s);
+    process.stdout.write(
+      `${name}: bytes alone ${BATCHES.map((batch, i) => `${median(reads[i]).toFixed(2)} s (${batch} a question)`).join(", ")}; ` +
+        `loaded after ${median(load.load_s).toFixed(2)} s, first token after ${token.toFixed(2)} s = ` +
+        `${(token / best).toFixed(2)} x the faster reading; renderer over model and session ` +
+        `${median(load.renderer_over_model_mb).toFixed(0)} MB\n`,
+    );
+  } finally {
+    profile.remove();
+    await site.stop();
+  }
+}
+
+export async function main(args) {
+  const options = readOptions(command, args);
+  if (options === null) return;
+  const result = startResult("load", {
+    runs: options.runs,
+    threads: options.threads,
+    context: options.context,
+  });
+  for (const model of await chooseModels(options, (text) => process.stderr.write(`${text}\n`)))
+    await measure(model, options, result);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+}
+
+if (isProgram(import.meta)) await main(process.argv.slice(2)).catch(reportFailure);
