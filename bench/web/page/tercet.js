@@ -27,6 +27,8 @@ export async function visit({
     firstTokenSeconds,
     promptTokensPerSecond: speed?.promptTokensPerSecond ?? null,
     decodeTokensPerSecond: speed?.decodeTokensPerSecond ?? null,
+    promptTokens: speed?.promptTokens ?? null,
+    decodeTokens: speed?.decodeTokens ?? null,
     threads: info.threads,
     variant: info.variant,
     kernels: info.kernels,
