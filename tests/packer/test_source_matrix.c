@@ -160,8 +160,44 @@ static void test_faults(void) {
     finish(&opened);
 }
 
+/* [3 inputs, 700 outputs], of which 300 from number 350 on are ours: more than the packer reads at once. */
+static void test_transposed(void) {
+    enum { INPUTS = 3, OUTPUTS = 700, FIRST = 350, ROWS = 300 };
+    const uint64_t shape[2] = {INPUTS, OUTPUTS};
+    struct opened opened;
+    float values[SOURCE_ROWS_MAX * INPUTS];
+    start(&opened);
+    struct copy_tensor *tensor =
+        copy_add(&opened.copy, "w", "F32", 2, shape, sizeof(float) * INPUTS * OUTPUTS);
+    for (uint32_t i = 0; i < INPUTS * OUTPUTS; i++) {
+        float value = (float)i;
+        memcpy(tensor->bytes + i * sizeof value, &value, sizeof value);
+    }
+    REQUIRE(open_matrix(&opened, ROWS, INPUTS, SOURCE_PLAIN, NULL) == TERCET_OK);
+    source_matrix_close(&opened.matrix);
+    opened.planned.transposed = true;
+    opened.planned.source_outputs = OUTPUTS;
+    opened.planned.source_first = FIRST;
+    REQUIRE(source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix,
+                               NULL) == TERCET_OK);
+    /* In order, and once more from the start. */
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        for (uint32_t first = 0; first < ROWS; first += SOURCE_ROWS_MAX) {
+            uint32_t count = ROWS - first < SOURCE_ROWS_MAX ? ROWS - first : SOURCE_ROWS_MAX;
+            CHECK_STATUS(source_matrix_read_values(&opened.matrix, first, count, values, NULL),
+                         TERCET_OK);
+            for (uint32_t i = 0; i < count * INPUTS; i++) {
+                uint32_t row = first + i / INPUTS, column = i % INPUTS;
+                CHECK(values[i] == (float)(column * OUTPUTS + FIRST + row));
+            }
+        }
+    }
+    finish(&opened);
+}
+
 int main(void) {
     test_floats();
+    test_transposed();
     test_packed_bytes();
     test_packed_tail();
     test_faults();
