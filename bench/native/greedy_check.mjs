@@ -19,14 +19,15 @@ export function sharedLength(a, b) {
 /**
  * @param {string} program the native twin
  * @param {string} folder for the files
- * @param {{ source: string, pack?: string[], export?: string[], text: string, name: string }} one
+ * @param {{ name: string, text: string, source?: string, shape?: string, pack?: string[], export?: string[] }} one
  */
 export async function compareGreedy(program, folder, one) {
   const packed = join(folder, `${one.name}.tercet`);
   const twin = join(folder, `${one.name}.gguf`);
   const tercet = (...args) =>
     execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  tercet("pack", one.source, "-o", packed, "--quiet", ...(one.pack ?? []));
+  if (one.shape) tercet("bench", "--shape", one.shape, "--save", packed);
+  else tercet("pack", one.source, "-o", packed, "--quiet", ...(one.pack ?? []));
   tercet("export", packed, "--to", "gguf", "-o", twin, "--quiet", ...(one.export ?? []));
   const ids = tercet("tokenize", packed, one.text).trim().split(/\s+/).map(Number);
   const options = ["-p", one.text, "--temperature", "0", "-n", `${TOKENS}`, "--threads", "1"];
@@ -49,6 +50,12 @@ export const greedyCases = [
     source: join(root, "tests", "golden", "models", "stories260K"),
     pack: ["--dense", "f32"],
     text: "Once upon a time",
+  },
+  {
+    name: "synthetic tiny-gpt2-f16",
+    shape: "tiny-gpt2",
+    export: ["--type", "f16"],
+    text: "hello there",
   },
   ...["f16", "tq2_0"].map((type) => ({
     name: `${bundledModel}-${type}`,

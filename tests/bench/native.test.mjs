@@ -138,18 +138,16 @@ const missing = existsSync(rival)
   ? false
   : "llama.cpp is not installed: npm run bench:native installs it";
 
-test(
-  "llama.cpp writes the same greedy text from an exported dense model",
-  { skip: missing },
-  async () => {
+for (const one of greedyCases.slice(0, 2)) {
+  test(`llama.cpp writes the same greedy text from ${one.name}`, { skip: missing }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "tercet-greedy-"));
     try {
-      const found = await compareGreedy(tercet, folder, greedyCases[0]);
+      const found = await compareGreedy(tercet, folder, one);
       assert.equal(found.same_tokens, true);
-      assert.ok(found.ours.length > 60);
+      assert.ok(found.ours.length > 30);
       assert.equal(found.theirs, found.ours);
     } finally {
       rmSync(folder, { recursive: true });
     }
-  },
-);
+  });
+}

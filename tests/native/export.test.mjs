@@ -201,6 +201,48 @@ test("a byte-level tokenizer comes with its merges in order", () => {
   assert.deepEqual(gguf.keys.get("tokenizer.ggml.merges"), expected);
 });
 
+/** A synthetic model of a small shape. */
+function shape(name) {
+  const file = at(`${name}.tercet`);
+  succeed(["bench", "--shape", name, "--save", file]);
+  return file;
+}
+
+test("a GPT-2 has q, k and v in one tensor, positions, biases, and its own names", () => {
+  const { gguf, report } = exportOf("gpt2", shape("tiny-gpt2"), ["--type", "f16"]);
+  const shapeOf = (name) => gguf.tensors.get(name)?.shape;
+  assert.equal(report.architecture, "gpt2");
+  assert.deepEqual(shapeOf("blk.1.attn_qkv.weight"), [72, 216]);
+  assert.deepEqual(shapeOf("blk.1.attn_qkv.bias"), [216]);
+  assert.deepEqual(shapeOf("blk.1.ffn_up.weight"), [72, 200]);
+  assert.deepEqual(shapeOf("blk.1.ffn_down.bias"), [72]);
+  assert.deepEqual(shapeOf("blk.0.attn_norm.bias"), [72]);
+  assert.deepEqual(shapeOf("output_norm.bias"), [72]);
+  assert.equal(gguf.typeOf("blk.1.attn_qkv.bias"), "F32");
+  assert.equal(gguf.typeOf("position_embd.weight"), "F16");
+  assert.ok(!gguf.tensors.has("blk.1.attn_q.weight"));
+  assert.ok(gguf.keys.get("gpt2.attention.layer_norm_epsilon") > 0);
+  assert.equal(gguf.keys.get("gpt2.rope.freq_base"), undefined);
+  assert.equal(gguf.keys.get("tokenizer.ggml.pre"), "gpt-2");
+});
+
+test("a Qwen3 keeps its groups of scales where blocks are as short", () => {
+  const options = ["--type", "q2_0", "--fallback", "f16"];
+  const { gguf, report } = exportOf("qwen3", shape("tiny-bonsai"), options);
+  assert.equal(report.architecture, "qwen3");
+  assert.equal(report.merge_error, 0);
+  assert.equal(gguf.typeOf("blk.0.attn_output.weight"), "Q2_0");
+  assert.equal(gguf.typeOf("blk.0.ffn_down.weight"), "F16");
+  assert.deepEqual(gguf.tensors.get("blk.0.attn_q_norm.weight").shape, [16]);
+  assert.equal(gguf.keys.get("qwen3.attention.key_length"), 16);
+  const scales = new Set();
+  for (let column = 0; column < 300; column++) {
+    const [value] = gguf.weight("blk.1.ffn_down.weight", 3, column);
+    if (value !== 0) scales.add(`${Math.floor(column / 128)}: ${Math.abs(value)}`);
+  }
+  assert.equal(scales.size, 3, "one scale for each 128 columns of a row");
+});
+
 test("dense models stay as they are", () => {
   const { gguf, report } = exportOf("stories", stories260K());
   assert.equal(report.ternary_weights, 0);
