@@ -20,7 +20,13 @@
 
 #if POOL_HAS_THREADS
 
+/* Some tens of microseconds, longer than what one thread does alone between two tasks (a norm, a row quantised), so
+ * that nobody falls asleep in the middle of a token. WebAssembly has no pause instruction: a round is only a load. */
+#ifdef __EMSCRIPTEN__
+#define SPIN_ROUNDS 40000
+#else
 #define SPIN_ROUNDS 2000
+#endif
 
 /* Four rows of tiles at once is what the kernels like best; four claims a thread even out what the scheduler does. */
 #define RANGE_MIN 4u
