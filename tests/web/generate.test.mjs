@@ -496,6 +496,21 @@ test("bench measures, timings are sane", limit, async () => {
   }, PROMPT);
   assert.equal(bench.promptTokens, 64);
   assert.equal(bench.decodeTokens, 16);
+  // Under the names of the native twin's JSON, and each of them is there.
+  assert.deepEqual(bench.figures, {
+    decode_tokens_per_s: bench.decodeTokensPerSecond,
+    prompt_tokens_per_s: bench.promptTokensPerSecond,
+    packed_gb_per_s: bench.packedGigabytesPerSecond,
+    peak_memory_bytes: bench.memoryBytes,
+    kernels: bench.kernels,
+    threads: bench.threads,
+  });
+  const words = ["bench", modelPath, "--runs", "1", "--prompt", "8", "-n", "4", "--json"];
+  const [row] = JSON.parse(execFileSync(tercet, words, { encoding: "utf8" })).results;
+  assert.deepEqual(
+    Object.keys(bench.figures).filter((name) => !(name in row)),
+    [],
+  );
   for (const name of ["promptTokensPerSecond", "decodeTokensPerSecond", "packedGigabytesPerSecond"])
     assert.ok(bench[name] > 0 && Number.isFinite(bench[name]), name);
   assert.ok(timings.promptSeconds > 0 && timings.decodeSeconds > 0);

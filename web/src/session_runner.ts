@@ -192,17 +192,29 @@ export class SessionRunner {
       if (computed) done += 1;
       await yieldToMessages();
     }
+    const { kernels, threads } = this.#open;
+    const promptTokensPerSecond = rate(promptTokens, promptSeconds);
     const decodeTokensPerSecond = rate(decodeTokens, decodeSeconds);
+    const packedGigabytesPerSecond = (facts.dataBytes * decodeTokensPerSecond) / 1e9;
+    const memoryBytes = module.memory.buffer.byteLength;
     return {
       promptTokens,
-      promptTokensPerSecond: rate(promptTokens, promptSeconds),
+      promptTokensPerSecond,
       decodeTokens,
       decodeTokensPerSecond,
-      packedGigabytesPerSecond: (facts.dataBytes * decodeTokensPerSecond) / 1e9,
-      kernels: this.#open.kernels,
-      threads: this.#open.threads,
+      packedGigabytesPerSecond,
+      kernels,
+      threads,
       variant: module.variant,
-      memoryBytes: module.memory.buffer.byteLength,
+      memoryBytes,
+      figures: {
+        decode_tokens_per_s: decodeTokensPerSecond,
+        prompt_tokens_per_s: promptTokensPerSecond,
+        packed_gb_per_s: packedGigabytesPerSecond,
+        peak_memory_bytes: memoryBytes,
+        kernels,
+        threads,
+      },
     };
   }
 

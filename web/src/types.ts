@@ -202,6 +202,19 @@ export interface BenchResult {
   threads: number;
   variant: Variant;
   memoryBytes: number;
+  /** The same under the names of `tercet bench --json`, to be laid beside it. */
+  figures: BenchFigures;
+}
+
+/** Of a row of `tercet bench --json`. */
+export interface BenchFigures {
+  decode_tokens_per_s: number;
+  prompt_tokens_per_s: number;
+  packed_gb_per_s: number;
+  /** The whole WebAssembly memory, which never grows. */
+  peak_memory_bytes: number;
+  kernels: string;
+  threads: number;
 }
 
 export type StoredState = "absent" | "partial" | "complete" | "damaged";
