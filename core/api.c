@@ -244,6 +244,10 @@ tercet_status tercet_session_create(tercet_model *model, const tercet_session_op
     if (model == NULL || out == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model");
     TERCET_TRY(session_check_options(model, options, error));
+    if (model->file.data == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "this model was made without its data: it can say what a session needs, "
+                           "not make one");
     return session_create(model, options, out, error);
 }
 

@@ -385,9 +385,7 @@ int32_t tercet_abi_plan_create(uint32_t handle) {
     tercet_file_info info;
     if (tercet_loader_get_file_info(loader->pointer, &info) != TERCET_OK)
         return refuse("this loader has not read its header");
-    /* Core binds addresses and reads none of them before a session runs; a plan opens no session. */
-    tercet_status status =
-        tercet_loader_place(loader->pointer, at_address(ALIGNMENT), info.data_bytes, &error);
+    tercet_status status = tercet_loader_place(loader->pointer, NULL, info.data_bytes, &error);
     tercet_model *model = NULL;
     if (status == TERCET_OK)
         status = tercet_loader_finish(loader->pointer, &model, &error);

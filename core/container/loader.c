@@ -145,7 +145,7 @@ tercet_status loader_place(struct tercet_loader *loader, const void *data, uint6
         return refuse(
             loader, error,
             "data can be placed once, after the header, and only by a loader that maps in place");
-    if (data == NULL || (uintptr_t)data % CONTAINER_ALIGNMENT != 0)
+    if ((uintptr_t)data % CONTAINER_ALIGNMENT != 0)
         return refuse(loader, error,
                       "the mapped data must lie at an address that is a multiple of 64");
     if (bytes != loader->file.data_bytes)

@@ -160,7 +160,8 @@ tercet_status tercet_loader_want(tercet_loader *loader, tercet_want *want, terce
 /* The bytes of the current want are in place and their hash holds. Checks structure; errors disable the loader. */
 tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error);
 /* Only with map_in_place, after the header was given: `data` is the mapped tensor data (file offset header_bytes),
- * aligned to 64, `bytes` long, and must outlive the model. Hashes of the chunks are the host's business. */
+ * aligned to 64, `bytes` long, and must outlive the model. Hashes of the chunks are the host's business. `data` may be NULL:
+ * the model then answers what it is, what it needs and about text, and no session can be made of it. */
 tercet_status tercet_loader_place(tercet_loader *loader, const void *data, uint64_t bytes,
                                   tercet_error *error);
 /* After the header was given: sizes for progress and planning. Pointers live until the loader is destroyed or hands its
@@ -208,7 +209,7 @@ typedef struct tercet_tensor_info {
     const char *scale; /* "none", "tensor", "row", "group128", "group64" */
     uint64_t rows, columns;
     uint64_t offset, bytes; /* in the file; bytes with scales and padding */
-    uint64_t zeros;         /* ternary only: how many logical weights are 0 */
+    uint64_t zeros; /* ternary only, and of a model with data: how many logical weights are 0 */
 } tercet_tensor_info;
 
 void tercet_model_get_info(const tercet_model *model, tercet_model_info *info);

@@ -23,8 +23,17 @@ struct walk {
     uint32_t index;
 };
 
+/* NULL for a model without data. */
 static const uint8_t *tensor_bytes(const struct walk *walk, const struct container_tensor *tensor) {
-    return walk->data + (tensor->offset - walk->container->prefix.header_bytes);
+    return walk->data == NULL
+               ? NULL
+               : walk->data + (tensor->offset - walk->container->prefix.header_bytes);
+}
+
+static const void *tensor_scales(const uint8_t *bytes, const struct container_tensor *tensor) {
+    return bytes == NULL
+               ? NULL
+               : bytes + container_scales_offset(tensor->type, tensor->rows, tensor->columns);
 }
 
 static struct weight next_matrix(struct walk *walk) {
@@ -34,7 +43,7 @@ static struct weight next_matrix(struct walk *walk) {
     if (tensor.type == TENSOR_TERNARY) {
         weight.as.ternary = (struct ternary_matrix){
             .codes = bytes,
-            .scales = bytes + container_scales_offset(tensor.type, tensor.rows, tensor.columns),
+            .scales = tensor_scales(bytes, &tensor),
             .scale = kernel_scale_of(tensor.scale),
             .rows = tensor.rows,
             .columns = tensor.columns,
@@ -42,9 +51,7 @@ static struct weight next_matrix(struct walk *walk) {
     } else if (tensor.type == TENSOR_INT8) {
         weight.as.int8 = (struct int8_matrix){
             .codes = (const int8_t *)bytes,
-            .scales = (const float *)(const void *)(bytes +
-                                                    container_scales_offset(
-                                                        tensor.type, tensor.rows, tensor.columns)),
+            .scales = tensor_scales(bytes, &tensor),
             .rows = tensor.rows,
             .columns = tensor.columns,
         };
@@ -59,7 +66,8 @@ static struct weight next_matrix(struct walk *walk) {
     return weight;
 }
 
-/* Halves become floats once, here, so that no kernel need know them. NULL when not there, and of halves in a counting pass. */
+/* Halves become floats once, here, so that no kernel need know them. NULL when not there, and of halves in a counting pass.
+ * Without data their place is taken, so that the model is counted right, but nothing is read. */
 static const float *next_vector(struct walk *walk, bool present) {
     if (!present)
         return NULL;
@@ -68,7 +76,7 @@ static const float *next_vector(struct walk *walk, bool present) {
     if (tensor.type == TENSOR_F32)
         return bytes;
     float *values = arena_take(walk->arena, tensor.columns, sizeof *values);
-    if (values != NULL)
+    if (values != NULL && bytes != NULL)
         float_row(&(struct float_matrix){bytes, true, 1, tensor.columns}, 0, values);
     return values;
 }
