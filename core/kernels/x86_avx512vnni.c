@@ -180,13 +180,7 @@ enum { PREFETCH_BYTES = 8192 };
 
 /* ---- ternary ----------------------------------------------------------------------------- */
 
-typedef int8_t prepared;
-enum { PREPARED = 1 }; /* used where they are */
-ALWAYS_INLINE const prepared *prepare(const int8_t *codes, uint32_t tiles, prepared *buffer) {
-    (void)tiles;
-    (void)buffer;
-    return codes;
-}
+typedef int8_t prepared; /* used where they are */
 
 /* Field f of a byte is masked where it stands and counts 4^f times the code; each field has sums of
  * its own, which are divided at the end: exactly, for they are multiples. One or two tokens take two
