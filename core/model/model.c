@@ -110,7 +110,7 @@ tercet_status model_get_tensor(const struct tercet_model *model, uint32_t index,
         .bytes = tensor.bytes,
     };
     container_tensor_name(tensor.stage, tensor.role, info->name);
-    if (tensor.type == TENSOR_TERNARY)
+    if (tensor.type == TENSOR_TERNARY && model->file.data != NULL)
         info->zeros =
             count_zeros(model->file.data + (tensor.offset - container->prefix.header_bytes),
                         tensor.rows, tensor.columns);
