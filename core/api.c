@@ -239,6 +239,13 @@ uint64_t tercet_session_bytes(const tercet_model *model, const tercet_session_op
     return session_bytes(model, options);
 }
 
+uint64_t tercet_session_thread_bytes(const tercet_model *model,
+                                     const tercet_session_options *options) {
+    if (model == NULL || session_check_options(model, options, NULL) != TERCET_OK)
+        return 0;
+    return session_thread_bytes(model, options);
+}
+
 tercet_status tercet_session_create(tercet_model *model, const tercet_session_options *options,
                                     tercet_session **out, tercet_error *error) {
     if (model == NULL || out == NULL)
@@ -330,6 +337,7 @@ void tercet_session_get_info(const tercet_session *session, tercet_session_info 
         .tokens = session->tokens,
         .context = session->context,
         .slice = session->slice,
+        .kv = session->forward.attention.cache.form,
         .bytes = session->block_bytes + sizeof *session,
         .passes = session->passes,
         .drafted = session->drafted,

@@ -47,6 +47,19 @@ bool parse_number(const char *text, double *value) {
     return true;
 }
 
+/* 1 for the first of "a|b|c", 0 for none of them. */
+static uint32_t find_choice(const char *choices, const char *word) {
+    uint32_t place = 1;
+    for (const char *at = choices; *at != '\0'; place++) {
+        size_t length = strcspn(at, "|");
+        if (strlen(word) == length && memcmp(at, word, length) == 0) {
+            return place;
+        }
+        at += at[length] == '|' ? length + 1 : length;
+    }
+    return 0;
+}
+
 /* Levenshtein distance, one row at a time; words longer than the row are never near. */
 static size_t edit_distance(const char *a, const char *b) {
     size_t row[NEAR_WORD_BYTES + 1];
@@ -226,6 +239,14 @@ static bool store_value(const struct command_line *line, const struct argument *
             return false;
         }
         *(float *)argument->target = (float)number;
+        return true;
+    case ARGUMENT_CHOICE:
+        *(uint32_t *)argument->target = find_choice(argument->value, value);
+        if (*(uint32_t *)argument->target == 0) {
+            (void)arguments_error(line->command, "--%s takes one of %s, not \"%s\"", argument->name,
+                                  argument->value, value);
+            return false;
+        }
         return true;
     }
     return false;

@@ -16,7 +16,8 @@ enum argument_kind {
     ARGUMENT_TEXTS,   /* struct text_list *: may be given again and again */
     ARGUMENT_COUNT,   /* uint32_t *: a whole number, least..most */
     ARGUMENT_INTEGER, /* uint64_t *: likewise; most is at most 2^53 */
-    ARGUMENT_NUMBER   /* float *: a finite decimal number, least..most */
+    ARGUMENT_NUMBER,  /* float *: a finite decimal number, least..most */
+    ARGUMENT_CHOICE   /* uint32_t *: one of the words of `value`, "a|b|c", counted from 1 */
 };
 
 struct text_list {
@@ -87,6 +88,12 @@ static inline struct argument argument_number(const char *name, float *target, d
                              .most = most,
                              .value = "X",
                              .help = help};
+}
+
+static inline struct argument argument_choice(const char *name, uint32_t *target,
+                                              const char *choices, const char *help) {
+    return (struct argument){
+        .name = name, .kind = ARGUMENT_CHOICE, .target = target, .value = choices, .help = help};
 }
 
 /* The row, with a place that tells whether the option was given. */

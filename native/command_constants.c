@@ -6,6 +6,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "json_writer.h"
+#include "open_model.h"
 #include "tercet.h"
 
 #include "container/container_layout.h"
@@ -86,6 +87,11 @@ int command_constants(int argc, char **argv) {
     json_object(&json, "text_flags");
     json_integer(&json, "ADD_BEGINNING", TERCET_TEXT_ADD_BEGINNING);
     json_integer(&json, "PARSE_SPECIAL", TERCET_TEXT_PARSE_SPECIAL);
+    json_close(&json);
+    json_object(&json, "kv");
+    for (uint32_t kv = TERCET_KV_F32; kv_name(kv)[0] != '\0'; kv++) {
+        json_integer(&json, kv_name(kv), kv);
+    }
     json_close(&json);
     write_container(&json);
     json_finish(&json);

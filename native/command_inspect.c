@@ -313,6 +313,7 @@ static int inspect(const struct open_options *open, uint32_t context, bool with_
     }
     tercet_session_options_init(inspection.opened.model, &session);
     session.context = context;
+    session.kv = open->kv;
     inspection.context = context != 0 ? context : inspection.opened.info.context;
     inspection.session_bytes = tercet_session_bytes(inspection.opened.model, &session);
     tercet_status status = read_tensors(&inspection, &error);
@@ -347,6 +348,7 @@ int command_inspect(int argc, char **argv) {
         argument_count("context", 0, &context, 1, 1 << 20,
                        "Tell the memory of a session with N tokens "
                        "(default: what the model was made for)."),
+        open_argument_kv(&open),
         open_argument_verify(&open),
         argument_flag("json", &as_json, "Print everything as JSON."),
     };

@@ -88,6 +88,7 @@ static int compute(const struct logits_options *options, struct open_model *open
     tercet_error error = {0};
     tercet_session_options_init(opened->model, &session_options);
     session_options.context = (uint32_t)tokens->count;
+    session_options.kv = options->open.kv;
     tercet_status status = tercet_session_create(opened->model, &session_options, &session, &error);
     if (status != TERCET_OK) {
         return report_error(options->open.path, &error);
@@ -137,6 +138,7 @@ int command_logits(int argc, char **argv) {
                       "under a temporary name and renamed when it is whole."),
         open_argument_threads(&options.open),
         open_argument_kernels(&options.open),
+        open_argument_kv(&options.open),
         open_argument_verify(&options.open),
     };
     const struct command_line line = {

@@ -26,6 +26,7 @@ struct measurement {
     size_t windows;
     uint64_t bytes; /* of the predicted text; 0 if unknown */
     double seconds;
+    uint32_t kv; /* TERCET_KV_* in use */
 };
 
 /* -log softmax(row)[target], largest first so that no exponential overflows. */
@@ -62,7 +63,8 @@ static tercet_status measure_window(tercet_session *session, const uint32_t *tok
 }
 
 static tercet_status measure(const struct open_model *opened, const struct token_list *stream,
-                             uint32_t context, struct measurement *result, tercet_error *error) {
+                             uint32_t context, uint32_t kv, struct measurement *result,
+                             tercet_error *error) {
     tercet_session_options options;
     tercet_session_info info;
     tercet_session *session = NULL;
@@ -70,11 +72,13 @@ static tercet_status measure(const struct open_model *opened, const struct token
     size_t targets = stream->count - 1;
     tercet_session_options_init(opened->model, &options);
     options.context = context;
+    options.kv = kv;
     tercet_status status = tercet_session_create(opened->model, &options, &session, error);
     if (status != TERCET_OK) {
         return status;
     }
     tercet_session_get_info(session, &info);
+    result->kv = info.kv;
     float *rows = malloc((size_t)info.slice * vocabulary * sizeof *rows);
     if (rows == NULL) {
         status = set_error(error, TERCET_OUT_OF_MEMORY, 0, "the logits of a slice");
@@ -149,10 +153,10 @@ static void print_measurement(const struct perplexity_options *options,
         printf("tokens          %zu in %zu %s of up to %u, none knowing the one before\n",
                result->tokens, result->windows, result->windows == 1 ? "window" : "windows",
                context);
-        printf("speed           %.1f tokens/s (%s, %u %s)\n",
+        printf("speed           %.1f tokens/s (%s, %u %s, %s cache)\n",
                clock_rate((double)result->tokens, result->seconds), opened->engine_info.kernels,
-               opened->engine_info.threads,
-               opened->engine_info.threads == 1 ? "thread" : "threads");
+               opened->engine_info.threads, opened->engine_info.threads == 1 ? "thread" : "threads",
+               kv_name(result->kv));
         return;
     }
     json_start(&json, stdout);
@@ -163,6 +167,7 @@ static void print_measurement(const struct perplexity_options *options,
     json_integer(&json, "bytes", result->bytes);
     json_integer(&json, "windows", result->windows);
     json_integer(&json, "context", context);
+    json_text(&json, "kv", kv_name(result->kv));
     json_number(&json, "tokens_per_second", clock_rate((double)result->tokens, result->seconds));
     json_text(&json, "kernels", opened->engine_info.kernels);
     json_integer(&json, "threads", opened->engine_info.threads);
@@ -185,7 +190,7 @@ static int perplexity(const struct perplexity_options *options, const struct ope
     }
     result.bytes = predicted_bytes(opened, &stream);
     uint32_t context = options->context != 0 ? options->context : opened->info.context;
-    tercet_status status = measure(opened, &stream, context, &result, &error);
+    tercet_status status = measure(opened, &stream, context, options->open.kv, &result, &error);
     if (status == TERCET_OK) {
         print_measurement(options, opened, context, &result);
     } else {
@@ -211,6 +216,7 @@ int command_perplexity(int argc, char **argv) {
         argument_count("limit", 0, &options.limit, 1, 1 << 30, "Predict only the first N tokens."),
         open_argument_threads(&options.open),
         open_argument_kernels(&options.open),
+        open_argument_kv(&options.open),
         open_argument_verify(&options.open),
         argument_flag("json", &options.json, "Print the result as JSON, all digits."),
     };

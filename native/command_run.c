@@ -110,6 +110,7 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
                       "is the same (default auto)."),
         open_argument_threads(&options->open),
         open_argument_kernels(&options->open),
+        open_argument_kv(&options->open),
         open_argument_verify(&options->open),
         argument_flag("no-prompt-echo", &options->no_prompt_echo,
                       "Print only what the model wrote."),
@@ -251,6 +252,7 @@ static tercet_status prepare(const struct run_options *options, struct run_state
     }
     tercet_session_options_init(state->opened.model, &state->session_options);
     state->session_options.speculation = options->speculation;
+    state->session_options.kv = options->open.kv;
     choose_sampling(options, &state->session_options.sampling);
     status = choose_context(options, state, error);
     return status != TERCET_OK ? status
@@ -292,10 +294,10 @@ static void print_statistics(const struct run_options *options, const struct run
                 session.drafted, session.accepted, 100.0 * acceptance(&session), session.passes,
                 done->count);
     }
-    fprintf(stderr, "ran with   %s kernels, %u %s, context %u, seed %" PRIu64 "%s\n",
+    fprintf(stderr, "ran with   %s kernels, %u %s, context %u, %s cache, seed %" PRIu64 "%s\n",
             state->opened.engine_info.kernels, state->opened.engine_info.threads,
             state->opened.engine_info.threads == 1 ? "thread" : "threads", session.context,
-            state->session_options.sampling.seed,
+            kv_name(session.kv), state->session_options.sampling.seed,
             repeatable ? "" : " (give it with --seed for the same text)");
     fprintf(stderr, "memory     model %s, session %s, peak %s%s\n",
             format_bytes(state->opened.info.file_bytes, a, sizeof a),
@@ -343,6 +345,7 @@ static void write_json(const struct run_options *options, const struct run_state
     json_text(&json, "kernels", state->opened.engine_info.kernels);
     json_integer(&json, "threads", state->opened.engine_info.threads);
     json_integer(&json, "context", session.context);
+    json_text(&json, "kv", kv_name(session.kv));
     if (options->hash_logits && done->finish != FINISH_CANCELLED) {
         json_text(&json, "logits_sha256", digest_hex(done->logits_sha256, hex));
     }

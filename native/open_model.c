@@ -22,6 +22,19 @@ struct argument open_argument_kernels(struct open_options *options) {
                          "(default: the best that works here).");
 }
 
+#define KV_NAMES "f32|f16|int8" /* in the order of TERCET_KV_* */
+
+struct argument open_argument_kv(struct open_options *options) {
+    return argument_choice("kv", &options->kv, KV_NAMES,
+                           "How keys and values of earlier tokens are kept (default int8: a "
+                           "quarter of the memory of f32, and much faster with long texts).");
+}
+
+const char *kv_name(uint32_t kv) {
+    static const char *const names[] = {"", "f32", "f16", "int8"};
+    return kv < sizeof names / sizeof *names ? names[kv] : "";
+}
+
 struct argument open_argument_verify(struct open_options *options) {
     return argument_flag("verify", &options->verify,
                          "Check the hash of every chunk first. Files up to 64 MiB "

@@ -15,6 +15,7 @@ struct open_options {
     const char *path;
     const char *kernels; /* NULL: the best that works */
     uint32_t threads;    /* 0: machine_cores() */
+    uint32_t kv;         /* TERCET_KV_* of the sessions */
     bool verify;         /* hash the chunks of a file of any size */
 };
 
@@ -30,6 +31,9 @@ struct open_model {
 /* The rows of a command's argument table that fill the options. */
 struct argument open_argument_threads(struct open_options *options);
 struct argument open_argument_kernels(struct open_options *options);
+struct argument open_argument_kv(struct open_options *options);
+/* "int8" and so on; kv is not the default. */
+const char *kv_name(uint32_t kv);
 struct argument open_argument_verify(struct open_options *options);
 
 /* EXIT_CODE_OK, or an exit code after the error was reported; the struct is then empty. */

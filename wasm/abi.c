@@ -406,8 +406,9 @@ extern unsigned char __heap_base; /* the linker's: end of static data and of the
 
 /* The memory that a module needs for this model and one session: what is held here now (engine, header, tables of the
  * model), the data, the session, stacks, texts, margin. values: bytes in all, bytes of the session. BAD_ARGUMENT when the
- * context or slice is out of range, OUT_OF_MEMORY when it is more than 32-bit addresses can reach. */
-int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice, uint32_t threads) {
+ * context, slice or kv is out of range, OUT_OF_MEMORY when it is more than 32-bit addresses can reach. */
+int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice, uint32_t threads,
+                              uint32_t kv) {
     tercet_error error = start();
     tercet_model *model = pointer_of(handle, KIND_PLAN);
     if (model == NULL || threads == 0 || threads > 64)
@@ -418,6 +419,7 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
     tercet_session_options_init(model, &options);
     options.context = context;
     options.slice = slice;
+    options.kv = kv;
     uint64_t session_bytes = tercet_session_bytes(model, &options);
     if (session_bytes == 0) {
         /* Opening it says why not. */
@@ -427,8 +429,8 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
         return status == TERCET_OK ? refuse("the session has no size") : end(status, &error);
     }
     uint64_t tokens = context == 0 ? info.context : context;
-    /* The plan's engine has one thread; each further one has a row of attention scores (core/model/forward.h). */
-    session_bytes += (uint64_t)(threads - 1) * ((tokens + 15) & ~(uint64_t)15) * sizeof(float);
+    /* The plan's engine has one thread. */
+    session_bytes += (threads - 1) * tercet_session_thread_bytes(model, &options);
     /* Each term is far below 2^62: limits of the format, and a session that core could add up. */
     uint64_t bytes = (uintptr_t)&__heap_base + taken_bytes + info.data_bytes + session_bytes +
                      3 * BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +
@@ -520,7 +522,8 @@ int32_t tercet_abi_detokenize(uint32_t handle, uint32_t tokens, uint32_t count, 
 }
 
 /* values: handle. */
-int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint32_t slice) {
+int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint32_t slice,
+                                  uint32_t kv) {
     tercet_error error = start();
     tercet_model *model = pointer_of(model_handle, KIND_MODEL);
     struct slot *slot = free_slot();
@@ -530,6 +533,7 @@ int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint3
     tercet_session_options_init(model, &options);
     options.context = context;
     options.slice = slice;
+    options.kv = kv;
     tercet_session *session = NULL;
     tercet_status status = tercet_session_create(model, &options, &session, &error);
     if (status == TERCET_OK)
@@ -657,7 +661,7 @@ int32_t tercet_abi_session_speculation(uint32_t handle, uint32_t speculation) {
     return end(tercet_session_set_speculation(session, speculation, &error), &error);
 }
 
-/* values: tokens, context, slice, bytes; 5 passes, drafted, accepted. */
+/* values: tokens, context, slice, bytes, kv (TERCET_KV_*), 5 passes, drafted, accepted. */
 int32_t tercet_abi_session_info(uint32_t handle) {
     (void)start();
     const tercet_session *session = pointer_of(handle, KIND_SESSION);
@@ -669,6 +673,7 @@ int32_t tercet_abi_session_info(uint32_t handle) {
     put(1, info.context);
     put(2, info.slice);
     put(3, info.bytes);
+    put(4, info.kv);
     put(5, info.passes);
     put(6, info.drafted);
     put(7, info.accepted);

@@ -39,6 +39,9 @@ export async function renderConstants(json) {
       throw new Error(`\`tercet constants\` gave no container constant ${name}`);
     return `${name}: ${value},`;
   });
+  const kv = Object.entries(constants.kv ?? {});
+  if (kv.length === 0 || !kv.every(([name, code]) => /^\w+$/.test(name) && Number.isInteger(code)))
+    throw new Error("`tercet constants` gave no forms of the cache");
   const source = `// Generated from core/include/tercet.h and core/container/container_layout.h by
 // web/generate-constants.mjs; do not edit. A test generates it again and compares.
 
@@ -53,6 +56,11 @@ export type StatusName = keyof typeof STATUS;
 export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
 ${rows.map(({ name, text }) => `${name}: ${JSON.stringify(text)},`).join("\n")}
 };
+
+/** How keys and values of earlier tokens can be kept: TERCET_KV_*. */
+export const KV = {
+${kv.map(([name, code]) => `${name}: ${code},`).join("\n")}
+} as const;
 
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {

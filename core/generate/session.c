@@ -36,6 +36,10 @@ static uint32_t option_rows(const struct tercet_model *model,
     return min_u32(rows, option_context(model, options));
 }
 
+static uint32_t option_kv(const tercet_session_options *options) {
+    return options->kv == TERCET_KV_DEFAULT ? TERCET_KV_INT8 : options->kv;
+}
+
 tercet_status session_check_options(const struct tercet_model *model,
                                     const tercet_session_options *options, tercet_error *error) {
     if (options == NULL || options->struct_bytes != sizeof *options)
@@ -52,6 +56,9 @@ tercet_status session_check_options(const struct tercet_model *model,
     if (options->speculation > SESSION_SPECULATION_MAX)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, options->speculation,
                            "speculation is at most %u tokens", SESSION_SPECULATION_MAX);
+    if (options->kv > TERCET_KV_INT8)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, options->kv,
+                           "there is no form %u of the cache of keys and values", options->kv);
     return sampler_check(&options->sampling, error);
 }
 
@@ -60,7 +67,7 @@ static void session_layout(struct tercet_session *session, const struct tercet_m
     session->context = option_context(model, options);
     session->slice_most = option_slice(model, options);
     uint32_t rows = option_rows(model, options);
-    forward_layout(&session->forward, model, session->context,
+    forward_layout(&session->forward, model, option_kv(options), session->context,
                    rows > session->slice_most ? rows : session->slice_most, rows, arena);
     if (rows > 1)
         lookup_layout(&session->lookup, session->context, arena);
@@ -75,6 +82,15 @@ uint64_t session_bytes(const struct tercet_model *model, const tercet_session_op
     struct arena arena = {0};
     session_layout(&session, model, options, &arena);
     return arena.overflow ? 0 : arena.used + sizeof session;
+}
+
+uint64_t session_thread_bytes(const struct tercet_model *model,
+                              const tercet_session_options *options) {
+    struct tercet_session session;
+    memset(&session, 0, sizeof session);
+    struct arena arena = {0};
+    session_layout(&session, model, options, &arena);
+    return session.forward.attention.scratch_stride * sizeof(float);
 }
 
 tercet_status session_create(struct tercet_model *model, const tercet_session_options *options,

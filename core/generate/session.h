@@ -48,6 +48,9 @@ tercet_status session_check_options(const struct tercet_model *model,
                                     const tercet_session_options *options, tercet_error *error);
 /* 0 when a size overflows. Checked options. */
 uint64_t session_bytes(const struct tercet_model *model, const tercet_session_options *options);
+/* The part of it that every thread of the engine has for itself. */
+uint64_t session_thread_bytes(const struct tercet_model *model,
+                              const tercet_session_options *options);
 tercet_status session_create(struct tercet_model *model, const tercet_session_options *options,
                              struct tercet_session **session, tercet_error *error);
 tercet_status session_prefill(struct tercet_session *session, const uint32_t *tokens, size_t count,

@@ -256,11 +256,19 @@ typedef struct tercet_sampling {
     uint64_t seed;              /* same seed, same text, on every build */
 } tercet_sampling;
 
+/* How a session keeps keys and values of earlier tokens. Memory and speed go down the list: int8 takes a quarter of f32 and
+ * is read several times as fast; what it costs is measured in docs/decisions.md. The default is int8. */
+#define TERCET_KV_DEFAULT 0u
+#define TERCET_KV_F32 1u
+#define TERCET_KV_F16 2u
+#define TERCET_KV_INT8 3u
+
 typedef struct tercet_session_options {
     uint32_t struct_bytes;
     uint32_t
         context;    /* tokens; 0 = what the model was trained for; more than that is BAD_ARGUMENT */
     uint32_t slice; /* most tokens of a prompt computed at once; 0 = 32; at most 512 */
+    uint32_t kv;    /* TERCET_KV_* */
     /* Most tokens that one step computes: the one that it returns, and a draft of what may follow it, looked up in the text
      * so far. Later steps that come to the same tokens return at once. The result is the same, bit for bit, only its time
      * differs. 0 = automatic: up to 8 where a draft is likely to pay; 1 = off; at most 16: always as many as are found. */
@@ -272,6 +280,9 @@ typedef struct tercet_session_options {
 void tercet_session_options_init(const tercet_model *model, tercet_session_options *options);
 /* What a session will allocate, before anything is taken; 0 if the options are out of range. */
 uint64_t tercet_session_bytes(const tercet_model *model, const tercet_session_options *options);
+/* How much of that is one thread's own: for a host that plans for an engine with more threads than this one. */
+uint64_t tercet_session_thread_bytes(const tercet_model *model,
+                                     const tercet_session_options *options);
 tercet_status tercet_session_create(tercet_model *model, const tercet_session_options *options,
                                     tercet_session **session, tercet_error *error);
 /* New sampling options from the next token on; the random stream restarts from seed. */
@@ -318,6 +329,7 @@ typedef struct tercet_session_info {
     uint32_t tokens;  /* in the context now */
     uint32_t context; /* at most */
     uint32_t slice;
+    uint32_t kv;    /* TERCET_KV_* in use, never the default */
     uint64_t bytes; /* taken by this session */
     /* Since the session was made: passes through the network that steps needed, tokens drafted in them, and how many of
      * those were then sampled. */

@@ -305,6 +305,54 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
     }
 }
 
+/* ---- attention: `sdot` takes keys and values as they are ----------------------------------- */
+
+ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
+                            uint32_t tiles, sums *out) {
+    sums sum[4];
+    for (uint32_t j = 0; j < queries; j++) {
+        sum[j] = sums_splat(0);
+    }
+    for (uint32_t tile = 0; tile < tiles; tile += 4) {
+        const int8_t *at = keys + (size_t)tile * TILE_BYTES;
+        int8x16_t columns[4];
+        __builtin_prefetch(at + PREFETCH_BYTES);
+        __builtin_prefetch(at + PREFETCH_BYTES + 128);
+        for (uint32_t j = 0; j < queries; j++) {
+            columns[j] = vld1q_s8(q[j] + (size_t)tile * INT8_TILE_COLUMNS);
+        }
+        add_dots_of_16_columns(at, columns, queries, sum);
+    }
+    for (uint32_t j = 0; j < queries; j++) {
+        out[j] = sum[j];
+    }
+}
+
+/* The upper and the lower bits of two queries are four rows of activations. */
+ALWAYS_INLINE void value_dots_of_two(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                                     uint32_t tiles, sums *out) {
+    const int8_t *rows[4];
+    sums part[4];
+    for (uint32_t j = 0; j < queries; j++) {
+        rows[2 * j] = w[j];
+        rows[2 * j + 1] = w[j] + KV_BLOCK;
+    }
+    key_dots(values, rows, 2 * queries, tiles, part);
+    for (uint32_t j = 0; j < queries; j++) {
+        for (uint32_t i = 0; i < 4; i++) {
+            out[j].v[i] = vaddq_s32(vshlq_n_s32(part[2 * j].v[i], 7), part[2 * j + 1].v[i]);
+        }
+    }
+}
+ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                              uint32_t tiles, sums *out) {
+    value_dots_of_two(values, w, queries == 1 ? 1 : 2, tiles, out);
+    if (queries == 4) {
+        value_dots_of_two(values, w + 2, 2, tiles, out + 2);
+    }
+}
+
+#include "attention_kernels.inc"
 #include "float_kernels.inc"
 #include "ternary_kernels.inc"
 #include "int8_kernels.inc"
@@ -320,6 +368,7 @@ const struct tercet_kernels kernels_arm_neon_dotprod = {
     .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
+    .attend_int8 = attend_int8,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
     .gelu = gelu,

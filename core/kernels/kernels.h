@@ -66,6 +66,37 @@ static inline uint32_t activation_stride(uint32_t columns) {
     return (columns + 63u) & ~63u;
 }
 
+/* ---- attention over an int8 cache */
+
+/* Values lie in blocks of so many positions, counted from position 0. */
+#define KV_BLOCK 64u
+/* Most queries of one call. */
+#define ATTEND_QUERIES 8u
+
+/* Keys and values of one head, quantised row by row by `quantise`; pointers aligned to 64, readable to the end of the block
+ * in which the last position lies (what is there beyond it changes nothing).
+ * Key of position p, column i: keys[int8_byte(p, i, head_dim)], a matrix of positions; columns up to tile_pad(head_dim) hold 0.
+ * Value: values[(p / 64) * 64 * tile_pad(head_dim) + int8_byte(i, p % 64, 64)], each block a matrix of columns. */
+struct kv_int8 {
+    const int8_t *keys, *values;
+    const float *key_steps, *value_steps; /* [positions] */
+    uint32_t head_dim;
+};
+
+/* tokens x group <= ATTEND_QUERIES quantised queries that read the same head: query (t, g) is row first + t * heads + g of
+ * `rows` (columns = head_dim), and sees positions 0 .. positions + t - 1. */
+struct attend_queries {
+    const struct activations *rows;
+    uint32_t first, heads, tokens, group;
+    uint32_t positions;
+};
+
+/* Floats of scratch that attend_int8 needs: scores and sums of every query. */
+static inline size_t attend_scratch(uint32_t most_positions, uint32_t head_dim) {
+    size_t scores = ((size_t)most_positions + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+    return ATTEND_QUERIES * (scores + tile_pad(head_dim));
+}
+
 struct tercet_kernels {
     const char *name;
     /* cpu_features bits (base/cpu_features.h) that must all be there. */
@@ -110,11 +141,24 @@ struct tercet_kernels {
      * half split: pair p is (x[p], x[p + pairs]); interleaved: (x[2p], x[2p+1]). */
     void (*rope)(float *x, const float *cos_sin, uint32_t pairs, bool interleaved);
 
-    /* One query head over `positions` keys and values (row p at k + p * stride): score_p = dot16(q, k_p) * scale; m = max by
-     * "a > m ? a : m" from score_0; e_p = exp(score_p - m); z = dot16(e, ones);
+    /* One query head over `positions` keys and values of f32, or of halves (row p at k + p * stride elements):
+     * score_p = dot16(q, k_p) * scale; m = max by "a > m ? a : m" from score_0; e_p = exp(score_p - m); z = dot16(e, ones);
      * out[i] = (sum over p in rising order from +0 of e_p * v_p[i]) * (1.0f / z). scores: scratch f32[positions]. */
-    void (*attend)(const float *q, const float *k, const float *v, size_t stride,
+    void (*attend)(const float *q, const void *k, const void *v, bool half, size_t stride,
                    uint32_t positions, uint32_t head_dim, float scale, float *scores, float *out);
+
+    /* The same over an int8 cache, for several queries; (t, g) writes head_dim floats at out + t * out_stride + g * head_dim.
+     * Per query, n = positions + t, and d always an exact integer:
+     *   score_p = (float)d * (key_step_p * (query_step * scale)), d = sum(query code * key code);
+     *   m, e_p and z as above;
+     *   per block b of 64 positions, the last one cut at n: w_p = e_p * value_step_p; most = max by "a > m ? a : m" from
+     *   1e-30f; v = w_p * (16383.0f / most); v = v < 16383 ? v : 16383; weight_p = round half to even(v);
+     *   out[i] = (sum over b in rising order from +0 of (float)d_b * (most / 16383.0f)) * (1.0f / z),
+     *   d_b = sum(weight_p * value code of (p, i)).
+     * So the result depends on the query and on the rows below n alone. scratch: attend_scratch(positions + tokens - 1,
+     * head_dim) floats, aligned to 64. */
+    void (*attend_int8)(const struct kv_int8 *kv, const struct attend_queries *queries, float scale,
+                        float *scratch, float *out, size_t out_stride);
 
     /* In place into gate: silu: (g / (1 + exp(-g))) * u; relu2: r = g > 0 ? g : +0; (r * r) * u. */
     void (*silu_mul)(float *gate, const float *up, size_t n);

@@ -19,6 +19,8 @@ enum {
     FLOAT_ROWS = 7, /* four at once, and three */
     POSITIONS = 21, /* of keys: two vectors of 8 and a tail */
     HEAD_DIM = 40,  /* two groups of 16 lanes and a half */
+    ROWS_KEPT = 90, /* of an int8 cache: a block of 64 and a part of one */
+    QUERIES = 7,    /* four at once, two and one */
     VALUES = 67     /* of element-wise slots */
 };
 
@@ -35,6 +37,8 @@ struct bench {
     int32_t sums[2][TOKENS * GROUPS];
     _Alignas(64) float y[2][TOKENS * ROWS];
     float scores[2][POSITIONS];
+    float key_steps[2 * KV_BLOCK], value_steps[2 * KV_BLOCK];
+    _Alignas(64) float scratch[ATTEND_QUERIES * (2 * KV_BLOCK + 48)];
     uint32_t random;
 };
 
@@ -222,9 +226,49 @@ static bool rope_agrees(const struct tercet_kernels *set, struct bench *b) {
 static bool attend_agrees(const struct tercet_kernels *set, struct bench *b) {
     const float *q = b->x, *k = b->weights, *v = b->weights + HEAD_DIM;
     const size_t stride = 2 * HEAD_DIM + 1; /* rows of keys and values need no alignment */
-    kernels_portable.attend(q, k, v, stride, POSITIONS, HEAD_DIM, 0.125f, b->scores[0], b->y[0]);
-    set->attend(q, k, v, stride, POSITIONS, HEAD_DIM, 0.125f, b->scores[1], b->y[1]);
+    kernels_portable.attend(q, k, v, false, stride, POSITIONS, HEAD_DIM, 0.125f, b->scores[0],
+                            b->y[0]);
+    set->attend(q, k, v, false, stride, POSITIONS, HEAD_DIM, 0.125f, b->scores[1], b->y[1]);
+    if (!same(b->y[0], b->y[1], HEAD_DIM)) {
+        return false;
+    }
+    const uint16_t *halves = b->halves;
+    kernels_portable.attend(q, halves, halves + HEAD_DIM, true, stride, POSITIONS, HEAD_DIM, 0.125f,
+                            b->scores[0], b->y[0]);
+    set->attend(q, halves, halves + HEAD_DIM, true, stride, POSITIONS, HEAD_DIM, 0.125f,
+                b->scores[1], b->y[1]);
     return same(b->y[0], b->y[1], HEAD_DIM);
+}
+
+/* The codes of int8 weights serve as a cache, where -128 becomes -127. */
+static bool attend_int8_agrees(const struct tercet_kernels *set, struct bench *b) {
+    for (size_t i = 0; i < sizeof b->int8; i++) {
+        b->int8[i] = b->int8[i] == -128 ? -127 : b->int8[i];
+    }
+    for (uint32_t p = 0; p < 2 * KV_BLOCK; p++) {
+        b->key_steps[p] = 0x1p-8f + (float)(p % 7) * 0x1p-11f;
+        b->value_steps[p] = 0x1p-9f + (float)(p % 11) * 0x1p-10f;
+    }
+    struct kv_int8 kv = {.keys = b->int8,
+                         .values = b->int8 + sizeof b->int8 - 2 * KV_BLOCK * 48, /* they overlap */
+                         .key_steps = b->key_steps,
+                         .value_steps = b->value_steps,
+                         .head_dim = HEAD_DIM};
+    struct activations rows = activations_of(b, 0, QUERIES);
+    rows.columns = HEAD_DIM;
+    for (uint32_t t = 0; t < QUERIES; t++) { /* a row is a query and zeros */
+        memset(rows.codes + t * STRIDE + HEAD_DIM, 0, STRIDE - HEAD_DIM);
+        for (uint32_t g = 0; g < GROUPS; g++) {
+            rows.group_sums[t * GROUPS + g] = 0;
+            for (uint32_t i = 0; i < 64; i++) {
+                rows.group_sums[t * GROUPS + g] += rows.codes[t * STRIDE + g * 64 + i];
+            }
+        }
+    }
+    struct attend_queries queries = {&rows, 0, QUERIES, 1, QUERIES, ROWS_KEPT};
+    kernels_portable.attend_int8(&kv, &queries, 0.125f, b->scratch, b->y[0], 0);
+    set->attend_int8(&kv, &queries, 0.125f, b->scratch, b->y[1], 0);
+    return same(b->y[0], b->y[1], QUERIES * HEAD_DIM);
 }
 
 static bool elementwise_agrees(struct bench *b, void (*want)(float *, const float *, size_t),
@@ -281,6 +325,9 @@ const char *known_answers_fault(const struct tercet_kernels *set) {
     }
     if (!extremes_agree(set, &b, int8_agrees)) {
         return "int8_matmul";
+    }
+    if (!attend_int8_agrees(set, &b) || !extremes_agree(set, &b, attend_int8_agrees)) {
+        return "attend_int8";
     }
     return NULL;
 }

@@ -237,33 +237,100 @@ static void rope(float *x, const float *cos_sin, uint32_t pairs, bool interleave
     }
 }
 
-static void attend(const float *q, const float *k, const float *v, size_t stride,
-                   uint32_t positions, uint32_t head_dim, float scale, float *scores, float *out) {
-    for (uint32_t p = 0; p < positions; p++) {
-        scores[p] = dot16(q, k + p * stride, head_dim) * scale;
-    }
+static float greatest(const float *scores, uint32_t n) {
     float m = scores[0];
-    for (uint32_t p = 1; p < positions; p++) {
+    for (uint32_t p = 1; p < n; p++) {
         m = scores[p] > m ? scores[p] : m;
     }
+    return m;
+}
+
+/* scores[p] = exp(scores[p] - m); their sum. */
+static float exponentials(float *scores, uint32_t n, float m) {
     float lane[LANES] = {0};
-    for (uint32_t p = 0; p < positions; p++) {
+    for (uint32_t p = 0; p < n; p++) {
         scores[p] = math_exp(scores[p] - m);
         lane[p % LANES] += scores[p];
     }
-    float z = add_lanes(lane);
+    return add_lanes(lane);
+}
+
+static void attend(const float *q, const void *k, const void *v, bool half, size_t stride,
+                   uint32_t positions, uint32_t head_dim, float scale, float *scores, float *out) {
+    for (uint32_t p = 0; p < positions; p++) {
+        float dot = half ? dot16_half(q, (const uint16_t *)k + p * stride, head_dim)
+                         : dot16(q, (const float *)k + p * stride, head_dim);
+        scores[p] = dot * scale;
+    }
+    float z = exponentials(scores, positions, greatest(scores, positions));
 
     for (uint32_t i = 0; i < head_dim; i++) {
         out[i] = 0.0f;
     }
     for (uint32_t p = 0; p < positions; p++) {
         for (uint32_t i = 0; i < head_dim; i++) {
-            out[i] += scores[p] * v[p * stride + i];
+            out[i] += scores[p] * (half ? math_half_to_float(((const uint16_t *)v)[p * stride + i])
+                                        : ((const float *)v)[p * stride + i]);
         }
     }
     float inverse = 1.0f / z;
     for (uint32_t i = 0; i < head_dim; i++) {
         out[i] *= inverse;
+    }
+}
+
+/* Adds `count` <= 64 positions from `begin` on, the beginning of a block; e are their exponentials. */
+static void attend_block(const struct kv_int8 *kv, uint32_t begin, uint32_t count, const float *e,
+                         float *out) {
+    float w[KV_BLOCK], most = 1e-30f;
+    int32_t weight[KV_BLOCK];
+    for (uint32_t p = 0; p < count; p++) {
+        w[p] = e[p] * kv->value_steps[begin + p];
+        most = w[p] > most ? w[p] : most;
+    }
+    float s = 16383.0f / most;
+    for (uint32_t p = 0; p < count; p++) {
+        float v = w[p] * s;
+        v = v < 16383.0f ? v : 16383.0f; /* a NaN ends here; z is one, too */
+        weight[p] = (int32_t)((v + MATH_EXP_SHIFTER) - MATH_EXP_SHIFTER);
+    }
+    const int8_t *values = kv->values + (size_t)begin * tile_pad(kv->head_dim);
+    for (uint32_t i = 0; i < kv->head_dim; i++) {
+        int32_t d = 0; /* at most 64 * 16383 * 127 */
+        for (uint32_t p = 0; p < count; p++) {
+            d += weight[p] * values[int8_byte(i, p, KV_BLOCK)];
+        }
+        out[i] += (float)d * (most / 16383.0f);
+    }
+}
+
+static void attend_int8(const struct kv_int8 *kv, const struct attend_queries *queries, float scale,
+                        float *scratch, float *out, size_t out_stride) {
+    uint32_t dim = kv->head_dim;
+    for (uint32_t t = 0; t < queries->tokens; t++) {
+        for (uint32_t g = 0; g < queries->group; g++) {
+            uint32_t n = queries->positions + t, row = queries->first + t * queries->heads + g;
+            const int8_t *codes = queries->rows->codes + (size_t)row * queries->rows->stride;
+            float *result = out + t * out_stride + (size_t)g * dim;
+            for (uint32_t p = 0; p < n; p++) {
+                int32_t d = 0;
+                for (uint32_t i = 0; i < dim; i++) {
+                    d += codes[i] * kv->keys[int8_byte(p, i, dim)];
+                }
+                scratch[p] = (float)d * (kv->key_steps[p] * (queries->rows->step[row] * scale));
+            }
+            float z = exponentials(scratch, n, greatest(scratch, n));
+            for (uint32_t i = 0; i < dim; i++) {
+                result[i] = 0.0f;
+            }
+            for (uint32_t p = 0; p < n; p += KV_BLOCK) {
+                attend_block(kv, p, n - p < KV_BLOCK ? n - p : KV_BLOCK, scratch + p, result);
+            }
+            float inverse = 1.0f / z;
+            for (uint32_t i = 0; i < dim; i++) {
+                result[i] *= inverse;
+            }
+        }
     }
 }
 
@@ -305,6 +372,7 @@ const struct tercet_kernels kernels_portable = {
     .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
+    .attend_int8 = attend_int8,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
     .gelu = gelu,

@@ -50,6 +50,7 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     INHERIT(layer_norm);
     INHERIT(rope);
     INHERIT(attend);
+    INHERIT(attend_int8);
     INHERIT(silu_mul);
     INHERIT(relu2_mul);
     INHERIT(gelu);

@@ -67,6 +67,78 @@ ALWAYS_INLINE void int8_strips_dots(const int8_t *codes, size_t strip_bytes, con
     }
 }
 
+/* ---- attention --------------------------------------------------------------------------- */
+
+/* Two rows of 7-bit operands, two sums each: eight sums a half strip stay in registers. out[r] is half of 16 rows. */
+ALWAYS_INLINE void half_dots(const int8_t *tiles_at, const v128_t *operands, uint32_t rows,
+                             v128_t *first, v128_t *second) {
+    v128_t a = wasm_v128_load(tiles_at), b = wasm_v128_load(tiles_at + 16);
+    for (uint32_t r = 0; r < rows; r++) {
+        first[r] = multiply_add(first[r], a, operands[r]);
+        second[r] = multiply_add(second[r], b, operands[r]);
+    }
+}
+
+/* As in int8 above, q is the 7-bit operand in two parts, and two queries are four rows of operands. */
+ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
+                            uint32_t tiles, sums *out) {
+    const v128_t low_bits = wasm_i8x16_splat(0x7F);
+    for (uint32_t from = 0; from < queries; from += 2) {
+        uint32_t pair = queries - from < 2 ? 1 : 2;
+        for (uint32_t half = 0; half < 2; half++) {
+            v128_t first[4], second[4], operands[4];
+            for (uint32_t r = 0; r < 2 * pair; r++) {
+                first[r] = second[r] = wasm_i32x4_splat(0);
+            }
+            for (uint32_t tile = 0; tile < tiles; tile++) {
+                for (uint32_t j = 0; j < pair; j++) {
+                    const int8_t *at = q[from + j] + (size_t)tile * INT8_TILE_COLUMNS;
+                    v128_t four = wasm_v128_load32_splat(at);
+                    operands[2 * j] = wasm_v128_and(four, low_bits);
+                    operands[2 * j + 1] = wasm_u8x16_shr(four, 7);
+                }
+                half_dots(keys + (size_t)tile * TILE_BYTES + 32 * half, operands, 2 * pair, first,
+                          second);
+            }
+            for (uint32_t j = 0; j < pair; j++) {
+                out[from + j].v[2 * half] =
+                    wasm_i32x4_sub(first[2 * j], wasm_i32x4_shl(first[2 * j + 1], 7));
+                out[from + j].v[2 * half + 1] =
+                    wasm_i32x4_sub(second[2 * j], wasm_i32x4_shl(second[2 * j + 1], 7));
+            }
+        }
+    }
+}
+
+ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                              uint32_t tiles, sums *out) {
+    for (uint32_t from = 0; from < queries; from += 2) {
+        uint32_t pair = queries - from < 2 ? 1 : 2;
+        for (uint32_t half = 0; half < 2; half++) {
+            v128_t first[4], second[4], operands[4];
+            for (uint32_t r = 0; r < 2 * pair; r++) {
+                first[r] = second[r] = wasm_i32x4_splat(0);
+            }
+            for (uint32_t tile = 0; tile < tiles; tile++) {
+                for (uint32_t j = 0; j < pair; j++) {
+                    const int8_t *four = w[from + j] + (size_t)tile * INT8_TILE_COLUMNS;
+                    operands[2 * j] = wasm_v128_load32_splat(four);
+                    operands[2 * j + 1] = wasm_v128_load32_splat(four + KV_BLOCK);
+                }
+                half_dots(values + (size_t)tile * TILE_BYTES + 32 * half, operands, 2 * pair, first,
+                          second);
+            }
+            for (uint32_t j = 0; j < pair; j++) {
+                out[from + j].v[2 * half] =
+                    wasm_i32x4_add(wasm_i32x4_shl(first[2 * j], 7), first[2 * j + 1]);
+                out[from + j].v[2 * half + 1] =
+                    wasm_i32x4_add(wasm_i32x4_shl(second[2 * j], 7), second[2 * j + 1]);
+            }
+        }
+    }
+}
+
+#include "attention_kernels.inc"
 #include "int8_kernels.inc"
 
 const struct tercet_kernels kernels_wasm_relaxed_dot = {
@@ -74,4 +146,5 @@ const struct tercet_kernels kernels_wasm_relaxed_dot = {
     .needs = CPU_WASM_DOT,
     .ternary_matmul = ternary_matmul,
     .int8_matmul = int8_matmul,
+    .attend_int8 = attend_int8,
 };

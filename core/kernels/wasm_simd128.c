@@ -156,6 +156,67 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
     }
 }
 
+/* ---- attention: keys and values split into even and odd columns ---------------------------- */
+
+ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
+                            uint32_t tiles, sums *out) {
+    for (uint32_t half = 0; half < 2; half++) {
+        v128_t first[4], second[4];
+        for (uint32_t j = 0; j < queries; j++) {
+            first[j] = second[j] = wasm_i32x4_splat(0);
+        }
+        for (uint32_t tile = 0; tile < tiles; tile++) {
+            const int8_t *at = keys + (size_t)tile * TILE_BYTES + 32 * half;
+            v128_t a = wasm_v128_load(at), b = wasm_v128_load(at + 16);
+            v128_t a_even = even_columns(a), a_odd = odd_columns(a);
+            v128_t b_even = even_columns(b), b_odd = odd_columns(b);
+            for (uint32_t j = 0; j < queries; j++) {
+                v128_t four = wasm_v128_load32_splat(q[j] + (size_t)tile * INT8_TILE_COLUMNS);
+                v128_t even = even_columns(four), odd = odd_columns(four);
+                first[j] = multiply_add(multiply_add(first[j], a_even, even), a_odd, odd);
+                second[j] = multiply_add(multiply_add(second[j], b_even, even), b_odd, odd);
+            }
+        }
+        for (uint32_t j = 0; j < queries; j++) {
+            out[j].v[2 * half] = first[j];
+            out[j].v[2 * half + 1] = second[j];
+        }
+    }
+}
+
+/* Upper and lower bits of a weight fit together into 16 bits: one product. */
+ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                              uint32_t tiles, sums *out) {
+    for (uint32_t half = 0; half < 2; half++) {
+        v128_t first[4], second[4];
+        for (uint32_t j = 0; j < queries; j++) {
+            first[j] = second[j] = wasm_i32x4_splat(0);
+        }
+        for (uint32_t tile = 0; tile < tiles; tile++) {
+            const int8_t *at = values + (size_t)tile * TILE_BYTES + 32 * half;
+            v128_t a = wasm_v128_load(at), b = wasm_v128_load(at + 16);
+            v128_t a_even = even_columns(a), a_odd = odd_columns(a);
+            v128_t b_even = even_columns(b), b_odd = odd_columns(b);
+            for (uint32_t j = 0; j < queries; j++) {
+                const int8_t *four = w[j] + (size_t)tile * INT8_TILE_COLUMNS;
+                v128_t upper = wasm_v128_load32_splat(four);
+                v128_t lower = wasm_v128_load32_splat(four + KV_BLOCK);
+                v128_t even =
+                    wasm_v128_or(wasm_i16x8_shl(even_columns(upper), 7), even_columns(lower));
+                v128_t odd =
+                    wasm_v128_or(wasm_i16x8_shl(odd_columns(upper), 7), odd_columns(lower));
+                first[j] = multiply_add(multiply_add(first[j], a_even, even), a_odd, odd);
+                second[j] = multiply_add(multiply_add(second[j], b_even, even), b_odd, odd);
+            }
+        }
+        for (uint32_t j = 0; j < queries; j++) {
+            out[j].v[2 * half] = first[j];
+            out[j].v[2 * half + 1] = second[j];
+        }
+    }
+}
+
+#include "attention_kernels.inc"
 #include "float_kernels.inc"
 #include "ternary_kernels.inc"
 #include "int8_kernels.inc"
@@ -171,6 +232,7 @@ const struct tercet_kernels kernels_wasm_simd128 = {
     .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
+    .attend_int8 = attend_int8,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
     .gelu = gelu,

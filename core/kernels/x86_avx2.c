@@ -65,6 +65,58 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
     }
 }
 
+/* ---- attention: as int8; weights of 0..127 need no sign: a pair is at most 2 * 127 * 127 = 32258 ------- */
+
+ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
+                            uint32_t tiles, sums *out) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (uint32_t j = 0; j < queries; j++) {
+        out[j] = sums_splat(0);
+    }
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const int8_t *at = keys + (size_t)tile * TILE_BYTES;
+        __m256i rows_low = load_rows(at), rows_high = load_rows(at + 32);
+        __m256i size_low = _mm256_abs_epi8(rows_low), size_high = _mm256_abs_epi8(rows_high);
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        for (uint32_t j = 0; j < queries; j++) {
+            __m256i four = broadcast_four(q[j] + (size_t)tile * INT8_TILE_COLUMNS);
+            __m256i low = _mm256_maddubs_epi16(size_low, _mm256_sign_epi8(four, rows_low));
+            __m256i high = _mm256_maddubs_epi16(size_high, _mm256_sign_epi8(four, rows_high));
+            out[j].low = _mm256_add_epi32(out[j].low, _mm256_madd_epi16(low, ones));
+            out[j].high = _mm256_add_epi32(out[j].high, _mm256_madd_epi16(high, ones));
+            KEEP_ORDER(out[j].low, out[j].high);
+        }
+    }
+}
+
+/* The sums of the upper bits are multiplied by 128 on the way: in 16 bits that does not fit, so `vpmaddwd` does it. */
+ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                              uint32_t tiles, sums *out) {
+    const __m256i ones = _mm256_set1_epi16(1), units = _mm256_set1_epi16(128);
+    for (uint32_t j = 0; j < queries; j++) {
+        out[j] = sums_splat(0);
+    }
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const int8_t *at = values + (size_t)tile * TILE_BYTES;
+        __m256i rows_low = load_rows(at), rows_high = load_rows(at + 32);
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        for (uint32_t j = 0; j < queries; j++) {
+            __m256i upper = broadcast_four(w[j] + (size_t)tile * INT8_TILE_COLUMNS);
+            __m256i lower = broadcast_four(w[j] + KV_BLOCK + (size_t)tile * INT8_TILE_COLUMNS);
+            __m256i low =
+                _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(upper, rows_low), units),
+                                 _mm256_madd_epi16(_mm256_maddubs_epi16(lower, rows_low), ones));
+            __m256i high =
+                _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(upper, rows_high), units),
+                                 _mm256_madd_epi16(_mm256_maddubs_epi16(lower, rows_high), ones));
+            out[j].low = _mm256_add_epi32(out[j].low, low);
+            out[j].high = _mm256_add_epi32(out[j].high, high);
+            KEEP_ORDER(out[j].low, out[j].high);
+        }
+    }
+}
+
+#include "attention_kernels.inc"
 #include "float_kernels.inc"
 #include "ternary_kernels.inc"
 #include "int8_kernels.inc"
@@ -81,6 +133,7 @@ const struct tercet_kernels kernels_x86_avx2 = {
     .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
+    .attend_int8 = attend_int8,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
     .gelu = gelu,

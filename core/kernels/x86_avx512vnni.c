@@ -272,6 +272,62 @@ ALWAYS_INLINE void int8_dots(const int8_t *codes, const int8_t *x, size_t x_stri
     }
 }
 
+/* ---- attention --------------------------------------------------------------------------- */
+
+/* Keys are made unsigned like the weights above. */
+#define KEY_OFFSET 128
+ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
+                            uint32_t tiles, sums *out) {
+    const __m512i sign = _mm512_set1_epi8((char)0x80);
+    enum { CHAINS = 4 };
+    uint32_t chains = queries == 1 ? CHAINS : 2;
+    __m512i sum[4][CHAINS];
+    for (uint32_t j = 0; j < queries; j++) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            sum[j][chain] = _mm512_setzero_si512();
+        }
+    }
+    for (uint32_t tile = 0; tile < tiles; tile += chains) {
+        for (uint32_t chain = 0; chain < chains; chain++) {
+            const int8_t *at = keys + (size_t)(tile + chain) * TILE_BYTES;
+            __m512i rows = _mm512_xor_si512(_mm512_loadu_si512(at), sign);
+            _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+            for (uint32_t j = 0; j < queries; j++) {
+                const int8_t *four = q[j] + (size_t)(tile + chain) * INT8_TILE_COLUMNS;
+                sum[j][chain] = dot_add(sum[j][chain], rows, broadcast_four(four));
+            }
+        }
+    }
+    for (uint32_t j = 0; j < queries; j++) {
+        out[j] = sum[j][0];
+        for (uint32_t chain = 1; chain < chains; chain++) {
+            out[j] = sums_add(out[j], sum[j][chain]);
+        }
+    }
+}
+
+ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
+                              uint32_t tiles, sums *out) {
+    sums upper[4], lower[4];
+    for (uint32_t j = 0; j < queries; j++) {
+        upper[j] = lower[j] = sums_splat(0);
+    }
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        const int8_t *at = values + (size_t)tile * TILE_BYTES;
+        __m512i rows = _mm512_loadu_si512(at);
+        _mm_prefetch((const char *)at + PREFETCH_BYTES, _MM_HINT_T0);
+        for (uint32_t j = 0; j < queries; j++) {
+            const int8_t *four = w[j] + (size_t)tile * INT8_TILE_COLUMNS;
+            upper[j] = dot_add(upper[j], broadcast_four(four), rows);
+            lower[j] = dot_add(lower[j], broadcast_four(four + KV_BLOCK), rows);
+        }
+    }
+    for (uint32_t j = 0; j < queries; j++) {
+        out[j] = sums_add(_mm512_slli_epi32(upper[j], 7), lower[j]);
+    }
+}
+
+#include "attention_kernels.inc"
 #include "float_kernels.inc"
 #include "ternary_kernels.inc"
 #include "int8_kernels.inc"
@@ -288,6 +344,7 @@ const struct tercet_kernels kernels_x86_avx512vnni = {
     .layer_norm = layer_norm,
     .rope = rope,
     .attend = attend,
+    .attend_int8 = attend_int8,
     .silu_mul = silu_mul,
     .relu2_mul = relu2_mul,
     .gelu = gelu,

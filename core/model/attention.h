@@ -20,13 +20,17 @@ struct attention {
     float *k, *v;   /* [slice][kv_stride] */
     float *output;  /* [slice][query_stride] */
     float *cos_sin; /* [slice][head_dim / 2][2] */
-    float *scores;  /* [threads][score_stride] */
-    size_t score_stride;
-    uint32_t layer, position; /* of the run in progress */
+    /* Of an int8 cache: [slice * heads] and [slice * kv_heads] rows. */
+    struct activations query_codes, key_codes, value_codes;
+    float *scratch; /* [threads][scratch_stride] */
+    size_t scratch_stride;
+    /* Of the run in progress. */
+    uint32_t layer, position, count;
+    uint32_t tokens_together, heads_together; /* queries of one call of the kernel */
 };
 
-/* Counting pass or real one, as arena.h says. */
-void attention_layout(struct attention *attention, const struct tercet_model *model,
+/* Counting pass or real one, as arena.h says. kv: TERCET_KV_*, not the default. */
+void attention_layout(struct attention *attention, const struct tercet_model *model, uint32_t kv,
                       uint32_t context, uint32_t slice, struct arena *arena);
 
 /* Once a slice, before its first layer: the angles of `count` tokens at position.. */

@@ -15,8 +15,8 @@ static uint32_t max_u32(uint32_t a, uint32_t b) {
     return a > b ? a : b;
 }
 
-void forward_layout(struct forward *f, const struct tercet_model *model, uint32_t context,
-                    uint32_t slice, uint32_t logits_rows, struct arena *arena) {
+void forward_layout(struct forward *f, const struct tercet_model *model, uint32_t kv,
+                    uint32_t context, uint32_t slice, uint32_t logits_rows, struct arena *arena) {
     const struct model_config *c = &model->config;
     uint32_t widest = max_u32(max_u32(c->hidden, c->query_width), c->inner);
     f->model = model;
@@ -27,7 +27,7 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
     f->hidden_stride = tile_pad(c->hidden);
     f->inner_stride = tile_pad(c->inner);
     f->widest_stride = tile_pad(widest);
-    attention_layout(&f->attention, model, context, slice, arena);
+    attention_layout(&f->attention, model, kv, context, slice, arena);
     f->x = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->y = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->normed = arena_take(arena, (uint64_t)slice * f->widest_stride, sizeof(float));

@@ -32,8 +32,8 @@ struct forward {
 };
 
 /* Counting pass or real one, as arena.h says. */
-void forward_layout(struct forward *forward, const struct tercet_model *model, uint32_t context,
-                    uint32_t slice, uint32_t logits_rows, struct arena *arena);
+void forward_layout(struct forward *forward, const struct tercet_model *model, uint32_t kv,
+                    uint32_t context, uint32_t slice, uint32_t logits_rows, struct arena *arena);
 
 /* Tokens [count <= slice] at positions position.. (all < context, ids < vocabulary) extend the cache; forward->logits gets
  * those of the last `keep` tokens (0: none are computed), the earliest first. all_logits: NULL, or [count][vocabulary],

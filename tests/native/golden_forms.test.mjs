@@ -1,6 +1,6 @@
 // golden_forms.test.mjs - one small model in every form that checkpoints come in, packed and run: the
 // logits that an independent float64 reference found. A scale taken the wrong way round, a swapped
-// row or a wrong rotation shows here.
+// row or a wrong rotation shows here. The cache of keys and values is f32: the reference has no other.
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -30,7 +30,11 @@ for (const [name, options] of forms) {
     const { shape } = succeedJson(["inspect", model]);
     assert.equal(shape.activation_bits, expected.activation === "float" ? 32 : 8);
     for (const prompt of expected.prompts) {
-      const rows = logits(model, ["--tokens", prompt.ids.join(",")], shape.vocabulary);
+      const rows = logits(
+        model,
+        ["--tokens", prompt.ids.join(","), "--kv", "f32"],
+        shape.vocabulary,
+      );
       assert.equal(rows.length, prompt.ids.length);
       const last = rows.at(-1);
       const worst = prompt.last_logits.reduce(

@@ -22,6 +22,9 @@ const golden = readJson(join(bundledSource, "golden.json"));
 const stories = readJson(join(goldenModels, "stories260K/golden.json"));
 const vocabulary = 4096;
 
+/** References keep keys and values as they are; the default, int8, has bounds of its own. */
+const exact = ["--kv", "f32"];
+
 test("bundled model: prompts become the golden ids", () => {
   for (const { prompt, ids } of golden.cases) {
     assert.deepEqual(succeedJson(["tokenize", bundledModel(), prompt]).tokens, ids, prompt);
@@ -30,7 +33,7 @@ test("bundled model: prompts become the golden ids", () => {
 
 test("bundled model: the best token at every position and the top logits within 0.02", () => {
   for (const { prompt, ids, argmax_per_position, top8_last } of golden.cases) {
-    const rows = logits(bundledModel(), ["--text", prompt], vocabulary);
+    const rows = logits(bundledModel(), ["--text", prompt, ...exact], vocabulary);
     assert.equal(rows.length, ids.length);
     assert.deepEqual(rows.map(argmax), argmax_per_position, prompt);
     for (const [token, value] of top8_last) {
@@ -38,6 +41,26 @@ test("bundled model: the best token at every position and the top logits within 
       assert.ok(Math.abs(ours - value) <= 0.02, `${prompt}: ${token}: ${ours}, not ${value}`);
     }
   }
+});
+
+test("bundled model: f16 and int8 caches change the logits a little, and differently", () => {
+  const distances = { f16: 0, int8: 0 };
+  for (const { prompt } of golden.cases) {
+    const rows = logits(bundledModel(), ["--text", prompt, ...exact], vocabulary);
+    for (const kv of Object.keys(distances)) {
+      const others = logits(bundledModel(), ["--text", prompt, "--kv", kv], vocabulary);
+      others.forEach((row, position) =>
+        row.forEach((value, i) => {
+          const distance = Math.abs(value - rows[position][i]);
+          distances[kv] = Math.max(distances[kv], distance);
+        }),
+      );
+    }
+  }
+  // The model's own codes of 8 bits turn a last bit into a step, so f16 is not far below int8.
+  assert.ok(distances.f16 > 0 && distances.f16 <= 0.5, `f16: ${distances.f16}`);
+  assert.ok(distances.int8 > 0 && distances.int8 <= 0.5, `int8: ${distances.int8}`);
+  assert.notEqual(distances.f16, distances.int8);
 });
 
 test("bundled model: greedy text is the golden text as far as it binds", () => {
@@ -52,6 +75,7 @@ test("bundled model: greedy text is the golden text as far as it binds", () => {
       "0",
       "-n",
       "64",
+      ...exact,
     ]);
     const doubtful = greedy_margins.findIndex((margin) => margin <= 0.01);
     const bound = doubtful < 0 ? greedy.length : doubtful;
@@ -70,6 +94,7 @@ test("bundled model: its loss on the first 4096 validation tokens within 0.002",
   const measured = succeedJson(["perplexity", bundledModel(), at("valid.txt"), "--limit", "4096"]);
   assert.equal(measured.tokens, 4096);
   assert.equal(measured.windows, 16);
+  assert.equal(measured.kv, "int8");
   const distance = Math.abs(measured.nats_per_token - golden.valid_first_4096_tokens_nats);
   assert.ok(distance <= 0.002, `${measured.nats_per_token} is ${distance} off`);
 });
@@ -118,7 +143,7 @@ test("perplexity with two windows is the mean of the windows measured apart", ()
 
 test("stories260K dense: logits within 2e-3 and the best token at every position", () => {
   for (const { prompt, ids, last_logits, argmax_per_position } of stories.cases) {
-    const rows = logits(stories260K(), ["--tokens", ids.join(",")], 512);
+    const rows = logits(stories260K(), ["--tokens", ids.join(","), ...exact], 512);
     assert.deepEqual(rows.map(argmax), argmax_per_position, prompt);
     const worst = Math.max(...last_logits.map((value, i) => Math.abs(value - rows.at(-1)[i])));
     assert.ok(worst <= 2e-3, `${JSON.stringify(prompt)}: ${worst} off`);
@@ -136,6 +161,7 @@ test("stories260K dense: greedy text is the published text", () => {
       "0",
       "-n",
       String(greedy_ids.length),
+      ...exact,
     ]);
     assert.deepEqual(run.prompt_tokens, ids, prompt);
     assert.deepEqual(run.tokens, greedy_ids, prompt);

@@ -88,7 +88,7 @@ test("text goes to stdout, figures to stderr; JSON says the same", () => {
   assert.equal(succeed([...args, "--no-prompt-echo"]), `${text}\n`);
   assert.match(shown.err, /prompt +\d+ tokens in .* tokens\/s\n/);
   assert.match(shown.err, /generated +30 tokens in .*first after .*end: length\n/);
-  assert.match(shown.err, /ran with +\w+ kernels, \d+ threads?, context \d+, seed 3\n/);
+  assert.match(shown.err, /ran with +\w+ kernels, \d+ threads?, context \d+, int8 cache, seed 3\n/);
   assert.match(shown.err, /memory +model 3\.\d+ MB, session .* peak .*MB\n/);
   const json = tercet([...args, "--json"]);
   assert.equal(json.err, "");

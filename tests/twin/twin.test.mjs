@@ -21,7 +21,13 @@ const FEW = 4;
 /** Enough of every sampling step that a difference in any would show. */
 const sampling = { temperature: 0.8, topK: 200, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1 };
 
-function runNatively(prompt, seed, kernels, threads, file = model, count = TOKENS) {
+function runNatively(
+  prompt,
+  seed,
+  kernels,
+  threads,
+  { kv = "int8", file = model, count = TOKENS } = {},
+) {
   const flags = Object.entries({
     "--prompt": prompt,
     "--tokens": count,
@@ -33,6 +39,7 @@ function runNatively(prompt, seed, kernels, threads, file = model, count = TOKEN
     "--seed": seed,
     "--kernels": kernels,
     "--threads": threads,
+    "--kv": kv,
   }).flatMap(([name, value]) => [name, String(value)]);
   const out = execFileSync(tercet, ["run", file, ...flags, "--json", "--hash-logits"], {
     encoding: "utf8",
@@ -42,8 +49,13 @@ function runNatively(prompt, seed, kernels, threads, file = model, count = TOKEN
   return { tokens, logits: logits_sha256 };
 }
 
-/** The definition: portable kernels, one thread. */
+/** The definition: portable kernels, one thread; int8, which is the default, and a few prompts with the other caches. */
 const expected = prompts.map((prompt, i) => runNatively(prompt, i, "portable", 1));
+const expectedOf = { int8: expected };
+for (const kv of ["f16", "f32"])
+  expectedOf[kv] = prompts
+    .slice(0, FEW)
+    .map((prompt, i) => runNatively(prompt, i, "portable", 1, { kv }));
 
 /**
  * What the bundled model's family has not: layer norms, learned positions, biases, gelu (GPT-2); norms of heads, groups of
@@ -61,7 +73,9 @@ const others = [
   const folder = join(root, "tests/golden/models", source);
   execFileSync(tercet, ["pack", folder, "-o", file, "--quiet", ...options]);
   const run = (kernels, threads) =>
-    otherPrompts.map((prompt, i) => runNatively(prompt, i, kernels, threads, file, OTHER_TOKENS));
+    otherPrompts.map((prompt, i) =>
+      runNatively(prompt, i, kernels, threads, { file, count: OTHER_TOKENS }),
+    );
   return { family, file, run, expected: run("portable", 1) };
 });
 
@@ -83,7 +97,9 @@ test("the definition says something: whole texts, all different", () => {
     assert.match(logits, /^[0-9a-f]{64}$/);
   }
   assert.ok(expected.filter(({ tokens }) => tokens.length === TOKENS).length >= 15);
-  assert.equal(new Set(expected.map(({ logits }) => logits)).size, prompts.length);
+  const all = Object.values(expectedOf).flat();
+  assert.equal(all.length, prompts.length + 2 * FEW);
+  assert.equal(new Set(all.map(({ logits }) => logits)).size, all.length);
 });
 
 describe("native", () => {
@@ -99,6 +115,15 @@ describe("native", () => {
         });
         for (const other of others)
           assert.deepEqual(other.run(kernels, threads), other.expected, other.family);
+        if (threads !== 2) return;
+        for (const kv of ["f16", "f32"])
+          expectedOf[kv].forEach((want, i) =>
+            assert.deepEqual(
+              runNatively(prompts[i], i, kernels, threads, { kv }),
+              want,
+              `${kv} ${i}`,
+            ),
+          );
       });
     }
   }
@@ -159,7 +184,7 @@ describe("WebAssembly in Chromium", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  for (const [variant, threads, kernels] of [
+  for (const [variant, threads, kernels, kv = "int8"] of [
     ["simd128", 1, "wasm_simd128"],
     ["simd128", 1, "portable"],
     ["simd128-threads", 1, "wasm_simd128"],
@@ -168,17 +193,26 @@ describe("WebAssembly in Chromium", () => {
     ["relaxed-threads", 1, "wasm_relaxed"],
     ["relaxed-threads", 2, "wasm_relaxed"],
     ["relaxed-threads", 2, "the best"], // wasm_relaxed_dot, where this machine has it
+    ["simd128", 1, "wasm_simd128", "f16"],
+    ["relaxed-threads", 2, "wasm_relaxed", "f16"],
+    ["simd128-threads", 2, "wasm_simd128", "f32"],
+    ["relaxed", 1, "wasm_relaxed", "f32"],
   ]) {
-    test(`${variant}, ${kernels}, ${threads} threads`, { timeout: 120_000 }, async () => {
-      const some = kernels === "portable" ? prompts.slice(0, FEW) : prompts;
-      const place = { variant, threads, kernels };
+    test(`${variant}, ${kernels}, ${threads} threads, ${kv}`, { timeout: 120_000 }, async () => {
+      const few = kernels === "portable" || kv !== "int8";
+      const some = few ? prompts.slice(0, FEW) : prompts;
+      const place = { variant, threads, kernels, kv };
       const results = await runInPage(page, place, "model", some, TOKENS);
       assert.equal(results.info.variant, variant);
       assert.equal(results.info.threads, threads);
       if (kernels === "the best") assert.match(results.info.kernels, /^wasm_relaxed(_dot)?$/);
       else assert.equal(results.info.kernels, kernels);
+      assert.equal(results.info.kv, kv);
       assert.equal(results.all.length, some.length);
-      results.all.forEach((result, i) => assert.deepEqual(result, expected[i], `prompt ${i}`));
+      results.all.forEach((result, i) =>
+        assert.deepEqual(result, expectedOf[kv][i], `prompt ${i}`),
+      );
+      if (kv !== "int8") return;
       for (const { family, expected: want } of others) {
         const { all } = await runInPage(page, place, family, otherPrompts, OTHER_TOKENS);
         assert.deepEqual(all, want, family);

@@ -23,6 +23,7 @@ const file = readModel();
 const golden = JSON.parse(
   readFileSync(join(root, "models/gutenberg-kids-6m-b158/golden.json"), "utf8"),
 );
+const [KV_F32, KV_F16, KV_INT8] = [1, 2, 3];
 const small = readFileSync(join(root, "tests/golden/container/well_formed.tercet"));
 
 /** A module with a session for the file, in exactly the planned memory. */
@@ -46,6 +47,25 @@ test("the plan: room for everything, and little more", async () => {
   assert.ok(module.ok("plan_bytes", plan, 64, 0, 1) < memoryBytes);
 });
 
+test("the plan of every form of the cache is what its session takes, whatever the threads", async () => {
+  const sizes = [];
+  for (const kv of [KV_F32, KV_F16, KV_INT8]) {
+    const { sessionBytes, module: planner, plan } = await Module.plan(file, { kv });
+    const { module, session } = await open(file, { kv });
+    module.ok("session_info", session);
+    assert.deepEqual([module.value(3), module.value(4)], [sessionBytes, kv]);
+    sizes.push(sessionBytes);
+    // What the plan adds for a thread is what an engine with one thread more takes: 256 tokens of scores, or eight times that.
+    planner.ok("plan_bytes", plan, 0, 0, 3, kv);
+    const row = kv === KV_INT8 ? 8 * (256 + 64) * 4 : 256 * 4;
+    assert.equal(planner.value(1) - sessionBytes, 2 * row);
+  }
+  // 6 layers, 256 columns, 256 tokens of keys and values; int8 adds what its queries and threads need.
+  const values = 2 * 6 * 256 * 256;
+  assert.equal(sizes[0] - sizes[1], values * 2);
+  assert.ok(sizes[1] - sizes[2] > values * 0.8 && sizes[1] - sizes[2] < values);
+});
+
 test("a plan is no model: it opens no session", async () => {
   const { module, plan } = await Module.plan(file);
   assert.equal(module.call("session_create", plan, 0, 0), BAD_ARGUMENT);
@@ -54,6 +74,8 @@ test("a plan is no model: it opens no session", async () => {
   assert.equal(module.call("plan_bytes", plan, 0, 100_000, 1), BAD_ARGUMENT);
   assert.equal(module.call("plan_bytes", plan, 0, 0, 0), BAD_ARGUMENT);
   assert.equal(module.call("plan_bytes", plan, 0, 0, 65), BAD_ARGUMENT);
+  assert.equal(module.call("plan_bytes", plan, 0, 0, 1, 9), BAD_ARGUMENT);
+  assert.match(module.detail, /cache/);
 });
 
 test("too little memory is an error with a figure", async () => {
@@ -68,7 +90,8 @@ test("too little memory is an error with a figure", async () => {
 });
 
 test("greedy text is the golden text, in memory that does not grow", async () => {
-  const { module, session, memoryBytes } = await open();
+  // The references keep keys and values as floats.
+  const { module, session, memoryBytes } = await open(file, { kv: KV_F32 });
   const pages = Math.ceil(memoryBytes / PAGE_BYTES);
   for (const { ids, greedy, greedy_margins: margins } of golden.cases) {
     module.ok("session_reset", session, 0);

@@ -119,26 +119,26 @@ export class Module {
   }
 
   /** Engine, model and session for a whole file. */
-  openSession(file, { context = 0, slice = 0 } = {}) {
+  openSession(file, { context = 0, slice = 0, kv = 0 } = {}) {
     const engine = this.ok("engine_create", 1, 0, 0);
     const loader = this.ok("loader_create", engine, BigInt(file.length), 0);
     const status = this.feed(loader, file);
     if (status !== OK) throw new Error(`the file was refused: ${status} ${this.detail}`);
     const model = this.ok("loader_finish", loader);
     this.ok("destroy", loader);
-    const session = this.ok("session_create", model, context, slice);
+    const session = this.ok("session_create", model, context, slice, kv);
     return { engine, model, session };
   }
 
   /** Bytes of memory that this file needs, and of its session. */
-  static async plan(file, { context = 0, slice = 0, threads = 1 } = {}) {
+  static async plan(file, { context = 0, slice = 0, threads = 1, kv = 0 } = {}) {
     const module = await Module.open(1 << 20, { most: 80 << 20 });
     const engine = module.ok("engine_create", 1, 0, 0);
     const loader = module.ok("loader_create", engine, BigInt(file.length), 1);
     const status = module.feed(loader, file);
     if (status !== OK) throw new Error(`the header was refused: ${status} ${module.detail}`);
     const plan = module.ok("plan_create", loader);
-    const memoryBytes = module.ok("plan_bytes", plan, context, slice, threads);
+    const memoryBytes = module.ok("plan_bytes", plan, context, slice, threads, kv);
     return { module, plan, engine, loader, memoryBytes, sessionBytes: module.value(1) };
   }
 }

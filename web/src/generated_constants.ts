@@ -73,6 +73,13 @@ export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
   DISK_FULL: "the disk is full: free space and try again",
 };
 
+/** How keys and values of earlier tokens can be kept: TERCET_KV_*. */
+export const KV = {
+  f32: 1,
+  f16: 2,
+  int8: 3,
+} as const;
+
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {
   PREFIX_BYTES: 64,

@@ -3,6 +3,7 @@
 import { EngineClient, throwIfAborted } from "./engine_client.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
+import { KV } from "./generated_constants.js";
 import type { GenerateMessage, LoadedModel, LoadMessage, LoadSource } from "./protocol.js";
 import { TokenStream } from "./token_stream.js";
 import type {
@@ -342,11 +343,21 @@ function loadSource(source: Source): LoadSource {
 }
 
 function loadMessage(source: Source, options: LoadOptions): LoadMessage {
-  const { threads, context, slice, variant, kernels, integrity, revalidate = false } = options;
+  const {
+    threads,
+    context,
+    slice,
+    kv = "int8",
+    variant,
+    kernels,
+    integrity,
+    revalidate = false,
+  } = options;
   const { cache: cacheKind = "indexeddb", network = {} } = options;
   if (threads !== undefined) requireInteger("threads", threads, 1, 64);
   if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
   if (slice !== undefined) requireInteger("slice", slice, 1, 512);
+  requireThat(Object.hasOwn(KV, kv), `kv is one of ${Object.keys(KV).join(", ")}`);
   requireThat(
     variant === undefined || VARIANTS.includes(variant),
     `variant is one of ${VARIANTS.join(", ")}`,
@@ -370,6 +381,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     threads: threads ?? null,
     context: context ?? null,
     slice: slice ?? null,
+    kv,
     variant: variant ?? null,
     kernels: kernels ?? null,
     integrity: integrity ?? null,

@@ -14,7 +14,7 @@ import type { Store } from "./store.js";
 import { StoredChunks } from "./stored_chunks.js";
 import { IndexedDbStore } from "./store_indexeddb.js";
 import { MemoryStore } from "./store_memory.js";
-import type { LoadProgress, ModelInfo, ModelSource, Variant } from "./types.js";
+import type { KvForm, LoadProgress, ModelInfo, ModelSource, Variant } from "./types.js";
 import {
   createMemory,
   hex,
@@ -46,6 +46,7 @@ interface Plan {
   facts: ModelFacts;
   context: number;
   slice: number;
+  kv: KvForm;
   memoryBytes: number;
 }
 
@@ -131,7 +132,7 @@ class ModelLoad {
     this.#module = module;
     const model = await this.#readModel(plan, module, engine, stored);
     this.#throwIfAborted();
-    const session = module.createSession(model, plan.context, plan.slice);
+    const session = module.createSession(model, plan.context, plan.slice, plan.kv);
     const { threads, kernels, note } = module.engineInfo(engine);
     if (note !== "") this.#notices.push(`kernels ${kernels}: ${note}`);
     const { bytes: sessionBytes, slice, context } = module.sessionInfo(session);
@@ -152,6 +153,7 @@ class ModelLoad {
       trainedContext: facts.context,
       context,
       slice,
+      kv: plan.kv,
       parameters: facts.parameters,
       ternaryParameters: facts.ternaryParameters,
       tensors: facts.tensors,
@@ -323,9 +325,10 @@ class ModelLoad {
     const facts = planner.modelFacts(plan);
     const context = this.#message.context ?? Math.min(facts.context, DEFAULT_CONTEXT_MOST);
     const slice = this.#message.slice ?? DEFAULT_SLICE;
-    const shape = { context, slice, threads: this.#choice.threads };
+    const { kv } = this.#message;
+    const shape = { context, slice, threads: this.#choice.threads, kv };
     const { memoryBytes } = planner.planBytes(plan, shape);
-    return { header, file, facts, context, slice, memoryBytes };
+    return { header, file, facts, context, slice, kv, memoryBytes };
   }
 
   /** From the store if it lies there, from the source otherwise; a wrong one is read once more. */

@@ -6,6 +6,7 @@ import type { WireError } from "./errors.js";
 import type {
   BenchResult,
   GenerateResult,
+  KvForm,
   LoadProgress,
   ModelInfo,
   NetworkOptions,
@@ -28,6 +29,7 @@ export interface LoadMessage {
   threads: number | null;
   context: number | null;
   slice: number | null;
+  kv: KvForm;
   variant: Variant | null;
   kernels: string | null;
   integrity: string | null;

@@ -2,8 +2,8 @@
 // wraps the flat functions of wasm/abi.c. The only file that touches the heap: everybody else sees handles and copies.
 // After a trap an instance is never called again. It must never decide what to load.
 import { describe, TercetError } from "./errors.js";
-import { STATUS, type StatusName } from "./generated_constants.js";
-import type { Sampling, Variant } from "./types.js";
+import { KV, STATUS, type StatusName } from "./generated_constants.js";
+import type { KvForm, Sampling, Variant } from "./types.js";
 
 /** Of wasm/abi.c; a module of another version is a module of another build. */
 const ABI_VERSION = 1;
@@ -261,9 +261,9 @@ export class WasmModule {
   /** Bytes of the memory that model and session need, and of the session alone. */
   planBytes(
     plan: Handle,
-    shape: { context: number; slice: number; threads: number },
+    shape: { context: number; slice: number; threads: number; kv: KvForm },
   ): { memoryBytes: number; sessionBytes: number } {
-    this.#call("plan_bytes", plan, shape.context, shape.slice, shape.threads);
+    this.#call("plan_bytes", plan, shape.context, shape.slice, shape.threads, KV[shape.kv]);
     return { memoryBytes: this.#value(0), sessionBytes: this.#value(1) };
   }
 
@@ -352,8 +352,8 @@ export class WasmModule {
 
   // ---------------------------------------------------------------- session
 
-  createSession(model: Handle, context: number, slice: number): Handle {
-    this.#call("session_create", model, context, slice);
+  createSession(model: Handle, context: number, slice: number, kv: KvForm): Handle {
+    this.#call("session_create", model, context, slice, KV[kv]);
     return this.#handle();
   }
 

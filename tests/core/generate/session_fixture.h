@@ -116,6 +116,7 @@ struct setup {
     tercet_engine *engine;
     tercet_model *model;
     tercet_model_info info;
+    uint32_t kv; /* of the sessions */
 };
 
 static inline void set_up(struct setup *setup, const struct file *file, uint32_t threads) {

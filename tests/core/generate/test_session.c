@@ -9,6 +9,7 @@ static tercet_session *open_session(struct setup *setup, uint32_t context, uint3
     tercet_session_options_init(setup->model, &options);
     options.context = context;
     options.slice = slice;
+    options.kv = setup->kv;
     options.sampling.temperature = temperature;
     options.sampling.seed = 9;
     tercet_session *session = NULL;
@@ -45,9 +46,10 @@ static float *run_all(struct setup *setup, uint32_t slice) {
     return logits;
 }
 
-static void slices_and_threads_change_no_bit(const struct file *file) {
+static void slices_and_threads_change_no_bit(const struct file *file, uint32_t kv) {
     struct setup first;
     set_up(&first, file, 1);
+    first.kv = kv;
     float *reference = run_all(&first, 32);
     size_t bytes = (size_t)(PROMPT + 12) * first.info.vocabulary * sizeof(float);
     const uint32_t slices[] = {1, 3, 16, 64};
@@ -60,6 +62,7 @@ static void slices_and_threads_change_no_bit(const struct file *file) {
     for (uint32_t threads = 2; threads <= 5; threads++) {
         struct setup other;
         set_up(&other, file, threads);
+        other.kv = kv;
         float *logits = run_all(&other, 7);
         CHECK_MEM(logits, reference, bytes);
         free(logits);
@@ -171,19 +174,25 @@ static void limits_are_told(const struct file *file) {
     CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
                  TERCET_BAD_ARGUMENT);
     options.slice = 0;
+    options.kv = TERCET_KV_INT8 + 1;
+    CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
+                 TERCET_BAD_ARGUMENT);
+    CHECK(strstr(error.detail, "cache") != NULL);
+    options.kv = TERCET_KV_DEFAULT;
     options.sampling.top_p = 2.0f;
     CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
                  TERCET_BAD_ARGUMENT);
     tear_down(&setup);
 }
 
-static void memory_is_what_was_announced(const struct file *file) {
+static void memory_is_what_was_announced(const struct file *file, uint32_t kv) {
     struct setup setup;
     set_up(&setup, file, 1);
     tercet_session_options options;
     tercet_session_options_init(setup.model, &options);
     for (uint32_t context = 1; context <= setup.info.context; context = context * 3 + 1) {
         options.context = context;
+        options.kv = kv;
         uint64_t before = setup.meter.now, announced = tercet_session_bytes(setup.model, &options);
         tercet_session *session = NULL;
         CHECK_STATUS(tercet_session_create(setup.model, &options, &session, NULL), TERCET_OK);
@@ -191,9 +200,27 @@ static void memory_is_what_was_announced(const struct file *file) {
         tercet_session_info info;
         tercet_session_get_info(session, &info);
         CHECK_EQ(info.bytes, announced);
+        CHECK_EQ(info.kv, kv == TERCET_KV_DEFAULT ? TERCET_KV_INT8 : kv);
         tercet_session_destroy(session);
     }
     tear_down(&setup);
+}
+
+static void threads_take_what_was_announced(const struct file *file) {
+    struct setup one, three;
+    set_up(&one, file, 1);
+    set_up(&three, file, 3);
+    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT8; kv++) {
+        tercet_session_options options;
+        tercet_session_options_init(one.model, &options);
+        options.kv = kv;
+        uint64_t more = 2 * tercet_session_thread_bytes(one.model, &options);
+        CHECK(more > 0);
+        CHECK_EQ(tercet_session_bytes(three.model, &options),
+                 tercet_session_bytes(one.model, &options) + more);
+    }
+    tear_down(&one);
+    tear_down(&three);
 }
 
 static void every_failed_allocation_is_an_error(const struct file *file) {
@@ -269,11 +296,14 @@ static void streamed_text_is_the_whole_text(const struct file *file) {
 
 static void check_model(const char *folder, enum pack_quantize quantize, enum pack_dense dense) {
     struct file file = pack_folder(folder, quantize, dense);
-    slices_and_threads_change_no_bit(&file);
+    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT8; kv++)
+        slices_and_threads_change_no_bit(&file, kv);
     cancel_leaves_no_trace(&file);
     reset_equals_a_fresh_session(&file);
     limits_are_told(&file);
-    memory_is_what_was_announced(&file);
+    for (uint32_t kv = TERCET_KV_DEFAULT; kv <= TERCET_KV_INT8; kv++)
+        memory_is_what_was_announced(&file, kv);
+    threads_take_what_was_announced(&file);
     every_failed_allocation_is_an_error(&file);
     streamed_text_is_the_whole_text(&file);
     free(file.bytes);

@@ -147,6 +147,16 @@ static void check_rope(const struct tercet_kernels *set) {
     }
 }
 
+/* Halves of the values, which become what the halves say. */
+static const uint16_t *to_halves(int slot, float *values, size_t n) {
+    uint16_t *halves = guarded(slot, n * sizeof *halves);
+    for (size_t i = 0; i < n; i++) {
+        halves[i] = math_float_to_half(values[i]);
+        values[i] = math_half_to_float(halves[i]);
+    }
+    return halves;
+}
+
 static void check_attend(const struct tercet_kernels *set) {
     static const uint32_t dims[] = {1, 2, 7, 8, 15, 16, 17, 33, 48, 64, 80, 96, 100, 128, 256};
     for (uint32_t positions = 1; positions <= 100; positions += positions < 40 ? 1 : 19) {
@@ -155,6 +165,7 @@ static void check_attend(const struct tercet_kernels *set) {
             size_t stride = dim + positions % 3, n = stride * (positions - 1) + dim;
             float *q = guarded(SLOT_X, dim * sizeof *q);
             float *k = guarded(SLOT_KEYS, n * sizeof *k), *v = guarded(SLOT_VALUES, n * sizeof *v);
+            bool half = (positions + d) % 4 == 0;
             float *scores = guarded(SLOT_SCORES, positions * sizeof *scores);
             float *want = guarded(SLOT_WANT, dim * sizeof *want);
             float *got = guarded(SLOT_Y, dim * sizeof *got);
@@ -163,17 +174,145 @@ static void check_attend(const struct tercet_kernels *set) {
             fill_floats(v, n);
             /* Every other time far apart, so that most weights are exactly 0. */
             float scale = positions % 2 ? 0.125f : 10.0f;
-            set->attend(q, k, v, stride, positions, dim, scale, scores, got);
+            const void *keys = k, *values = v;
+            if (half) {
+                keys = to_halves(SLOT_CODES, k, n);
+                values = to_halves(SLOT_OTHER_CODES, v, n);
+            }
+            set->attend(q, keys, values, half, stride, positions, dim, scale, scores, got);
             if (set->attend == kernels_portable.attend) {
                 if (positions % 2) {
-                    check_attended(q, k, v, stride, positions, dim, scale, got);
+                    check_attended(q, k, v, stride, positions, dim, scale, NULL, got);
                 }
                 continue;
             }
             scores = guarded(SLOT_OTHER_SCORES, positions * sizeof *scores);
-            kernels_portable.attend(q, k, v, stride, positions, dim, scale, scores, want);
+            kernels_portable.attend(q, keys, values, half, stride, positions, dim, scale, scores,
+                                    want);
             CHECK_CASE(same_floats(want, got, dim), "%s: %u positions, %u wide", set->name,
                        positions, dim);
+        }
+    }
+}
+
+enum kv_kind { KV_RANDOM, KV_EXTREME, KV_SPECIAL, KV_FAR, KV_KINDS };
+
+/* A cache of `positions` rows; what lies beyond the last one, to the end of its block, is rubbish. */
+static struct kv_int8 random_kv(uint32_t positions, uint32_t dim, enum kv_kind kind) {
+    uint32_t blocks = (positions + KV_BLOCK - 1) / KV_BLOCK * KV_BLOCK;
+    size_t bytes = (size_t)blocks * tile_pad(dim);
+    int8_t *keys = guarded(SLOT_KEYS, bytes), *values = guarded(SLOT_VALUES, bytes);
+    float *key_steps = guarded(SLOT_SCALES, blocks * sizeof *key_steps);
+    float *value_steps = guarded(SLOT_OTHER_STEP, blocks * sizeof *value_steps);
+    for (uint32_t p = 0; p < positions; p++) {
+        for (uint32_t i = 0; i < tile_pad(dim); i++) {
+            int32_t key = (int32_t)(random_u32() % 255) - 127;
+            int32_t value = (int32_t)(random_u32() % 255) - 127;
+            if (kind == KV_EXTREME) {
+                key = p % 3 == 0 ? -127 : 127;
+                value = p / KV_BLOCK % 2 ? -127 : 127;
+            }
+            keys[int8_byte(p, i, dim)] = (int8_t)(i < dim ? key : 0);
+            values[(size_t)(p / KV_BLOCK) * KV_BLOCK * tile_pad(dim) +
+                   int8_byte(i, p % KV_BLOCK, KV_BLOCK)] = (int8_t)value;
+        }
+        float key_step = 0.002f + (float)(random_u32() & 1023) * 0x1p-16f;
+        key_steps[p] = kind == KV_FAR ? key_step * 100.0f : key_step;
+        value_steps[p] = 0.001f + (float)(random_u32() & 1023) * 0x1p-12f;
+        if (kind == KV_SPECIAL && random_u32() % 16 == 0) {
+            (random_u32() % 2 ? key_steps : value_steps)[p] =
+                random_u32() % 2 ? HUGE_VALF : 0x1p-140f;
+        }
+    }
+    return (struct kv_int8){keys, values, key_steps, value_steps, dim};
+}
+
+/* The mathematics of one query in double, on the values that the codes stand for. */
+static void check_attended_int8(const struct kv_int8 *kv, const struct activations *rows,
+                                uint32_t row, uint32_t n, float scale, const float *got) {
+    uint32_t dim = kv->head_dim;
+    float *q = calloc(dim, sizeof *q);
+    float *k = calloc((size_t)n * dim, sizeof *k), *v = calloc((size_t)n * dim, sizeof *v);
+    REQUIRE(q != NULL && k != NULL && v != NULL);
+    for (uint32_t i = 0; i < dim; i++) {
+        q[i] = (float)rows->codes[(size_t)row * rows->stride + i] * rows->step[row];
+        for (uint32_t p = 0; p < n; p++) {
+            size_t value = (size_t)(p / KV_BLOCK) * KV_BLOCK * tile_pad(dim) +
+                           int8_byte(i, p % KV_BLOCK, KV_BLOCK);
+            k[(size_t)p * dim + i] = (float)kv->keys[int8_byte(p, i, dim)] * kv->key_steps[p];
+            v[(size_t)p * dim + i] = (float)kv->values[value] * kv->value_steps[p];
+        }
+    }
+    check_attended(q, k, v, dim, n, dim, scale, kv->value_steps, got);
+    free(q);
+    free(k);
+    free(v);
+}
+
+static void check_attend_int8_case(const struct tercet_kernels *set, uint32_t positions,
+                                   uint32_t dim, uint32_t tokens, uint32_t group,
+                                   enum kv_kind kind) {
+    const float scale = 0.125f;
+    uint32_t heads = group + positions % 3, first = positions % 3 ? 1 : 0;
+    uint32_t count = first + (tokens - 1) * heads + group, last = positions + tokens - 1;
+    struct kv_int8 kv = random_kv(last, dim, kind);
+    struct activations rows =
+        random_activations(count, dim, kind == KV_EXTREME ? X_MATCHING : X_RANDOM);
+    size_t out_stride = (size_t)heads * dim;
+    size_t out_count = (tokens - 1) * out_stride + (size_t)group * dim;
+    float *want = guarded(SLOT_WANT, out_count * sizeof *want);
+    float *got = guarded(SLOT_Y, out_count * sizeof *got);
+    size_t scratch_bytes = attend_scratch(last, dim) * sizeof(float);
+    struct attend_queries queries = {&rows, first, heads, tokens, group, positions};
+    set->attend_int8(&kv, &queries, scale, guarded(SLOT_SCORES, scratch_bytes), got, out_stride);
+    if (set->attend_int8 != kernels_portable.attend_int8) {
+        kernels_portable.attend_int8(&kv, &queries, scale,
+                                     guarded(SLOT_OTHER_SCORES, scratch_bytes), want, out_stride);
+        CHECK_CASE(same_floats(want, got, out_count),
+                   "%s: %u positions, %u wide, %u tokens, groups of %u, kind %d", set->name,
+                   positions, dim, tokens, group, (int)kind);
+        return;
+    }
+    for (uint32_t t = 0; t < tokens && (kind == KV_RANDOM || kind == KV_EXTREME); t++) {
+        for (uint32_t g = 0; g < group; g++) {
+            check_attended_int8(&kv, &rows, first + t * heads + g, positions + t, scale,
+                                got + t * out_stride + (size_t)g * dim);
+        }
+    }
+}
+
+static void check_attend_int8(const struct tercet_kernels *set) {
+    static const uint32_t dims[] = {1, 2, 7, 16, 17, 33, 48, 64, 80, 100, 128, 256};
+    static const struct {
+        uint32_t tokens, group;
+    } shapes[] = {{1, 1}, {1, 2}, {1, 3}, {2, 2}, {1, 5}, {3, 2}, {1, 7}, {2, 4}, {8, 1}};
+    uint32_t turn = 0;
+    for (uint32_t positions = 1; positions <= 300; positions += positions < 70 ? 1 : 23) {
+        for (uint32_t d = 0; d < sizeof dims / sizeof dims[0]; d++, turn++) {
+            uint32_t shape = turn % 9;
+            check_attend_int8_case(set, positions, dims[d], shapes[shape].tokens,
+                                   shapes[shape].group, (enum kv_kind)(turn / 9 % KV_KINDS));
+        }
+    }
+    check_attend_int8_case(set, 1000, 1024, 2, 4, KV_EXTREME);
+}
+
+/* A query's result may not depend on the others of its call, nor on rows beyond its own. */
+static void check_attend_int8_alone(const struct tercet_kernels *set) {
+    enum { POSITIONS = 125, DIM = 48, TOKENS = 4, GROUP = 2 };
+    struct kv_int8 kv = random_kv(POSITIONS + TOKENS - 1, DIM, KV_RANDOM);
+    struct activations rows = random_activations(TOKENS * GROUP, DIM, X_RANDOM);
+    float *scratch =
+        guarded(SLOT_SCORES, attend_scratch(POSITIONS + TOKENS - 1, DIM) * sizeof *scratch);
+    float together[TOKENS * GROUP * DIM], alone[DIM];
+    struct attend_queries queries = {&rows, 0, GROUP, TOKENS, GROUP, POSITIONS};
+    set->attend_int8(&kv, &queries, 0.1f, scratch, together, GROUP * DIM);
+    for (uint32_t t = 0; t < TOKENS; t++) {
+        for (uint32_t g = 0; g < GROUP; g++) {
+            struct attend_queries one = {&rows, t * GROUP + g, GROUP, 1, 1, POSITIONS + t};
+            set->attend_int8(&kv, &one, 0.1f, scratch, alone, DIM);
+            CHECK_CASE(same_floats(together + (t * GROUP + g) * DIM, alone, DIM),
+                       "%s: token %u, head %u", set->name, t, g);
         }
     }
 }
@@ -269,7 +408,7 @@ static void check_exp_end(const struct tercet_kernels *set) {
         want[p] = math_exp(k[p * N]);
     }
     CHECK(want[N / 2 - 1] > 0.0f && want[N / 2] > 0.0f && want[N / 2 + 1] == 0.0f);
-    set->attend(q, k, v, N, N, N, 1.0f, scores, got);
+    set->attend(q, k, v, false, N, N, N, 1.0f, scores, got);
     CHECK_CASE(same_floats(want, got, N), "%s", set->name);
 }
 
@@ -321,6 +460,8 @@ static void check_set(const struct tercet_kernels *set) {
     check_layer_norm(set);
     check_rope(set);
     check_attend(set);
+    check_attend_int8(set);
+    check_attend_int8_alone(set);
     check_elementwise(set, set->silu_mul, kernels_portable.silu_mul, silu_of);
     check_elementwise(set, set->relu2_mul, kernels_portable.relu2_mul, relu2_of);
     check_gelu(set);

@@ -126,7 +126,7 @@ static inline void bench_rest(const struct tercet_kernels *set) {
     float *scores = bench_memory(sizeof(float) * POSITIONS, 0);
     struct activations x = bench_activations(1, N);
     double attend, silu, quantise, norm;
-    BENCH_RATE(attend, set->attend(a, k, k, DIM, POSITIONS, DIM, 0.1f, scores, b));
+    BENCH_RATE(attend, set->attend(a, k, k, false, DIM, POSITIONS, DIM, 0.1f, scores, b));
     BENCH_RATE(silu, set->silu_mul(a, b, N));
     BENCH_RATE(quantise, set->quantise(a, N, &x));
     BENCH_RATE(norm, set->rms_norm(a, b, N, 1e-5f, a));

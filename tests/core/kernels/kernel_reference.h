@@ -117,9 +117,10 @@ static inline void check_layer_normed(const float *x, const float *weight, const
     }
 }
 
+/* steps: NULL, or those of the values, whose weights have then been rounded (attend_int8). */
 static inline void check_attended(const float *q, const float *k, const float *v, size_t stride,
                                   uint32_t positions, uint32_t head_dim, float scale,
-                                  const float *got) {
+                                  const float *steps, const float *got) {
     double *score = calloc(positions, sizeof *score);
     REQUIRE(score != NULL);
     double m = -HUGE_VAL, z = 0;
@@ -135,13 +136,21 @@ static inline void check_attended(const float *q, const float *k, const float *v
         z += score[p];
     }
     for (uint32_t i = 0; i < head_dim; i++) {
-        double want = 0, magnitude = 0;
+        double want = 0, magnitude = 0, rounding = 0;
+        for (uint32_t p = 0; steps != NULL && p < positions; p++) {
+            double most = 0; /* half a unit of the block's weights, times the code */
+            for (uint32_t o = p / KV_BLOCK * KV_BLOCK; o / KV_BLOCK == p / KV_BLOCK; o++) {
+                double w = o < positions ? score[o] * (double)steps[o] : 0;
+                most = w > most ? w : most;
+            }
+            rounding += most / 32766 * fabs((double)(v[p * stride + i] / steps[p]));
+        }
         for (uint32_t p = 0; p < positions; p++) {
             want += score[p] * (double)v[p * stride + i];
             magnitude += score[p] * fabs((double)v[p * stride + i]);
         }
         /* The error of a score is that of its sum, up to some hundreds of units here. */
-        CHECK_NEAR(got[i], want / z, magnitude / z * 1e-3 + 1e-6);
+        CHECK_NEAR(got[i], want / z, (magnitude * 1e-3 + rounding) / z + 1e-6);
     }
     free(score);
 }

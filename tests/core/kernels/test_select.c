@@ -44,10 +44,10 @@ static void wrong_rope(float *x, const float *cos_sin, uint32_t pairs, bool inte
     kernels_portable.rope(x, cos_sin, pairs, interleaved);
     make_wrong(&x[2 * pairs - 1]);
 }
-static void wrong_attend(const float *q, const float *k, const float *v, size_t stride,
+static void wrong_attend(const float *q, const void *k, const void *v, bool half, size_t stride,
                          uint32_t positions, uint32_t head_dim, float scale, float *scores,
                          float *out) {
-    kernels_portable.attend(q, k, v, stride, positions, head_dim, scale, scores, out);
+    kernels_portable.attend(q, k, v, half, stride, positions, head_dim, scale, scores, out);
     make_wrong(&out[head_dim - 1]);
 }
 static void wrong_silu(float *gate, const float *up, size_t n) {
