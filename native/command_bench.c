@@ -266,6 +266,7 @@ int command_bench(int argc, char **argv) {
         argument_count("speculation", 0, &options.sizes.speculation, 1, 16,
                        "Compute up to so many likely tokens along with each (default 1: none). "
                        "Random text, as here, is easier to foresee than real text."),
+        open_argument_map(&options.open),
         open_argument_verify(&options.open),
         argument_flag("json", &options.json, "Print the results as JSON, every run included."),
         argument_flag("shapes", &options.list_shapes,

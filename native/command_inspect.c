@@ -339,7 +339,8 @@ static int inspect(const struct open_options *open, uint32_t context, bool with_
 }
 
 int command_inspect(int argc, char **argv) {
-    struct open_options open = {0}; /* as many threads as `run`: each takes memory of its own */
+    /* As many threads as `run`: each takes memory of its own. */
+    struct open_options open = {.map = true};
     uint32_t context = 0;
     bool with_tensors = false, as_json = false;
     const struct positional positionals[] = {{"MODEL", "A .tercet file.", &open.path, true}};

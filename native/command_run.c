@@ -111,6 +111,7 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
         open_argument_threads(&options->open),
         open_argument_kernels(&options->open),
         open_argument_kv(&options->open),
+        open_argument_map(&options->open),
         open_argument_verify(&options->open),
         argument_flag("no-prompt-echo", &options->no_prompt_echo,
                       "Print only what the model wrote."),

@@ -1,7 +1,7 @@
 /*
  * file_source.h: a .tercet file on disk, mapped read-only and used in place. Answers the loader's
  * wants, and checks what core does not: the header's hash always, the chunks' hashes when asked.
- * Never copies tensor data and never writes.
+ * A large file may be moved into memory of huge pages; it is never there twice. Never writes.
  */
 #ifndef TERCET_NATIVE_FILE_SOURCE_H
 #define TERCET_NATIVE_FILE_SOURCE_H
@@ -11,7 +11,8 @@
 
 struct file_source {
     const char *path;
-    const uint8_t *bytes; /* the whole file, mapped */
+    const uint8_t *bytes; /* the whole file, mapped, or in memory of its own */
+    int descriptor;
     uint64_t count;
     /* Filled by file_source_read_header. */
     uint64_t header_bytes, data_bytes;
@@ -26,6 +27,10 @@ struct damaged_chunk {
 /* Maps the file. FILE_NOT_FOUND, FILE_READ_FAILED; BAD_MAGIC with advice for a folder, a safetensors
  * or a GGUF file. `path` must outlive the source. */
 tercet_status file_source_open(struct file_source *source, const char *path, tercet_error *error);
+/* Replaces the mapping by a copy in huge pages, before the loader places anything: a pass over pages of 4 KiB
+ * reads at 70 % of the memory's speed. True if it did; false, and all is as before, where memory for
+ * it cannot be had. */
+bool file_source_copy(struct file_source *source);
 /* Gives the loader prefix and header, and checks the header's hash. The loader must have been
  * created with map_in_place and file_bytes = source->count. */
 tercet_status file_source_read_header(struct file_source *source, tercet_loader *loader,

@@ -122,8 +122,20 @@ static uint64_t proc_kilobytes(const char *path, const char *name) {
     return bytes;
 }
 
+/* A number of bytes in a file of the control group; `otherwise` where there is none ("max"). */
+static uint64_t group_bytes(const char *path, uint64_t otherwise) {
+    char line[64];
+    unsigned long long bytes = 0;
+    return read_line(path, line, sizeof line) && sscanf(line, "%llu", &bytes) == 1 ? bytes
+                                                                                   : otherwise;
+}
+
 uint64_t machine_available_memory(void) {
-    return proc_kilobytes("/proc/meminfo", "MemAvailable:");
+    uint64_t available = proc_kilobytes("/proc/meminfo", "MemAvailable:");
+    uint64_t most = group_bytes("/sys/fs/cgroup/memory.max", UINT64_MAX);
+    uint64_t used = group_bytes("/sys/fs/cgroup/memory.current", 0);
+    uint64_t left = most > used ? most - used : 0;
+    return left < available ? left : available;
 }
 
 uint64_t machine_peak_memory(void) {

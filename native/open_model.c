@@ -35,6 +35,12 @@ const char *kv_name(uint32_t kv) {
     return kv < sizeof names / sizeof *names ? names[kv] : "";
 }
 
+struct argument open_argument_map(struct open_options *options) {
+    return argument_flag("map", &options->map,
+                         "Compute from the mapped file, shared with other programs. Files above "
+                         "64 MiB are otherwise read into huge pages, which is faster.");
+}
+
 struct argument open_argument_verify(struct open_options *options) {
     return argument_flag("verify", &options->verify,
                          "Check the hash of every chunk first. Files up to 64 MiB "
@@ -94,6 +100,10 @@ static tercet_status load(struct open_model *opened, const struct open_options *
     tercet_status status = tercet_loader_create(opened->engine, &loader_options, &loader, error);
     if (status == TERCET_OK) {
         status = file_source_read_header(&opened->source, loader, error);
+    }
+    if (status == TERCET_OK && !options->map && opened->source.count > OPEN_COPY_BYTES &&
+        machine_available_memory() / 2 > opened->source.count) {
+        (void)file_source_copy(&opened->source); /* mapped it works as well, only slower */
     }
     if (status == TERCET_OK && (options->verify || opened->source.count <= OPEN_VERIFY_BYTES)) {
         status = file_source_check_chunks(&opened->source, loader, 0,

@@ -11,11 +11,16 @@
 /* Files up to this size have every chunk hashed on opening (about 0.05 s); larger ones when asked. */
 #define OPEN_VERIFY_BYTES ((uint64_t)64 << 20)
 
+/* Larger files are moved into huge pages, where twice their size is available: what fits into a cache gains
+ * little. See docs/kernels.md for what it brings. */
+#define OPEN_COPY_BYTES ((uint64_t)64 << 20)
+
 struct open_options {
     const char *path;
     const char *kernels; /* NULL: the best that works */
     uint32_t threads;    /* 0: machine_cores() */
     uint32_t kv;         /* TERCET_KV_* of the sessions */
+    bool map;            /* compute from the mapped file, whatever its size */
     bool verify;         /* hash the chunks of a file of any size */
 };
 
@@ -34,6 +39,7 @@ struct argument open_argument_kernels(struct open_options *options);
 struct argument open_argument_kv(struct open_options *options);
 /* "int8" and so on; kv is not the default. */
 const char *kv_name(uint32_t kv);
+struct argument open_argument_map(struct open_options *options);
 struct argument open_argument_verify(struct open_options *options);
 
 /* EXIT_CODE_OK, or an exit code after the error was reported; the struct is then empty. */

@@ -167,6 +167,16 @@ test("files above 64 MiB are checked chunk by chunk only when asked", () => {
   fail(["run", at("large.tercet"), "-p", "ab", "-n", "1"], "HEADER_HASH_MISMATCH");
 });
 
+test("a file above 64 MiB gives the same logits from its copy in memory and from the mapping", () => {
+  writeFileSync(at("large.tercet"), largeModel());
+  const run = ["run", at("large.tercet"), "-p", "ab", "-n", "2", "--temperature", "0"];
+  const copied = succeedJson([...run, "--hash-logits"]);
+  const mapped = succeedJson([...run, "--hash-logits", "--map"]);
+  assert.match(copied.logits_sha256, /^[0-9a-f]{64}$/);
+  assert.equal(mapped.logits_sha256, copied.logits_sha256);
+  assert.deepEqual(mapped.tokens, copied.tokens);
+});
+
 test("other files by mistake", () => {
   const file = damaged("magic.tercet", (bytes) => bytes.fill(0x20, 0, 8));
   for (const args of commandsOn(file)) fail(args, "BAD_MAGIC");

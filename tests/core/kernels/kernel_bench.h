@@ -146,7 +146,9 @@ static inline void bench_set(const struct tercet_kernels *set) {
     bench_ternary(set, 2560, 2560, KERNEL_SCALE_GROUP128, 1);
     bench_ternary(set, 2560, 2560, KERNEL_SCALE_GROUP64, 1);
     bench_ternary(set, 6912 * 8, 2560, KERNEL_SCALE_TENSOR, 1);
-    bench_ternary(set, 6912 * 32, 2560, KERNEL_SCALE_TENSOR, 1);
+    for (uint32_t tokens = 1; tokens <= 4; tokens *= 2) { /* 177 MB: more than any last cache */
+        bench_ternary(set, 6912 * 40, 2560, KERNEL_SCALE_TENSOR, tokens);
+    }
     bench_ternary(set, 2560, 2560, KERNEL_SCALE_TENSOR, 8);
     bench_ternary(set, 2560, 2560, KERNEL_SCALE_TENSOR, 64);
     bench_ternary(set, 2560, 2560, KERNEL_SCALE_GROUP128, 64);
