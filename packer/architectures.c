@@ -334,7 +334,7 @@ static tercet_status read_rotation(const struct json_document *document, double 
 }
 
 static tercet_status read_document(const char *folder, const struct json_document *document,
-                                   const struct safetensors *source,
+                                   const struct source_weights *source,
                                    struct architecture *architecture, tercet_error *error) {
     struct container_config *config = &architecture->config;
     struct tensor_rules rules = {.quantization = SOURCE_PLAIN, .document = document};
@@ -359,7 +359,7 @@ static tercet_status read_document(const char *folder, const struct json_documen
     return generation_defaults_read(folder, document, config, error);
 }
 
-tercet_status architecture_read(const char *folder, const struct safetensors *source,
+tercet_status architecture_read(const char *folder, const struct source_weights *source,
                                 struct architecture *architecture, tercet_error *error) {
     struct json_document document;
     memset(architecture, 0, sizeof *architecture);

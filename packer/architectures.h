@@ -7,7 +7,7 @@
 #define TERCET_PACKER_ARCHITECTURES_H
 
 #include "../core/container/container_reader.h"
-#include "read_safetensors.h"
+#include "source_weights.h"
 
 /* How config.json says that the linear layers are stored (quantization_config). */
 enum source_quantization {
@@ -26,8 +26,8 @@ struct planned_tensor {
     uint32_t source_outputs,
         source_first; /* rows (of a vector: values) that the source's tensor has, and the first of ours */
     bool keep_dense; /* modules_to_not_convert lists it */
-    const struct safetensors_tensor *weight;
-    const struct safetensors_tensor *weight_scale; /* of a packed linear, else NULL */
+    const struct source_tensor *weight;
+    const struct source_tensor *weight_scale; /* of a packed linear, else NULL */
 };
 
 struct architecture {
@@ -44,7 +44,7 @@ struct architecture {
 /* `source` must outlive the result. FILE_NOT_FOUND (no config.json), BAD_SOURCE (a tensor is missing or of another shape),
  * UNSUPPORTED_SOURCE (another family, anything left over), LIMIT_EXCEEDED, OUT_OF_MEMORY. After a failure there is
  * nothing to free. */
-tercet_status architecture_read(const char *folder, const struct safetensors *source,
+tercet_status architecture_read(const char *folder, const struct source_weights *source,
                                 struct architecture *architecture, tercet_error *error);
 void architecture_free(struct architecture *architecture);
 

@@ -7,6 +7,7 @@
 #include "about_source.h"
 #include "architectures.h"
 #include "prove_lossless.h"
+#include "read_safetensors.h"
 #include "source_file.h"
 #include "tokenizer_tables.h"
 
@@ -19,7 +20,7 @@
 struct packing {
     const struct pack_options *options;
     struct pack_report *report;
-    struct safetensors source;
+    struct source_weights source;
     struct architecture architecture;
     struct tokenizer_section tokenizer;
     struct tensor_form *forms; /* of each planned tensor */
@@ -153,7 +154,7 @@ static const char *describe_form(const struct packing *packing) {
     static const char *const dense[] = {"", "dense f16", "dense f32", "dense int8"};
     bool any = false;
     enum ternary_method method = TERNARY_STORED;
-    enum safetensors_dtype dtype = SAFETENSORS_U8;
+    enum source_type dtype = SOURCE_U8;
     if (packing->options->dense != PACK_DENSE_NO) {
         return dense[packing->options->dense];
     }
@@ -314,7 +315,7 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     container_writer_abort(packing.writer);
     tokenizer_section_free(&packing.tokenizer);
     architecture_free(&packing.architecture);
-    safetensors_close(&packing.source);
+    source_weights_close(&packing.source);
     free(packing.forms);
     free(packing.plan);
     if (status != TERCET_OK) {

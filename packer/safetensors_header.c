@@ -12,17 +12,15 @@
 
 static const struct {
     const char *name;
-    enum safetensors_dtype dtype;
+    enum source_type dtype;
     uint32_t bytes;
 } dtypes[] = {
-    {"F32", SAFETENSORS_F32, 4},       {"F16", SAFETENSORS_F16, 2},
-    {"BF16", SAFETENSORS_BF16, 2},     {"U8", SAFETENSORS_U8, 1},
-    {"BOOL", SAFETENSORS_OTHER, 1},    {"I8", SAFETENSORS_OTHER, 1},
-    {"I16", SAFETENSORS_OTHER, 2},     {"U16", SAFETENSORS_OTHER, 2},
-    {"I32", SAFETENSORS_OTHER, 4},     {"U32", SAFETENSORS_OTHER, 4},
-    {"I64", SAFETENSORS_OTHER, 8},     {"U64", SAFETENSORS_OTHER, 8},
-    {"F64", SAFETENSORS_OTHER, 8},     {"C64", SAFETENSORS_OTHER, 8},
-    {"F8_E4M3", SAFETENSORS_OTHER, 1}, {"F8_E5M2", SAFETENSORS_OTHER, 1},
+    {"F32", SOURCE_F32, 4},       {"F16", SOURCE_F16, 2},    {"BF16", SOURCE_BF16, 2},
+    {"U8", SOURCE_U8, 1},         {"BOOL", SOURCE_OTHER, 1}, {"I8", SOURCE_OTHER, 1},
+    {"I16", SOURCE_OTHER, 2},     {"U16", SOURCE_OTHER, 2},  {"I32", SOURCE_OTHER, 4},
+    {"U32", SOURCE_OTHER, 4},     {"I64", SOURCE_OTHER, 8},  {"U64", SOURCE_OTHER, 8},
+    {"F64", SOURCE_OTHER, 8},     {"C64", SOURCE_OTHER, 8},  {"F8_E4M3", SOURCE_OTHER, 1},
+    {"F8_E5M2", SOURCE_OTHER, 1},
 };
 
 tercet_status safetensors_header_bytes(const char *file,
@@ -56,7 +54,7 @@ static bool name_is_printable(const char *name) {
     size_t bytes = 0;
     for (; name[bytes] != '\0'; bytes++) {
         unsigned char c = (unsigned char)name[bytes];
-        if (bytes == SAFETENSORS_NAME_BYTES_MAX || c < 0x20 || c == 0x7F) {
+        if (bytes == SOURCE_NAME_BYTES_MAX || c < 0x20 || c == 0x7F) {
             return false;
         }
     }
@@ -69,7 +67,7 @@ static tercet_status bad_tensor(const char *file, const char *name, const char *
 }
 
 static tercet_status read_dtype(const struct json_document *document, const cJSON *entry,
-                                struct safetensors_tensor *tensor, uint32_t *element_bytes,
+                                struct source_tensor *tensor, uint32_t *element_bytes,
                                 tercet_error *error) {
     const char *dtype = NULL;
     TERCET_TRY(json_get_string(document, entry, "dtype", JSON_REQUIRED, &dtype, error));
@@ -87,13 +85,13 @@ static tercet_status read_dtype(const struct json_document *document, const cJSO
 }
 
 static tercet_status read_shape(const struct json_document *document, const cJSON *entry,
-                                struct safetensors_tensor *tensor, tercet_error *error) {
+                                struct source_tensor *tensor, tercet_error *error) {
     const cJSON *shape = NULL;
     TERCET_TRY(json_get_array(document, entry, "shape", JSON_REQUIRED, &shape, error));
     tensor->elements = 1;
     for (const cJSON *item = shape->child; item != NULL; item = item->next) {
         uint64_t size;
-        if (tensor->rank == SAFETENSORS_RANK_MAX || !json_take_u64(item, UINT64_MAX, &size) ||
+        if (tensor->rank == SOURCE_RANK_MAX || !json_take_u64(item, UINT64_MAX, &size) ||
             !checked_mul_u64(tensor->elements, size, &tensor->elements)) {
             return bad_tensor(document->file, tensor->name, "has an impossible shape", error);
         }
@@ -103,7 +101,7 @@ static tercet_status read_shape(const struct json_document *document, const cJSO
 }
 
 static tercet_status read_offsets(const struct json_document *document, const cJSON *entry,
-                                  uint64_t buffer_bytes, struct safetensors_tensor *tensor,
+                                  uint64_t buffer_bytes, struct source_tensor *tensor,
                                   tercet_error *error) {
     const cJSON *offsets = NULL;
     uint64_t begin, end;
@@ -126,7 +124,7 @@ static tercet_status read_offsets(const struct json_document *document, const cJ
 }
 
 static tercet_status read_entry(const struct json_document *document, const cJSON *entry,
-                                uint64_t buffer_bytes, struct safetensors_tensor *tensor,
+                                uint64_t buffer_bytes, struct source_tensor *tensor,
                                 tercet_error *error) {
     uint32_t element_bytes = 0;
     uint64_t bytes;
@@ -157,7 +155,7 @@ static tercet_status check_metadata(const struct json_document *document, const 
 }
 
 static int by_offset(const void *a, const void *b) {
-    const struct safetensors_tensor *left = a, *right = b;
+    const struct source_tensor *left = a, *right = b;
     if (left->offset != right->offset) {
         return left->offset < right->offset ? -1 : 1;
     }
@@ -166,19 +164,19 @@ static int by_offset(const void *a, const void *b) {
 }
 
 static int by_name(const void *a, const void *b) {
-    const struct safetensors_tensor *left = a, *right = b;
+    const struct source_tensor *left = a, *right = b;
     return strcmp(left->name, right->name);
 }
 
 /* No gap, no overlap, no byte left; then no name twice (the order ends up by name). */
 static tercet_status check_table(const char *file, uint64_t buffer_bytes,
-                                 struct safetensors_header *header, tercet_error *error) {
+                                 struct source_table *header, tercet_error *error) {
     uint64_t covered = 0;
     if (header->count > 0) {
         qsort(header->tensors, header->count, sizeof *header->tensors, by_offset);
     }
     for (uint32_t i = 0; i < header->count; i++) {
-        const struct safetensors_tensor *tensor = &header->tensors[i];
+        const struct source_tensor *tensor = &header->tensors[i];
         if (tensor->offset != covered) {
             return bad_tensor(file, tensor->name,
                               tensor->offset > covered ? "stands behind a gap"
@@ -204,7 +202,7 @@ static tercet_status check_table(const char *file, uint64_t buffer_bytes,
 }
 
 static tercet_status read_table(const struct json_document *document, uint64_t buffer_bytes,
-                                struct safetensors_header *header, tercet_error *error) {
+                                struct source_table *header, tercet_error *error) {
     size_t count = 0, name_bytes = 0;
     if (!cJSON_IsObject(document->root)) {
         return tercet_fail(error, TERCET_BAD_SOURCE, 0, "the header of %s is no JSON object",
@@ -238,7 +236,7 @@ static tercet_status read_table(const struct json_document *document, uint64_t b
             TERCET_TRY(check_metadata(document, entry, error));
             continue;
         }
-        struct safetensors_tensor *tensor = &header->tensors[header->count];
+        struct source_tensor *tensor = &header->tensors[header->count];
         size_t bytes = strlen(entry->string) + 1;
         memcpy(name, entry->string, bytes);
         tensor->name = name;
@@ -250,7 +248,7 @@ static tercet_status read_table(const struct json_document *document, uint64_t b
 }
 
 tercet_status safetensors_parse_header(const char *file, const uint8_t *text, size_t text_bytes,
-                                       uint64_t buffer_bytes, struct safetensors_header *header,
+                                       uint64_t buffer_bytes, struct source_table *header,
                                        tercet_error *error) {
     struct json_document document;
     memset(header, 0, sizeof *header);
@@ -263,13 +261,7 @@ tercet_status safetensors_parse_header(const char *file, const uint8_t *text, si
     tercet_status status = read_table(&document, buffer_bytes, header, error);
     json_free(&document);
     if (status != TERCET_OK) {
-        safetensors_header_free(header);
+        source_table_free(header);
     }
     return status;
-}
-
-void safetensors_header_free(struct safetensors_header *header) {
-    free(header->tensors);
-    free(header->names);
-    memset(header, 0, sizeof *header);
 }

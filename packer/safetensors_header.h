@@ -8,41 +8,10 @@
 #ifndef TERCET_PACKER_SAFETENSORS_HEADER_H
 #define TERCET_PACKER_SAFETENSORS_HEADER_H
 
-#include "../core/base/status.h"
-#include <stdbool.h>
+#include "source_weights.h"
 
 #define SAFETENSORS_LENGTH_BYTES 8u             /* the u64 in front */
 #define SAFETENSORS_HEADER_BYTES_MAX 100000000u /* the reference reader's own cap */
-#define SAFETENSORS_RANK_MAX 8u
-#define SAFETENSORS_NAME_BYTES_MAX 512u
-
-/* The types whose size is known. Those with numbers that Tercet reads are the first four; the others may occur in tensors
- * that are not needed and are refused, by name, where they are. */
-enum safetensors_dtype {
-    SAFETENSORS_F32,
-    SAFETENSORS_F16,
-    SAFETENSORS_BF16,
-    SAFETENSORS_U8,
-    SAFETENSORS_OTHER
-};
-
-struct safetensors_tensor {
-    const char *name;       /* UTF-8 without control characters; owned by the header */
-    const char *dtype_name; /* "BF16"; static */
-    enum safetensors_dtype dtype;
-    uint32_t shard; /* which file, filled by read_safetensors.c */
-    uint32_t rank;
-    uint64_t shape[SAFETENSORS_RANK_MAX];
-    uint64_t elements; /* product of the shape */
-    uint64_t offset;   /* in the buffer; read_safetensors.c makes it one in the file */
-    uint64_t bytes;
-};
-
-struct safetensors_header {
-    struct safetensors_tensor *tensors; /* by rising name */
-    uint32_t count;
-    char *names;
-};
 
 /* The length field of the first 8 bytes of a file of `file_bytes` bytes. BAD_SOURCE, LIMIT_EXCEEDED. `file` is for
  * sentences. */
@@ -54,8 +23,7 @@ tercet_status safetensors_header_bytes(const char *file,
  * (duplicate names, gaps, overlaps, sizes that do not fit their shape, a file that is cut short), LIMIT_EXCEEDED,
  * UNSUPPORTED_SOURCE for an unknown dtype, OUT_OF_MEMORY. On failure *header holds nothing. */
 tercet_status safetensors_parse_header(const char *file, const uint8_t *text, size_t text_bytes,
-                                       uint64_t buffer_bytes, struct safetensors_header *header,
+                                       uint64_t buffer_bytes, struct source_table *header,
                                        tercet_error *error);
-void safetensors_header_free(struct safetensors_header *header);
 
 #endif

@@ -12,39 +12,39 @@
 /* Rows of a transposed matrix that are read together: a column of the source then gives some hundred bytes a read. */
 #define BLOCK_ROWS 256u
 
-static uint32_t element_bytes(enum safetensors_dtype dtype) {
-    return dtype == SAFETENSORS_F32 ? 4 : dtype == SAFETENSORS_U8 ? 1 : 2;
+static uint32_t element_bytes(enum source_type dtype) {
+    return dtype == SOURCE_F32 ? 4 : dtype == SOURCE_U8 ? 1 : 2;
 }
 
 /* Stored little-endian, at any alignment. */
-static float decode_element(enum safetensors_dtype dtype, const uint8_t *p) {
+static float decode_element(enum source_type dtype, const uint8_t *p) {
     uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
     switch (dtype) {
-    case SAFETENSORS_F32:
+    case SOURCE_F32:
         return math_float_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-    case SAFETENSORS_BF16:
+    case SOURCE_BF16:
         return math_float_from_bits(low << 16);
     default:
         return math_half_to_float((uint16_t)low);
     }
 }
 
-uint32_t source_ordinal(enum safetensors_dtype dtype, float value) {
+uint32_t source_ordinal(enum source_type dtype, float value) {
     switch (dtype) {
-    case SAFETENSORS_F32:
+    case SOURCE_F32:
         return math_float_bits(value) & 0x7FFFFFFFu;
-    case SAFETENSORS_BF16:
+    case SOURCE_BF16:
         return (math_float_bits(value) & 0x7FFFFFFFu) >> 16;
     default:
         return math_float_to_half(value) & 0x7FFFu;
     }
 }
 
-float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal) {
+float source_ordinal_value(enum source_type dtype, uint32_t ordinal) {
     switch (dtype) {
-    case SAFETENSORS_F32:
+    case SOURCE_F32:
         return math_float_from_bits(ordinal);
-    case SAFETENSORS_BF16:
+    case SOURCE_BF16:
         return math_float_from_bits(ordinal << 16);
     default:
         return math_half_to_float((uint16_t)ordinal);
@@ -54,9 +54,9 @@ float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal) {
 /* weight = trit / weight_scale or trit * weight_scale, as linear_class says; rounded once, to f32. */
 static tercet_status read_scale(struct source_matrix *matrix, enum source_quantization quantization,
                                 tercet_error *error) {
-    const struct safetensors_tensor *tensor = matrix->planned->weight_scale;
+    const struct source_tensor *tensor = matrix->planned->weight_scale;
     uint8_t bytes[4] = {0};
-    TERCET_TRY(safetensors_read(matrix->source, tensor, 0, bytes, (size_t)tensor->bytes, error));
+    TERCET_TRY(source_weights_read(matrix->source, tensor, 0, bytes, (size_t)tensor->bytes, error));
     double stored = (double)decode_element(tensor->dtype, bytes);
     if (!isfinite(stored) || stored <= 0) {
         return tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is not a positive number",
@@ -70,7 +70,7 @@ static tercet_status read_scale(struct source_matrix *matrix, enum source_quanti
     return TERCET_OK;
 }
 
-tercet_status source_matrix_open(const struct safetensors *source,
+tercet_status source_matrix_open(const struct source_weights *source,
                                  enum source_quantization quantization,
                                  const struct planned_tensor *planned, struct source_matrix *matrix,
                                  tercet_error *error) {
@@ -108,9 +108,9 @@ tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t fi
     uint32_t columns = planned->columns, quarter = (planned->rows + 3) / 4;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = first + i, shift = 2 * (row / quarter);
-        TERCET_TRY(safetensors_read(matrix->source, planned->weight,
-                                    (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
-                                    error));
+        TERCET_TRY(source_weights_read(matrix->source, planned->weight,
+                                       (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
+                                       error));
         for (uint32_t c = 0; c < columns; c++) {
             uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
             if (code == 3) {
@@ -129,9 +129,9 @@ static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t f
     const float value_of_code[3] = {-matrix->scale, 0.0f, matrix->scale};
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = first + i, shift = 2 * (row / quarter);
-        TERCET_TRY(safetensors_read(matrix->source, matrix->planned->weight,
-                                    (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
-                                    error));
+        TERCET_TRY(source_weights_read(matrix->source, matrix->planned->weight,
+                                       (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
+                                       error));
         for (uint32_t c = 0; c < columns; c++) {
             uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
             if (code == 3) {
@@ -152,8 +152,9 @@ static tercet_status read_block(struct source_matrix *matrix, uint32_t first, te
     matrix->block_rows = 0;
     for (uint32_t c = 0; c < planned->columns; c++) {
         uint64_t at = (uint64_t)c * planned->source_outputs + planned->source_first + first;
-        TERCET_TRY(safetensors_read(matrix->source, planned->weight, at * size,
-                                    matrix->bytes + (size_t)c * rows * size, rows * size, error));
+        TERCET_TRY(source_weights_read(matrix->source, planned->weight, at * size,
+                                       matrix->bytes + (size_t)c * rows * size, rows * size,
+                                       error));
     }
     matrix->block_first = first;
     matrix->block_rows = rows;
@@ -184,7 +185,7 @@ static tercet_status read_transposed(struct source_matrix *matrix, uint32_t firs
 
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
-    const struct safetensors_tensor *weight = matrix->planned->weight;
+    const struct source_tensor *weight = matrix->planned->weight;
     uint32_t columns = matrix->planned->columns, size = element_bytes(weight->dtype);
     size_t row_bytes = (size_t)columns * size;
     if (matrix->packed) {
@@ -195,8 +196,8 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     }
     /* A vector that is a part of a longer one begins at its value, not at a row. */
     uint64_t start = (uint64_t)first * row_bytes + (uint64_t)matrix->planned->source_first * size;
-    TERCET_TRY(safetensors_read(matrix->source, weight, start, matrix->bytes,
-                                (size_t)count * row_bytes, error));
+    TERCET_TRY(source_weights_read(matrix->source, weight, start, matrix->bytes,
+                                   (size_t)count * row_bytes, error));
     for (size_t i = 0; i < (size_t)count * columns; i++) {
         values[i] = decode_element(weight->dtype, matrix->bytes + i * size);
         if (!isfinite(values[i])) {

@@ -10,7 +10,7 @@
 #define SOURCE_ROWS_MAX 16u /* rows of one read: a strip of the container */
 
 struct source_matrix {
-    const struct safetensors *source;
+    const struct source_weights *source;
     const struct planned_tensor *planned;
     bool packed; /* U8 codes: trits are exact, and `scale` is theirs */
     float scale;
@@ -21,7 +21,7 @@ struct source_matrix {
 
 /* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), OUT_OF_MEMORY. After a
  * failure there is nothing to close. */
-tercet_status source_matrix_open(const struct safetensors *source,
+tercet_status source_matrix_open(const struct source_weights *source,
                                  enum source_quantization quantization,
                                  const struct planned_tensor *planned, struct source_matrix *matrix,
                                  tercet_error *error);
@@ -36,8 +36,8 @@ tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t fi
                                        int8_t *trits, tercet_error *error);
 
 /* Bits of a finite f32 that came from `dtype`, as a number that grows by one with each step of that type; sign dropped. */
-uint32_t source_ordinal(enum safetensors_dtype dtype, float value);
+uint32_t source_ordinal(enum source_type dtype, float value);
 /* And back: the non-negative value of an ordinal. */
-float source_ordinal_value(enum safetensors_dtype dtype, uint32_t ordinal);
+float source_ordinal_value(enum source_type dtype, uint32_t ordinal);
 
 #endif

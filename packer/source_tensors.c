@@ -13,7 +13,7 @@
 #define COMPARE_BYTES 65536u
 
 struct tensor_list {
-    const struct safetensors *source;
+    const struct source_weights *source;
     const struct tensor_rules *rules;
     struct container_config *config;
     const struct source_naming *naming;
@@ -55,7 +55,7 @@ static bool ends_with(const char *text, const char *ending) {
 }
 
 /* Rows x columns, or a plain vector where rows is 1. */
-static bool has_shape(const struct safetensors_tensor *tensor, uint32_t rows, uint32_t columns,
+static bool has_shape(const struct source_tensor *tensor, uint32_t rows, uint32_t columns,
                       bool vector) {
     if (vector) {
         return tensor->rank == 1 && tensor->shape[0] == columns;
@@ -63,7 +63,7 @@ static bool has_shape(const struct safetensors_tensor *tensor, uint32_t rows, ui
     return tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == columns;
 }
 
-static tercet_status wrong_shape(const struct safetensors_tensor *tensor, uint32_t rows,
+static tercet_status wrong_shape(const struct source_tensor *tensor, uint32_t rows,
                                  uint32_t columns, tercet_error *error) {
     unsigned long long first = tensor->rank > 0 ? tensor->shape[0] : 0;
     unsigned long long second = tensor->rank > 1 ? tensor->shape[1] : 1;
@@ -93,7 +93,7 @@ static bool is_not_converted(const struct tensor_rules *rules, const char *weigh
 /* A U8 matrix: four rows a byte, and a weight_scale beside it. */
 static tercet_status check_packed(struct tensor_list *list, struct planned_tensor *planned,
                                   tercet_error *error) {
-    const struct safetensors_tensor *weight = planned->weight;
+    const struct source_tensor *weight = planned->weight;
     char scale_name[NAME_BYTES];
     uint32_t index;
     if (planned->keep_dense || list->rules->quantization == SOURCE_ONLINE) {
@@ -111,7 +111,7 @@ static tercet_status check_packed(struct tensor_list *list, struct planned_tenso
         return wrong_shape(weight, (planned->rows + 3) / 4, planned->columns, error);
     }
     (void)snprintf(scale_name, sizeof scale_name, "%s_scale", weight->name);
-    if (!safetensors_find(list->source, scale_name, &index)) {
+    if (!source_weights_find(list->source, scale_name, &index)) {
         return missing_tensor(scale_name, error);
     }
     list->used[index] = true;
@@ -124,9 +124,9 @@ static tercet_status check_packed(struct tensor_list *list, struct planned_tenso
     return TERCET_OK;
 }
 
-static tercet_status check_type(const struct safetensors_tensor *tensor, tercet_error *error) {
-    if (tensor->dtype == SAFETENSORS_F32 || tensor->dtype == SAFETENSORS_F16 ||
-        tensor->dtype == SAFETENSORS_BF16) {
+static tercet_status check_type(const struct source_tensor *tensor, tercet_error *error) {
+    if (tensor->dtype == SOURCE_F32 || tensor->dtype == SOURCE_F16 ||
+        tensor->dtype == SOURCE_BF16) {
         return TERCET_OK;
     }
     return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
@@ -139,7 +139,7 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
                                 tercet_error *error) {
     uint32_t index, parts = kind->parts > 0 ? kind->parts : 1;
     struct planned_tensor *planned = &list->tensors[list->count];
-    if (!safetensors_find(list->source, name, &index)) {
+    if (!source_weights_find(list->source, name, &index)) {
         return missing_tensor(name, error);
     }
     list->used[index] = true;
@@ -154,7 +154,7 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
     planned->source_outputs = (kind->rows == SIDE_ONE ? planned->columns : planned->rows) * parts;
     planned->source_first = planned->source_outputs / parts * kind->part;
     planned->keep_dense = kind->linear && is_not_converted(list->rules, planned->weight->name);
-    if (kind->linear && !planned->transposed && planned->weight->dtype == SAFETENSORS_U8) {
+    if (kind->linear && !planned->transposed && planned->weight->dtype == SOURCE_U8) {
         TERCET_TRY(check_packed(list, planned, error));
         TERCET_TRY(check_type(planned->weight_scale, error));
     } else {
@@ -187,11 +187,11 @@ static void layer_tensor_name(const struct tensor_list *list, uint32_t layer,
     const char *layers = list->naming->layers;
     uint32_t index;
     (void)snprintf(name, NAME_BYTES, "%s%s%u.%s", list->prefix, layers, layer, kind->name);
-    if (kind->other_name != NULL && !safetensors_find(list->source, name, &index)) {
+    if (kind->other_name != NULL && !source_weights_find(list->source, name, &index)) {
         char other[NAME_BYTES];
         (void)snprintf(other, sizeof other, "%s%s%u.%s", list->prefix, layers, layer,
                        kind->other_name);
-        if (safetensors_find(list->source, other, &index)) {
+        if (source_weights_find(list->source, other, &index)) {
             memcpy(name, other, sizeof other);
         }
     }
@@ -223,8 +223,8 @@ static tercet_status add_model_tensor(struct tensor_list *list, uint32_t stage,
 
 /* A head that config.json ties must be the embedding again: otherwise one of the two would be lost. */
 static tercet_status check_tied_head(const struct tensor_list *list,
-                                     const struct safetensors_tensor *embedding,
-                                     const struct safetensors_tensor *head, tercet_error *error) {
+                                     const struct source_tensor *embedding,
+                                     const struct source_tensor *head, tercet_error *error) {
     uint8_t *bytes = malloc((size_t)COMPARE_BYTES * 2);
     tercet_status status = TERCET_OK;
     bool equal = embedding->dtype == head->dtype && embedding->bytes == head->bytes;
@@ -235,9 +235,10 @@ static tercet_status check_tied_head(const struct tensor_list *list,
     for (uint64_t at = 0; equal && status == TERCET_OK && at < head->bytes; at += COMPARE_BYTES) {
         size_t count =
             head->bytes - at < COMPARE_BYTES ? (size_t)(head->bytes - at) : COMPARE_BYTES;
-        status = safetensors_read(list->source, embedding, at, bytes, count, error);
+        status = source_weights_read(list->source, embedding, at, bytes, count, error);
         if (status == TERCET_OK) {
-            status = safetensors_read(list->source, head, at, bytes + COMPARE_BYTES, count, error);
+            status =
+                source_weights_read(list->source, head, at, bytes + COMPARE_BYTES, count, error);
         }
         equal = memcmp(bytes, bytes + COMPARE_BYTES, count) == 0;
     }
@@ -253,9 +254,10 @@ static tercet_status check_tied_head(const struct tensor_list *list,
 static tercet_status decide_head(struct tensor_list *list, tercet_error *error) {
     char embedding_name[NAME_BYTES];
     uint32_t head, embedding;
-    bool there = safetensors_find(list->source, list->naming->head.name, &head);
+    bool there = source_weights_find(list->source, list->naming->head.name, &head);
     model_tensor_name(list, &list->naming->embedding, embedding_name);
-    if (there && list->rules->tied && safetensors_find(list->source, embedding_name, &embedding)) {
+    if (there && list->rules->tied &&
+        source_weights_find(list->source, embedding_name, &embedding)) {
         TERCET_TRY(check_tied_head(list, list->source->tensors[embedding],
                                    list->source->tensors[head], error));
         list->used[head] = true;
@@ -271,10 +273,10 @@ static tercet_status read_vocabulary(struct tensor_list *list, tercet_error *err
     char name[NAME_BYTES];
     uint32_t index;
     model_tensor_name(list, &list->naming->embedding, name);
-    if (!safetensors_find(list->source, name, &index)) {
+    if (!source_weights_find(list->source, name, &index)) {
         return missing_tensor(name, error);
     }
-    const struct safetensors_tensor *embedding = list->source->tensors[index];
+    const struct source_tensor *embedding = list->source->tensors[index];
     if (embedding->rank != 2 || embedding->shape[0] == 0) {
         return wrong_shape(embedding, list->config->vocabulary, list->config->hidden, error);
     }
@@ -294,7 +296,7 @@ static void find_sub_norms(struct tensor_list *list) {
         uint32_t index;
         if (kind->flag == CONFIG_FLAG_SUB_NORMS) {
             layer_tensor_name(list, 0, kind, name);
-            if (safetensors_find(list->source, name, &index)) {
+            if (source_weights_find(list->source, name, &index)) {
                 list->config->flags |= CONFIG_FLAG_SUB_NORMS;
             }
         }
@@ -325,7 +327,7 @@ static void find_prefix(struct tensor_list *list) {
     }
     (void)snprintf(name, sizeof name, "%s%s", list->naming->optional_prefix,
                    list->naming->embedding.name);
-    if (safetensors_find(list->source, name, &index)) {
+    if (source_weights_find(list->source, name, &index)) {
         list->prefix = list->naming->optional_prefix;
     }
 }
@@ -350,7 +352,7 @@ static tercet_status fill_list(struct tensor_list *list, tercet_error *error) {
     return refuse_leftovers(list, error);
 }
 
-tercet_status source_tensors_list(const struct safetensors *source,
+tercet_status source_tensors_list(const struct source_weights *source,
                                   const struct tensor_rules *rules, struct container_config *config,
                                   struct planned_tensor **tensors, uint32_t *count,
                                   tercet_error *error) {

@@ -20,7 +20,7 @@ struct tensor_rules {
 
 /* Sets config's vocabulary (rows of the embedding) and its flags for what is found (tied head, sub-norms), then lists the tensors in (stage, role) order; the list is
  * malloc'ed. Errors as architecture_read's; on failure *tensors is NULL. */
-tercet_status source_tensors_list(const struct safetensors *source,
+tercet_status source_tensors_list(const struct source_weights *source,
                                   const struct tensor_rules *rules, struct container_config *config,
                                   struct planned_tensor **tensors, uint32_t *count,
                                   tercet_error *error);

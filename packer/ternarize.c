@@ -66,8 +66,7 @@ static bool is_exact(const struct magnitudes *span) {
 }
 
 /* The one scale that is within a step of the type of every magnitude; false if there is none. */
-static bool rounded_scale(enum safetensors_dtype dtype, const struct magnitudes *span,
-                          float *scale) {
+static bool rounded_scale(enum source_type dtype, const struct magnitudes *span, float *scale) {
     uint32_t least = source_ordinal(dtype, math_float_from_bits(span->least));
     uint32_t most = source_ordinal(dtype, math_float_from_bits(span->most));
     if (most - least > 2) {
@@ -86,7 +85,7 @@ static bool is_exact_half(float value) {
 }
 
 /* The scale of a span that is known to be on the grid; 0 where all weights are 0. */
-static float grid_scale(enum ternary_method method, enum safetensors_dtype dtype,
+static float grid_scale(enum ternary_method method, enum source_type dtype,
                         const struct magnitudes *span) {
     float scale = math_float_from_bits(span->most);
     if (method == TERNARY_ROUNDED && span->most != 0) {
@@ -101,7 +100,7 @@ struct survey {
     struct magnitudes tensor;
 };
 
-static void judge(struct survey *survey, uint32_t scale, enum safetensors_dtype dtype,
+static void judge(struct survey *survey, uint32_t scale, enum source_type dtype,
                   const struct magnitudes *span) {
     float value = 0;
     bool half = scale == SCALE_GROUP64 || scale == SCALE_GROUP128;
@@ -115,7 +114,7 @@ static void judge(struct survey *survey, uint32_t scale, enum safetensors_dtype 
     }
 }
 
-static void survey_row(struct survey *survey, enum safetensors_dtype dtype, const float *values,
+static void survey_row(struct survey *survey, enum source_type dtype, const float *values,
                        uint32_t columns) {
     struct magnitudes row = {0, 0, 0, 0}, pair = {0, 0, 0, 0};
     for (uint32_t c = 0; c < columns; c += 64) {
@@ -159,7 +158,7 @@ static tercet_status visit_rows(struct source_matrix *matrix, row_visitor visit,
 
 struct survey_context {
     struct survey survey;
-    enum safetensors_dtype dtype;
+    enum source_type dtype;
 };
 
 static void start_survey(struct survey_context *context, const struct source_matrix *matrix) {
@@ -353,8 +352,8 @@ static float absmean_group_scale(const float *values, uint32_t count) {
     return math_half_to_float(math_float_to_half(mean > ABSMEAN_LEAST ? mean : ABSMEAN_LEAST));
 }
 
-void ternarize_row(const struct ternary_form *form, enum safetensors_dtype dtype,
-                   const float *values, uint32_t columns, int8_t *trits, float *scales) {
+void ternarize_row(const struct ternary_form *form, enum source_type dtype, const float *values,
+                   uint32_t columns, int8_t *trits, float *scales) {
     uint32_t span = ternary_span(form, columns);
     for (uint32_t first = 0, index = 0; first < columns; first += span, index++) {
         uint32_t count = columns - first < span ? columns - first : span;

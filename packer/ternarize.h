@@ -41,7 +41,7 @@ tercet_status ternarize_probe(struct source_matrix *matrix, uint32_t group,
 /* Columns of one scale in a row: 64, 128, or all. */
 uint32_t ternary_span(const struct ternary_form *form, uint32_t columns);
 /* One row of `columns` values of that matrix -> trits, and its scales, one for each span. Group scales are exact in f16. */
-void ternarize_row(const struct ternary_form *form, enum safetensors_dtype dtype,
-                   const float *values, uint32_t columns, int8_t *trits, float *scales);
+void ternarize_row(const struct ternary_form *form, enum source_type dtype, const float *values,
+                   uint32_t columns, int8_t *trits, float *scales);
 
 #endif

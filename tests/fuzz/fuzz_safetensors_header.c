@@ -17,19 +17,19 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Tensors lie inside the buffer, fill it exactly once, agree with their shapes, and are in order by name. */
-static void check_table(const struct safetensors_header *header, uint64_t buffer_bytes) {
+static void check_table(const struct source_table *header, uint64_t buffer_bytes) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < header->count; i++) {
-        const struct safetensors_tensor *tensor = &header->tensors[i];
+        const struct source_tensor *tensor = &header->tensors[i];
         uint64_t elements = 1;
-        PROMISE(tensor->rank <= SAFETENSORS_RANK_MAX);
+        PROMISE(tensor->rank <= SOURCE_RANK_MAX);
         for (uint32_t d = 0; d < tensor->rank; d++) {
             elements *= tensor->shape[d];
         }
         PROMISE(elements == tensor->elements);
         PROMISE(tensor->bytes >= tensor->elements && (tensor->elements > 0 || tensor->bytes == 0));
         PROMISE(tensor->offset <= buffer_bytes && tensor->bytes <= buffer_bytes - tensor->offset);
-        PROMISE(tensor->name[0] != '\0' && strlen(tensor->name) <= SAFETENSORS_NAME_BYTES_MAX);
+        PROMISE(tensor->name[0] != '\0' && strlen(tensor->name) <= SOURCE_NAME_BYTES_MAX);
         PROMISE(i == 0 || strcmp(header->tensors[i - 1].name, tensor->name) < 0);
         sum += tensor->bytes;
     }
@@ -37,7 +37,7 @@ static void check_table(const struct safetensors_header *header, uint64_t buffer
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    struct safetensors_header header;
+    struct source_table header;
     uint8_t length[SAFETENSORS_LENGTH_BYTES] = {0};
     uint64_t header_bytes = 0;
     tercet_error error;
@@ -49,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (safetensors_parse_header("fuzz", data + SAFETENSORS_LENGTH_BYTES, (size_t)header_bytes,
                                  buffer_bytes, &header, &error) == TERCET_OK) {
         check_table(&header, buffer_bytes);
-        safetensors_header_free(&header);
+        source_table_free(&header);
     } else {
         PROMISE(header.tensors == NULL && header.names == NULL);
         PROMISE(error.detail[0] != '\0');

@@ -222,7 +222,7 @@ static inline void source_copy_open(struct source_copy *copy, const char *name) 
     char golden[COPY_PATH_BYTES];
     uint8_t *bytes;
     size_t count;
-    struct safetensors source;
+    struct source_weights source;
     tercet_error error;
     memset(copy, 0, sizeof *copy);
     folder_make(copy->folder);
@@ -234,12 +234,12 @@ static inline void source_copy_open(struct source_copy *copy, const char *name) 
     copy->config = (char *)bytes; /* ends with a zero byte */
     REQUIRE(safetensors_open(golden, &source, &error) == TERCET_OK);
     for (uint32_t i = 0; i < source.tensor_count; i++) {
-        const struct safetensors_tensor *from = source.tensors[i];
+        const struct source_tensor *from = source.tensors[i];
         struct copy_tensor *to = copy_add(copy, from->name, from->dtype_name, from->rank,
                                           from->shape, (size_t)from->bytes);
-        REQUIRE(safetensors_read(&source, from, 0, to->bytes, to->count, &error) == TERCET_OK);
+        REQUIRE(source_weights_read(&source, from, 0, to->bytes, to->count, &error) == TERCET_OK);
     }
-    safetensors_close(&source);
+    source_weights_close(&source);
 }
 
 static inline void source_copy_close(struct source_copy *copy) {

@@ -7,11 +7,11 @@
 
 static tercet_status read_architecture(const char *folder, struct architecture *architecture,
                                        tercet_error *error) {
-    struct safetensors source;
+    struct source_weights source;
     REQUIRE(safetensors_open(folder, &source, NULL) == TERCET_OK);
     tercet_status status = architecture_read(folder, &source, architecture, error);
     /* The tensors point into the source, which this test does not use further. */
-    safetensors_close(&source);
+    source_weights_close(&source);
     return status;
 }
 

@@ -12,7 +12,7 @@ enum { ROWS = 21, COLUMNS = 150, VOCABULARY = 301 };
 
 struct bench {
     struct source_copy copy;
-    struct safetensors source;
+    struct source_weights source;
     struct planned_tensor planned;
     struct source_matrix matrix;
     struct tokenizer_section tokenizer;
@@ -32,7 +32,7 @@ static void bench_open(struct bench *bench, bool dense) {
     }
     copy_write_shard(&bench->copy, "model.safetensors", 0, 1);
     REQUIRE(safetensors_open(bench->copy.folder, &bench->source, NULL) == TERCET_OK);
-    REQUIRE(safetensors_find(&bench->source, "w", &index));
+    REQUIRE(source_weights_find(&bench->source, "w", &index));
     bench->planned = (struct planned_tensor){.stage = 1,
                                              .role = ROLE_Q,
                                              .rows = ROWS,
@@ -49,7 +49,7 @@ static void bench_open(struct bench *bench, bool dense) {
 static void bench_close(struct bench *bench) {
     tokenizer_section_free(&bench->tokenizer);
     source_matrix_close(&bench->matrix);
-    safetensors_close(&bench->source);
+    source_weights_close(&bench->source);
     source_copy_close(&bench->copy);
 }
 

@@ -14,7 +14,7 @@
 
 /* Opens the folder, expects `want` and that the sentence names `named`. */
 static void expect(const char *folder, tercet_status want, const char *named, const char *what) {
-    struct safetensors source;
+    struct source_weights source;
     tercet_error error = {0};
     tercet_status status = safetensors_open(folder, &source, &error);
     if (!CHECK_EQ(status, want) ||
@@ -22,7 +22,7 @@ static void expect(const char *folder, tercet_status want, const char *named, co
         fprintf(stderr, "    case: %s (%s)\n", what, error.detail);
     }
     if (status == TERCET_OK) {
-        safetensors_close(&source);
+        source_weights_close(&source);
     } else {
         CHECK(source.shards == NULL && source.tensors == NULL);
     }
@@ -37,7 +37,7 @@ static void shorten(const char *folder, const char *name, off_t by) {
 
 static void test_single(void) {
     struct source_copy copy;
-    struct safetensors source;
+    struct source_weights source;
     uint32_t index;
     tercet_error error;
     uint8_t bytes[64];
@@ -47,35 +47,35 @@ static void test_single(void) {
     CHECK_EQ(source.tensor_count, copy.tensor_count);
     CHECK_EQ(source.shard_count, 1);
     for (uint32_t i = 0; i < copy.tensor_count; i++) {
-        REQUIRE(safetensors_find(&source, copy.tensors[i].name, &index));
-        const struct safetensors_tensor *tensor = source.tensors[index];
+        REQUIRE(source_weights_find(&source, copy.tensors[i].name, &index));
+        const struct source_tensor *tensor = source.tensors[index];
         CHECK_EQ(tensor->bytes, copy.tensors[i].count);
         uint8_t *all = malloc((size_t)tensor->bytes);
-        CHECK_STATUS(safetensors_read(&source, tensor, 0, all, (size_t)tensor->bytes, &error),
+        CHECK_STATUS(source_weights_read(&source, tensor, 0, all, (size_t)tensor->bytes, &error),
                      TERCET_OK);
         CHECK_MEM(all, copy.tensors[i].bytes, copy.tensors[i].count);
         free(all);
     }
-    CHECK(!safetensors_find(&source, "model.embed_tokens", &index));
-    CHECK(!safetensors_find(&source, "", &index));
-    CHECK(!safetensors_find(&source, "zzz", &index));
+    CHECK(!source_weights_find(&source, "model.embed_tokens", &index));
+    CHECK(!source_weights_find(&source, "", &index));
+    CHECK(!source_weights_find(&source, "zzz", &index));
 
-    REQUIRE(safetensors_find(&source, EMBEDDING, &index));
-    const struct safetensors_tensor *embedding = source.tensors[index];
-    CHECK_STATUS(safetensors_read(&source, embedding, 7, bytes, 50, &error), TERCET_OK);
+    REQUIRE(source_weights_find(&source, EMBEDDING, &index));
+    const struct source_tensor *embedding = source.tensors[index];
+    CHECK_STATUS(source_weights_read(&source, embedding, 7, bytes, 50, &error), TERCET_OK);
     CHECK_MEM(bytes, copy_find(&copy, EMBEDDING)->bytes + 7, 50);
-    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 0, &error),
+    CHECK_STATUS(source_weights_read(&source, embedding, embedding->bytes, bytes, 0, &error),
                  TERCET_OK);
-    CHECK_STATUS(safetensors_read(&source, embedding, embedding->bytes, bytes, 1, &error),
+    CHECK_STATUS(source_weights_read(&source, embedding, embedding->bytes, bytes, 1, &error),
                  TERCET_BAD_ARGUMENT);
-    CHECK_STATUS(safetensors_read(&source, embedding, UINT64_MAX, bytes, 2, &error),
+    CHECK_STATUS(source_weights_read(&source, embedding, UINT64_MAX, bytes, 2, &error),
                  TERCET_BAD_ARGUMENT);
 
     /* Someone cuts the file while it is read. */
     shorten(copy.folder, "model.safetensors", (off_t)source.file_bytes - 100);
-    CHECK_STATUS(safetensors_read(&source, embedding, 0, bytes, 50, &error), TERCET_BAD_SOURCE);
+    CHECK_STATUS(source_weights_read(&source, embedding, 0, bytes, 50, &error), TERCET_BAD_SOURCE);
     CHECK(strstr(error.detail, "model.safetensors") != NULL);
-    safetensors_close(&source);
+    source_weights_close(&source);
     source_copy_close(&copy);
 }
 
@@ -117,7 +117,7 @@ static void write_index(const struct source_copy *copy, const char *weight_map) 
 
 static void test_sharded(void) {
     struct source_copy copy;
-    struct safetensors source;
+    struct source_weights source;
     char path[COPY_PATH_BYTES];
     uint32_t index;
     source_copy_open(&copy, GOLDEN);
@@ -127,12 +127,12 @@ static void test_sharded(void) {
     CHECK_EQ(source.tensor_count, copy.tensor_count);
     for (uint32_t i = 0; i < copy.tensor_count; i++) {
         uint8_t first = 0;
-        REQUIRE(safetensors_find(&source, copy.tensors[i].name, &index));
-        CHECK_STATUS(safetensors_read(&source, source.tensors[index], 0, &first, 1, NULL),
+        REQUIRE(source_weights_find(&source, copy.tensors[i].name, &index));
+        CHECK_STATUS(source_weights_read(&source, source.tensors[index], 0, &first, 1, NULL),
                      TERCET_OK);
         CHECK_EQ(first, copy.tensors[i].bytes[0]);
     }
-    safetensors_close(&source);
+    source_weights_close(&source);
 
     shorten(copy.folder, SECOND, 1);
     expect(copy.folder, TERCET_BAD_SOURCE, SECOND " is cut short", "a cut shard");

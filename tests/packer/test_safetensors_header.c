@@ -9,7 +9,7 @@
 #define BUFFER 22u
 
 static tercet_status parse(const char *text, size_t bytes, uint64_t buffer,
-                           struct safetensors_header *header, tercet_error *error) {
+                           struct source_table *header, tercet_error *error) {
     /* A block of the exact size: the sanitizer sees one byte too many. */
     uint8_t *copy = malloc(bytes > 0 ? bytes : 1);
     memcpy(copy, text, bytes);
@@ -143,7 +143,7 @@ static const struct fault {
 
 static void test_faults(void) {
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        struct safetensors_header header;
+        struct source_table header;
         tercet_error error = {0};
         if (!CHECK_EQ(
                 parse(faults[i].text, strlen(faults[i].text), faults[i].buffer, &header, &error),
@@ -151,7 +151,7 @@ static void test_faults(void) {
             fprintf(stderr, "    fault: %s (%s)\n", faults[i].name, error.detail);
         }
         if (faults[i].want == TERCET_OK) {
-            safetensors_header_free(&header);
+            source_table_free(&header);
         } else {
             CHECK(header.tensors == NULL && header.names == NULL);
             CHECK(strstr(error.detail, "x.safetensors") != NULL);
@@ -160,12 +160,12 @@ static void test_faults(void) {
 }
 
 static void test_table(void) {
-    struct safetensors_header header;
+    struct source_table header;
     const char *text = "{" B "," A "}";
     REQUIRE(parse(text, strlen(text), BUFFER, &header, NULL) == TERCET_OK);
     CHECK_EQ(header.count, 2);
     CHECK_STR(header.tensors[0].name, "a");
-    CHECK_EQ(header.tensors[0].dtype, SAFETENSORS_F32);
+    CHECK_EQ(header.tensors[0].dtype, SOURCE_F32);
     CHECK_EQ(header.tensors[0].rank, 2);
     CHECK_EQ(header.tensors[0].shape[1], 2);
     CHECK_EQ(header.tensors[0].elements, 4);
@@ -173,13 +173,13 @@ static void test_table(void) {
     CHECK_STR(header.tensors[1].dtype_name, "BF16");
     CHECK_EQ(header.tensors[1].offset, 16);
     CHECK_EQ(header.tensors[1].bytes, 6);
-    safetensors_header_free(&header);
+    source_table_free(&header);
 }
 
 /* Depth and zero bytes need more than a literal. */
 static void test_made_texts(void) {
     enum { DEPTH = 100000 };
-    struct safetensors_header header;
+    struct source_table header;
     tercet_error error;
     char *text = malloc(2 * DEPTH + 16);
     memcpy(text, "{\"x\":", 5);
@@ -194,16 +194,16 @@ static void test_made_texts(void) {
     free(text);
     CHECK_STATUS(parse("{}\0\0", 4, 0, &header, &error), TERCET_BAD_SOURCE);
 
-    char name[SAFETENSORS_NAME_BYTES_MAX + 80];
+    char name[SOURCE_NAME_BYTES_MAX + 80];
     memset(name, 'n', sizeof name);
     memcpy(name, "{\"", 2);
-    strcpy(name + 2 + SAFETENSORS_NAME_BYTES_MAX,
+    strcpy(name + 2 + SOURCE_NAME_BYTES_MAX,
            "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
     CHECK_STATUS(parse(name, strlen(name), 1, &header, &error), TERCET_OK);
-    safetensors_header_free(&header);
-    strcpy(name + 3 + SAFETENSORS_NAME_BYTES_MAX,
+    source_table_free(&header);
+    strcpy(name + 3 + SOURCE_NAME_BYTES_MAX,
            "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}");
-    name[2 + SAFETENSORS_NAME_BYTES_MAX] = 'n';
+    name[2 + SOURCE_NAME_BYTES_MAX] = 'n';
     CHECK_STATUS(parse(name, strlen(name), 1, &header, &error), TERCET_BAD_SOURCE);
 }
 

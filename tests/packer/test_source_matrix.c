@@ -10,7 +10,7 @@
 
 struct opened {
     struct source_copy copy;
-    struct safetensors source;
+    struct source_weights source;
     struct planned_tensor planned;
     struct source_matrix matrix;
 };
@@ -24,9 +24,9 @@ static tercet_status open_matrix(struct opened *opened, uint32_t rows, uint32_t 
     memset(&opened->planned, 0, sizeof opened->planned);
     opened->planned.rows = rows;
     opened->planned.columns = columns;
-    REQUIRE(safetensors_find(&opened->source, "w", &index));
+    REQUIRE(source_weights_find(&opened->source, "w", &index));
     opened->planned.weight = opened->source.tensors[index];
-    if (safetensors_find(&opened->source, "w_scale", &index)) {
+    if (source_weights_find(&opened->source, "w_scale", &index)) {
         opened->planned.weight_scale = opened->source.tensors[index];
     }
     return source_matrix_open(&opened->source, quantization, &opened->planned, &opened->matrix,
@@ -40,7 +40,7 @@ static void start(struct opened *opened) {
 
 static void finish(struct opened *opened) {
     source_matrix_close(&opened->matrix);
-    safetensors_close(&opened->source);
+    source_weights_close(&opened->source);
     source_copy_close(&opened->copy);
 }
 
@@ -67,7 +67,7 @@ static void test_floats(void) {
         CHECK(!opened.matrix.packed);
         CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 1, values, NULL), TERCET_OK);
         CHECK(values[0] == 1.0f && values[1] == -2.5f && values[2] == cases[i].smallest);
-        enum safetensors_dtype dtype = opened.planned.weight->dtype;
+        enum source_type dtype = opened.planned.weight->dtype;
         CHECK_EQ(source_ordinal(dtype, values[2]), 1);
         CHECK_EQ(source_ordinal(dtype, -values[2]), 1);
         CHECK_EQ(source_ordinal(dtype, 0.0f), 0);

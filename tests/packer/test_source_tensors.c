@@ -13,7 +13,7 @@
 /* Writes the changed copy, expects `want` with `named` in the sentence, and closes it. */
 static void expect(struct source_copy *copy, tercet_status want, const char *named,
                    const char *what) {
-    struct safetensors source;
+    struct source_weights source;
     struct architecture a;
     tercet_error error = {0};
     copy_write(copy);
@@ -25,12 +25,12 @@ static void expect(struct source_copy *copy, tercet_status want, const char *nam
     if (status == TERCET_OK) {
         architecture_free(&a);
     }
-    safetensors_close(&source);
+    source_weights_close(&source);
     source_copy_close(copy);
 }
 
 static void test_order(void) {
-    struct safetensors source;
+    struct source_weights source;
     struct architecture a;
     REQUIRE(safetensors_open("golden/models/" BITNET, &source, NULL) == TERCET_OK);
     REQUIRE(architecture_read("golden/models/" BITNET, &source, &a, NULL) == TERCET_OK);
@@ -47,7 +47,7 @@ static void test_order(void) {
     CHECK(a.tensors[1].role == ROLE_ATTENTION_NORM && !a.tensors[1].linear &&
           a.tensors[1].weight_scale == NULL);
     architecture_free(&a);
-    safetensors_close(&source);
+    source_weights_close(&source);
 }
 
 static void test_missing(void) {

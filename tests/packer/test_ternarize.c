@@ -12,7 +12,7 @@ enum { ROWS = 21, COLUMNS = 200 };
 
 struct bench {
     struct source_copy copy;
-    struct safetensors source;
+    struct source_weights source;
     struct planned_tensor planned;
     struct source_matrix matrix;
     float values[ROWS * COLUMNS];
@@ -56,7 +56,7 @@ static void bench_open(struct bench *bench, const char *dtype) {
     }
     copy_write_shard(&bench->copy, "model.safetensors", 0, 1);
     REQUIRE(safetensors_open(bench->copy.folder, &bench->source, NULL) == TERCET_OK);
-    REQUIRE(safetensors_find(&bench->source, "w", &index));
+    REQUIRE(source_weights_find(&bench->source, "w", &index));
     memset(&bench->planned, 0, sizeof bench->planned);
     bench->planned.rows = ROWS;
     bench->planned.columns = COLUMNS;
@@ -68,7 +68,7 @@ static void bench_open(struct bench *bench, const char *dtype) {
 
 static void bench_close(struct bench *bench) {
     source_matrix_close(&bench->matrix);
-    safetensors_close(&bench->source);
+    source_weights_close(&bench->source);
     source_copy_close(&bench->copy);
 }
 
@@ -225,7 +225,7 @@ static void test_absmean(struct bench *bench) {
     const float row[5] = {-2.5f, -0.5f, 0.5f, 0.51f, 1.5f};
     int8_t trits[5];
     float scale[1];
-    ternarize_row(&unit, SAFETENSORS_F32, row, 5, trits, scale);
+    ternarize_row(&unit, SOURCE_F32, row, 5, trits, scale);
     CHECK(trits[0] == -1 && trits[1] == 0 && trits[2] == 0 && trits[3] == 1 && trits[4] == 1 &&
           scale[0] == 1.0f);
 
