@@ -2,6 +2,7 @@
 // which it broke, with growing waits; a connection that falls silent is dropped. Servers that know no ranges are read
 // from the start. It checks that answers belong to one version of the file, never what is in it.
 import type { ByteSource } from "./byte_source.js";
+import { release } from "./chunk_memory.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import type { NetworkOptions } from "./types.js";
 
@@ -91,6 +92,8 @@ export class HttpSource implements ByteSource {
         this.#options.onFilled(taken.length);
         answer.position += taken.length;
         answer.rest = taken.length < piece.length ? piece.subarray(taken.length) : null;
+        const last = piece.byteOffset + taken.length === piece.buffer.byteLength;
+        if (answer.rest === null && last) release(piece.buffer);
       }
     });
     return target;

@@ -3,6 +3,7 @@
 // of these steps is what this file is for; each step itself is elsewhere. Runs in the worker.
 import { BlobSource, type ByteSource } from "./byte_source.js";
 import { HttpSource, SourceChanged } from "./download.js";
+import { ChunkMemory, release } from "./chunk_memory.js";
 import { abortedError, describe, TercetError, toTercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
@@ -101,6 +102,7 @@ class ModelLoad {
   /** What the address gave this time; null when the store told. */
   #given: SourceRecord | null = null;
   #fetchedChunks = 0;
+  readonly #chunkMemory = new ChunkMemory();
   /** Ours to close until a session is handed out. */
   #module: WasmModule | null = null;
 
@@ -430,7 +432,9 @@ class ModelLoad {
         kept ??
         (await this.#fetchedChunk(file, chunk, endOfMissing(file, stored.indices, chunk.index)));
       module.give(loader, want, bytes);
-      if (kept) free(kept);
+      // What was fetched may still be on its way to the store.
+      void (kept ? Promise.resolve() : this.#writing).then(() => release(bytes.buffer));
+      this.#chunkMemory.passed(bytes.length);
       this.#progress.inPlace(want.offset + want.bytes);
     }
     this.#progress.setPhase("load", this.#madeFrom());
@@ -588,14 +592,6 @@ function unlessAborted<Value>(signal: AbortSignal, work: Promise<Value>): Promis
     signal.addEventListener("abort", onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
-}
-
-/**
- * Gives the memory of a chunk back at once. The collector would do it when 64 MB have come together, and after the last
- * chunk never: nothing more is allocated then. Does nothing where the language has no transfer (before 2024).
- */
-function free(bytes: Uint8Array<ArrayBuffer>): void {
-  (bytes.buffer as ArrayBuffer & { transfer?(bytes: number): ArrayBuffer }).transfer?.(0);
 }
 
 async function holds(bytes: Uint8Array<ArrayBuffer>, sha256: Uint8Array): Promise<boolean> {
