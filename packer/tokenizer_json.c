@@ -94,7 +94,8 @@ static tercet_status reserve(struct reader *reader, size_t bytes, tercet_error *
     }
     uint8_t *larger = realloc(reader->bytes, bytes);
     if (larger == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a token of " FILE_NAME);
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a token of %s",
+                           reader->document.file);
     }
     reader->bytes = larger;
     reader->bytes_capacity = bytes;
@@ -111,10 +112,9 @@ static tercet_status check_added_options(const struct reader *reader, const cJSO
                                  error));
         if (value) {
             return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                               FILE_NAME
-                               ": the added token \"%s\" needs %s, which is not supported "
+                               "%s: the added token \"%s\" needs %s, which is not supported "
                                "yet",
-                               content, unknown_options[i]);
+                               reader->document.file, content, unknown_options[i]);
         }
     }
     /* A "normalized" token is looked for in the text after the normalizer, and is itself normalized: with Prepend only
@@ -128,9 +128,9 @@ static tercet_status check_added_options(const struct reader *reader, const cJSO
         (prepends || (reader->pipeline.kind == TOKENIZER_SENTENCEPIECE &&
                       (strchr(content, ' ') != NULL || strstr(content, SPACE_SYMBOL) != NULL)))) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": the added token \"%s\" is matched after normalization, "
-                                     "which is not supported yet",
-                           content);
+                           "%s: the added token \"%s\" is matched after normalization, "
+                           "which is not supported yet",
+                           reader->document.file, content);
     }
     return TERCET_OK;
 }
@@ -151,13 +151,14 @@ static tercet_status read_added_tokens(struct reader *reader, tercet_error *erro
         TERCET_TRY(check_added_options(reader, item, token.content, token.special, error));
         if (id >= vocabulary) {
             return tercet_fail(error, TERCET_BAD_SOURCE, id,
-                               FILE_NAME " adds token %u, but the embedding of the model has only "
-                                         "%u rows",
-                               id, vocabulary);
+                               "%s adds token %u, but the embedding of the model has only "
+                               "%u rows",
+                               reader->document.file, id, vocabulary);
         }
         if (reader->added[id].content != NULL || token.content[0] == '\0') {
             return tercet_fail(error, TERCET_BAD_SOURCE, id,
-                               FILE_NAME ": the added token %u is empty or there twice", id);
+                               "%s: the added token %u is empty or there twice",
+                               reader->document.file, id);
         }
         reader->added[id] = token;
     }
@@ -171,7 +172,8 @@ static tercet_status add_known_token(struct reader *reader, uint32_t id, const c
     size_t count = strlen(key);
     if (strcmp(added->content, key) != 0) {
         return tercet_fail(error, TERCET_BAD_SOURCE, id,
-                           FILE_NAME ": token %u has another text in added_tokens", id);
+                           "%s: token %u has another text in added_tokens", reader->document.file,
+                           id);
     }
     added->in_vocabulary = true;
     bool same_bytes = bytes == count && memcmp(reader->bytes, key, count) == 0;
@@ -219,8 +221,8 @@ static tercet_status read_vocabulary(struct reader *reader, const cJSON *model,
         uint64_t id;
         if (!json_take_u64(item, UINT32_MAX - 1, &id)) {
             return tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                               FILE_NAME ": the id of token \"%s\" is not a whole number",
-                               item->string);
+                               "%s: the id of token \"%s\" is not a whole number",
+                               reader->document.file, item->string);
         }
         TERCET_TRY(add_vocabulary_token(reader, (uint32_t)id, item->string, error));
     }
@@ -270,8 +272,8 @@ static tercet_status find_merged(struct reader *reader, const char *name, uint32
     }
     if (*token == TERCET_NO_TOKEN) {
         return tercet_fail(error, TERCET_BAD_SOURCE, rank,
-                           FILE_NAME ": merge %u names \"%s\", which is no token of the vocabulary",
-                           rank, name);
+                           "%s: merge %u names \"%s\", which is no token of the vocabulary",
+                           reader->document.file, rank, name);
     }
     return TERCET_OK;
 }
@@ -284,9 +286,9 @@ static tercet_status check_words_apart(const struct tokenizer_builder *builder,
         const struct builder_token *token = &builder->tokens[builder->merges[i][3]];
         if (memchr(builder->texts + token->offset + 1, ' ', token->bytes - 1) != NULL) {
             return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, i,
-                               FILE_NAME ": the pre_tokenizer Metaspace splits, but token %u spans "
-                                         "words, which is not supported yet",
-                               builder->merges[i][3]);
+                               "%s: the pre_tokenizer Metaspace splits, but token %u spans "
+                               "words, which is not supported yet",
+                               builder->source, builder->merges[i][3]);
         }
     }
     return TERCET_OK;
@@ -304,7 +306,8 @@ static tercet_status read_merges(struct reader *reader, const cJSON *model, terc
     }
     cut = malloc(longest + 1);
     if (cut == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a merge of " FILE_NAME);
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a merge of %s",
+                           reader->document.file);
     }
     tercet_status status = TERCET_OK;
     for (const cJSON *item = merges->child; item != NULL && status == TERCET_OK;
@@ -313,8 +316,8 @@ static tercet_status read_merges(struct reader *reader, const cJSON *model, terc
         uint32_t tokens[2] = {TERCET_NO_TOKEN, TERCET_NO_TOKEN};
         split_merge(item, cut, &names[0], &names[1]);
         if (names[1] == NULL) {
-            status = tercet_fail(error, TERCET_BAD_SOURCE, rank,
-                                 FILE_NAME ": merge %u is not two names", rank);
+            status = tercet_fail(error, TERCET_BAD_SOURCE, rank, "%s: merge %u is not two names",
+                                 reader->document.file, rank);
         }
         for (int side = 0; side < 2 && status == TERCET_OK; side++) {
             status = find_merged(reader, names[side], rank, &tokens[side], error);
@@ -340,20 +343,21 @@ static tercet_status check_model(const struct json_document *document, const cJS
     TERCET_TRY(json_get_string(document, model, "type", JSON_OPTIONAL, &type, error));
     if (strcmp(type, "BPE") != 0) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": the model type \"%s\" is not supported yet", type);
+                           "%s: the model type \"%s\" is not supported yet", document->file, type);
     }
     for (size_t i = 0; i < sizeof affixes / sizeof affixes[0]; i++) {
         const char *affix = "";
         TERCET_TRY(json_get_string(document, model, affixes[i], JSON_OPTIONAL, &affix, error));
         if (affix[0] != '\0') {
             return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                               FILE_NAME ": the model option %s is not supported yet", affixes[i]);
+                               "%s: the model option %s is not supported yet", document->file,
+                               affixes[i]);
         }
     }
     TERCET_TRY(json_get_number(document, model, "dropout", JSON_OPTIONAL, &dropout, error));
     if (dropout != 0) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": the model option dropout is not supported");
+                           "%s: the model option dropout is not supported", document->file);
     }
     return TERCET_OK;
 }
@@ -366,18 +370,20 @@ static tercet_status check_coverage(const struct reader *reader, bool fuse_unkno
                    tokenizer_builder_missing_bytes(builder) == 0;
     if (!covered && reader->unknown_text != NULL && builder->unknown == TERCET_NO_TOKEN) {
         return tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                           FILE_NAME ": unk_token \"%s\" is not in the vocabulary",
+                           "%s: unk_token \"%s\" is not in the vocabulary", reader->document.file,
                            reader->unknown_text);
     }
     if (!covered && builder->unknown != TERCET_NO_TOKEN && !fuse_unknown) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": unk_token without fuse_unk is not supported yet");
+                           "%s: unk_token without fuse_unk is not supported yet",
+                           reader->document.file);
     }
     if (builder->kind == TOKENIZER_SENTENCEPIECE &&
         tokenizer_builder_find(builder, (const uint8_t *)" ", 1) == TERCET_NO_TOKEN) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": a vocabulary without a token for the space is not "
-                                     "supported");
+                           "%s: a vocabulary without a token for the space is not "
+                           "supported",
+                           reader->document.file);
     }
     return TERCET_OK;
 }
@@ -407,7 +413,8 @@ static tercet_status read_options(struct reader *reader, const cJSON *model, boo
         reader->byte_fallback = false; /* bytes are tokens already */
     } else if (ignore_merges) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": ignore_merges without ByteLevel is not supported yet");
+                           "%s: ignore_merges without ByteLevel is not supported yet",
+                           reader->document.file);
     }
     builder->flags |= ignore_merges ? TOKENIZER_FLAG_IGNORE_MERGES : 0u;
     builder->flags |= reader->byte_fallback ? TOKENIZER_FLAG_BYTE_FALLBACK : 0u;
@@ -431,8 +438,8 @@ static tercet_status read_document(struct reader *reader, tercet_error *error) {
     }
     if (in_front >= builder->token_count || builder->tokens[in_front].kind == 0) {
         return tercet_fail(error, TERCET_BAD_SOURCE, in_front,
-                           FILE_NAME ": the post_processor adds token %u, which does not exist",
-                           in_front);
+                           "%s: the post_processor adds token %u, which does not exist",
+                           reader->document.file, in_front);
     }
     builder->flags |= TOKENIZER_FLAG_ADD_BEGINNING;
     builder->beginning = in_front;
@@ -447,14 +454,15 @@ tercet_status tokenizer_json_read(const char *folder, uint32_t vocabulary,
     fill_byte_alphabet(&reader);
     bool whole = source_file_exists(folder, FILE_NAME);
     TERCET_TRY(
-        tokenizer_builder_open(builder, whole ? FILE_NAME : "vocab.json", vocabulary, error));
+        tokenizer_builder_open(builder, whole ? FILE_NAME : VOCAB_MERGES_FILES, vocabulary, error));
     TERCET_TRY(whole
                    ? json_load(folder, FILE_NAME, TOKENIZER_JSON_BYTES_MAX, &reader.document, error)
                    : vocab_merges_load(folder, &reader.document, error));
     reader.added = calloc(vocabulary, sizeof *reader.added);
-    tercet_status status = reader.added != NULL ? read_document(&reader, error)
-                                                : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
-                                                              "no memory for " FILE_NAME);
+    tercet_status status =
+        reader.added != NULL
+            ? read_document(&reader, error)
+            : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for %s", reader.document.file);
     free(reader.added);
     free(reader.bytes);
     json_free(&reader.document);

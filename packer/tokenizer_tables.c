@@ -95,8 +95,11 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
     bool file_adds;
     TERCET_TRY(read_beginning_choice(config, &choice, error));
     bool sentencepiece = source_file_exists(folder, "tokenizer.model");
-    if (source_file_exists(folder, "tokenizer.json") ||
-        (!sentencepiece && vocab_merges_exist(folder))) {
+    bool json = source_file_exists(folder, "tokenizer.json");
+    if (json || (!sentencepiece && vocab_merges_exist(folder))) {
+        if (!json) {
+            TERCET_TRY(vocab_merges_check(config, error));
+        }
         TERCET_TRY(tokenizer_json_read(folder, vocabulary, builder, error));
         file_adds = (builder->flags & TOKENIZER_FLAG_ADD_BEGINNING) != 0;
     } else if (sentencepiece) {

@@ -4,6 +4,8 @@
  */
 #include "vocab_merges.h"
 
+#include "../core/container/container_layout.h"
+#include "../core/text/utf8.h"
 #include "source_file.h"
 
 #include <stdlib.h>
@@ -12,7 +14,6 @@
 #define VOCAB_FILE "vocab.json"
 #define MERGES_FILE "merges.txt"
 #define ADDED_FILE "added_tokens.json"
-#define FILES_NAME VOCAB_FILE " and " MERGES_FILE
 #define VOCAB_BYTES_MAX (64u << 20)
 #define MERGES_BYTES_MAX (64u << 20)
 #define SPECIAL_TOKEN "<|endoftext|>"
@@ -22,12 +23,13 @@ bool vocab_merges_exist(const char *folder) {
 }
 
 static tercet_status no_memory(tercet_error *error) {
-    return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for " FILES_NAME);
+    return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for " VOCAB_MERGES_FILES);
 }
 
-/* One merge a line, "#version" in front. Cuts `text`, which ends with a zero byte, into lines. */
+/* One merge a line, "#version" in front. Cuts `text`, which ends with a zero byte, into lines. Merges are counted here, since
+ * each takes far more memory than its line. */
 static tercet_status add_merges(cJSON *list, char *text, tercet_error *error) {
-    uint32_t number = 0;
+    uint32_t number = 0, merges = 0;
     for (char *line = text; line != NULL && *line != '\0'; number++) {
         char *end = strchr(line, '\n');
         if (end != NULL) {
@@ -39,6 +41,10 @@ static tercet_status add_merges(cJSON *list, char *text, tercet_error *error) {
         }
         bool comment = number == 0 && strncmp(line, "#version", 8) == 0;
         if (!comment && *line != '\0') {
+            if (merges++ == LIMIT_MERGES) {
+                return tercet_fail(error, TERCET_LIMIT_EXCEEDED, number,
+                                   MERGES_FILE " has more than %u merges", LIMIT_MERGES);
+            }
             cJSON *item = cJSON_CreateString(line);
             if (item == NULL || !cJSON_AddItemToArray(list, item)) {
                 cJSON_Delete(item);
@@ -54,10 +60,16 @@ static tercet_status read_merges(const char *folder, cJSON *list, tercet_error *
     uint8_t *bytes;
     size_t count;
     TERCET_TRY(source_file_read(folder, MERGES_FILE, MERGES_BYTES_MAX, &bytes, &count, error));
-    tercet_status status =
-        memchr(bytes, 0, count) == NULL
-            ? add_merges(list, (char *)bytes, error)
-            : tercet_fail(error, TERCET_BAD_SOURCE, 0, MERGES_FILE " holds a zero byte");
+    size_t valid = utf8_valid_prefix(bytes, count);
+    tercet_status status;
+    if (valid < count) {
+        status = tercet_fail(error, TERCET_BAD_SOURCE, valid,
+                             MERGES_FILE " is not UTF-8 at byte %llu", (unsigned long long)valid);
+    } else if (memchr(bytes, 0, count) != NULL) {
+        status = tercet_fail(error, TERCET_BAD_SOURCE, 0, MERGES_FILE " holds a zero byte");
+    } else {
+        status = add_merges(list, (char *)bytes, error);
+    }
     free(bytes);
     return status;
 }
@@ -99,13 +111,39 @@ static tercet_status fill_frame(const char *folder, cJSON *frame, tercet_error *
     return read_merges(folder, cJSON_GetObjectItemCaseSensitive(model, "merges"), error);
 }
 
+/* Others have such files too (RoBERTa, Qwen2), but cut text in other ways. */
+tercet_status vocab_merges_check(const struct json_document *config, tercet_error *error) {
+    const char *class_name = "GPT2Tokenizer";
+    bool add_space = false;
+    if (config->root == NULL) {
+        return TERCET_OK;
+    }
+    TERCET_TRY(json_get_string(config, config->root, "tokenizer_class", JSON_OPTIONAL, &class_name,
+                               error));
+    TERCET_TRY(
+        json_get_bool(config, config->root, "add_prefix_space", JSON_OPTIONAL, &add_space, error));
+    if (strcmp(class_name, "GPT2Tokenizer") != 0 && strcmp(class_name, "GPT2TokenizerFast") != 0) {
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           "%s: how a %s cuts text does not follow from " VOCAB_MERGES_FILES
+                           ": save the tokenizer as tokenizer.json",
+                           config->file, class_name);
+    }
+    if (add_space) {
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           "%s: add_prefix_space with " VOCAB_MERGES_FILES
+                           " is not supported: save the tokenizer as tokenizer.json",
+                           config->file);
+    }
+    return TERCET_OK;
+}
+
 tercet_status vocab_merges_load(const char *folder, struct json_document *document,
                                 tercet_error *error) {
     if (source_file_exists(folder, ADDED_FILE)) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
                            ADDED_FILE " is not supported: save the tokenizer as tokenizer.json");
     }
-    *document = (struct json_document){make_frame(), FILES_NAME};
+    *document = (struct json_document){make_frame(), VOCAB_MERGES_FILES};
     if (document->root == NULL) {
         return no_memory(error);
     }

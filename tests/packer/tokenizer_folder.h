@@ -45,8 +45,9 @@ static inline void folder_remove_file(const struct tokenizer_folder *folder, con
 
 /* Removes the files that these tests write, then the folder. */
 static inline void folder_remove(const struct tokenizer_folder *folder) {
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model",
-                                        "tokenizer_config.json", "other.json"};
+    static const char *const names[] = {
+        "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "other.json",
+        "vocab.json",     "merges.txt",      "added_tokens.json"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         folder_remove_file(folder, names[i]);
     }
