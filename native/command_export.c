@@ -113,13 +113,18 @@ static int run_export(struct export_command *command) {
     if (code != EXIT_CODE_OK) {
         return code;
     }
+    if (file_source_is_at(&opened.source, command->options.destination)) {
+        close_model(&opened);
+        return report_failure(command->options.destination, TERCET_BAD_ARGUMENT,
+                              "this is the model itself: choose another file to write");
+    }
     untrusted_bytes model = {opened.source.bytes, (size_t)opened.source.count};
     interrupt_watch();
     tercet_status status = export_gguf(model, &command->options, &report, &error);
     progress_end();
     close_model(&opened);
     if (status != TERCET_OK) {
-        code = report_error(command->open.path, &error);
+        code = report_conversion_error(command->open.path, command->options.destination, &error);
         return status == TERCET_CANCELLED ? EXIT_CODE_INTERRUPTED : code;
     }
     if (command->as_json) {
@@ -167,8 +172,8 @@ int command_export(int argc, char **argv) {
                       "q8_0, f16 or f32. All keep every weight; they differ in size and in how "
                       "fast others compute with them."),
         argument_text("fallback", 0, &fallback, "TYPE",
-                      "For matrices whose width is no multiple of a block of that type, such as "
-                      "GPT-2 XL's 1600 (default: q2_0)."),
+                      "Another of these, for matrices whose width is no multiple of a block of "
+                      "that type, such as GPT-2 XL's 1600 (default: q2_0)."),
         argument_text("embedding", 0, &embedding, "TYPE",
                       "Embedding and head: same (the default: as they are, int8 as q8_0), q8_0, "
                       "f16 or f32."),

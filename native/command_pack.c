@@ -145,12 +145,9 @@ static int run_pack(const struct pack_options *options, bool as_json, bool quiet
     interrupt_watch();
     tercet_status status = pack(options, &report, &error);
     progress_end();
-    if (status == TERCET_CANCELLED) {
-        (void)report_error(options->source, &error);
-        return EXIT_CODE_INTERRUPTED;
-    }
     if (status != TERCET_OK) {
-        return report_error(options->source, &error);
+        int code = report_conversion_error(options->source, options->destination, &error);
+        return status == TERCET_CANCELLED ? EXIT_CODE_INTERRUPTED : code;
     }
     if (as_json) {
         write_json(options->destination, &report, clock_seconds() - start);

@@ -87,6 +87,12 @@ tercet_status file_source_open(struct file_source *source, const char *path, ter
     return refused;
 }
 
+bool file_source_is_at(const struct file_source *source, const char *path) {
+    struct stat ours, there;
+    return fstat(source->descriptor, &ours) == 0 && stat(path, &there) == 0 &&
+           ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 /* Both places begin on a huge page, so that the threads share none. */
 struct copied_part {
     int descriptor;

@@ -27,6 +27,8 @@ struct damaged_chunk {
 /* Maps the file. FILE_NOT_FOUND, FILE_READ_FAILED; BAD_MAGIC with advice for a folder, a safetensors
  * or a GGUF file. `path` must outlive the source. */
 tercet_status file_source_open(struct file_source *source, const char *path, tercet_error *error);
+/* Whether `path` is the very file, under whatever name: what is written there would replace it. */
+bool file_source_is_at(const struct file_source *source, const char *path);
 /* Replaces the mapping by a copy in huge pages, before the loader places anything: a pass over pages of 4 KiB
  * reads at 70 % of the memory's speed. True if it did; false, and all is as before, where memory for
  * it cannot be had. */

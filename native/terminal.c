@@ -106,6 +106,11 @@ int report_error(const char *subject, const tercet_error *error) {
     return EXIT_CODE_FAILED;
 }
 
+int report_conversion_error(const char *from, const char *to, const tercet_error *error) {
+    bool writing = error->status == TERCET_FILE_WRITE_FAILED || error->status == TERCET_DISK_FULL;
+    return report_error(writing ? to : from, error);
+}
+
 static void fill_error(tercet_error *error, tercet_status status, uint64_t where,
                        const char *format, va_list list) {
     if (error != NULL) {

@@ -15,6 +15,8 @@
 /* "tercet: error: SUBJECT: <sentence of the status> (<detail>) [CODE]" and EXIT_CODE_FAILED. The
  * subject is a file or an option; NULL if there is none. */
 int report_error(const char *subject, const tercet_error *error);
+/* The same for a command that makes `to` out of `from`: the subject is the one of the two that the error is about. */
+int report_conversion_error(const char *from, const char *to, const tercet_error *error);
 /* The same for an error that the command itself found. */
 __attribute__((format(printf, 3, 4))) int report_failure(const char *subject, tercet_status status,
                                                          const char *format, ...);

@@ -179,7 +179,8 @@ test("a destination that is no file of its own is refused", () => {
   const before = readFileSync(weights);
   fail(["pack", copy, "-o", weights], "BAD_ARGUMENT");
   assert.ok(readFileSync(weights).equals(before));
-  fail(["pack", packed, "-o", at("no/such/folder.tercet")], "FILE_WRITE_FAILED");
+  const unwritable = fail(["pack", packed, "-o", at("no/such/folder.tercet")], "FILE_WRITE_FAILED");
+  assert.ok(unwritable.err.startsWith(`tercet: error: ${at("no/such/folder.tercet")}: `));
   fail(["pack", packed, "-o", copy], "FILE_WRITE_FAILED");
   fail(["pack", packed, "-o", "/dev/full"], "FILE_WRITE_FAILED");
 });

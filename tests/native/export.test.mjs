@@ -8,7 +8,9 @@ import {
   existsSync,
   readFileSync,
   readdirSync,
+  rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -276,7 +278,20 @@ test("what cannot be written is refused by name, and nothing is left behind", ()
   truncateSync(damaged, 100000);
   fail(["export", damaged, "-o", at("damaged.gguf")], "TRUNCATED");
   fail(["export", at("none.tercet"), "-o", at("none.gguf")], "FILE_NOT_FOUND");
-  fail(["export", bundledModel(), "-o", join(at("no-folder"), "a.gguf")], "FILE_WRITE_FAILED");
+  const nowhere = join(at("no-folder"), "a.gguf");
+  const unwritable = fail(["export", bundledModel(), "-o", nowhere], "FILE_WRITE_FAILED");
+  assert.ok(unwritable.err.startsWith(`tercet: error: ${nowhere}: `), unwritable.err);
+  // The model must never be replaced by what is made of it, under none of its names.
+  const model = at("alias.tercet");
+  writeFileSync(model, readFileSync(bundledModel()));
+  symlinkSync(model, at("alias.gguf"));
+  for (const destination of [model, at("alias.gguf")]) {
+    const itself = fail(["export", model, "-o", destination], "BAD_ARGUMENT");
+    assert.match(itself.err, /this is the model itself/);
+    assert.deepEqual(readFileSync(model), readFileSync(bundledModel()));
+  }
+  rmSync(at("alias.gguf"));
+  rmSync(model);
   assert.deepEqual(
     readdirSync(at("")).filter((name) => name !== "damaged.tercet"),
     before,
