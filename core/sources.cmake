@@ -31,6 +31,7 @@ set(TERCET_CORE_SOURCES
     kernels/select.c
     model/model_config.c
     model/weights.c
+    model/kv_int4.c
     model/kv_cache.c
     model/model.c
     model/attention.c

@@ -131,12 +131,14 @@ static tercet_status measure(const struct open_model *opened, double begin,
     fill_prompt(prompt, result->prompt, opened->info.vocabulary);
     tercet_session_options_init(opened->model, &session_options);
     session_options.context = result->context;
+    session_options.kv = result->kv;
     session_options.speculation = result->speculation;
     session_options.sampling.temperature = 0;
     tercet_status status = tercet_session_create(opened->model, &session_options, &session, error);
     if (status == TERCET_OK) {
         tercet_session_get_info(session, &info);
         result->session_bytes = info.bytes;
+        result->kv = info.kv;
         status = warm_up(session, prompt, begin, result, error);
     }
     if (status == TERCET_OK) {
@@ -204,6 +206,7 @@ static int take_turn(const struct open_options *open, const struct bench_sizes *
     if (code == EXIT_CODE_OK) {
         result->kernels = opened.engine_info.kernels;
         result->threads = opened.engine_info.threads;
+        result->kv = configuration->kv;
         describe(&opened, open->path, model);
         tercet_status status = measure(&opened, begin, result, &error);
         uint64_t peak = machine_peak_memory();

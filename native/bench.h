@@ -26,6 +26,7 @@ struct bench_configuration {
     const char *kernels; /* NULL: the best */
     uint32_t threads;
     uint32_t context; /* to fill; 0: just prompt and tokens */
+    uint32_t kv;      /* TERCET_KV_* */
 };
 
 /* What stays of the model's description after it was closed. */
@@ -38,7 +39,7 @@ struct bench_model {
 
 struct bench_result {
     const char *kernels;
-    uint32_t threads, prompt, tokens, context;
+    uint32_t threads, prompt, tokens, context, kv;
     uint32_t runs;                                                     /* done so far */
     double prompt_rates[BENCH_RUNS_MAX], decode_rates[BENCH_RUNS_MAX]; /* tokens/s of each run */
     double first_token[BENCH_RUNS_MAX]; /* seconds from opening the file */

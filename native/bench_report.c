@@ -73,9 +73,9 @@ static void print_result(const struct bench_result *result) {
         printf("  drafted    %10" PRIu64 " tokens, %" PRIu64 " came true\n", result->drafted,
                result->accepted);
     }
-    printf("  memory     %10s peak   (session of %u tokens: %s)\n",
+    printf("  memory     %10s peak   (session of %u tokens in %s: %s)\n",
            format_bytes(result->peak_bytes, peak, sizeof peak), result->context,
-           format_bytes(result->session_bytes, session, sizeof session));
+           kv_name(result->kv), format_bytes(result->session_bytes, session, sizeof session));
     printf("  first      %10s token  (from opening the file, %d tokens of prompt)\n",
            format_seconds(bench_median(result->first_token, result->runs), first, sizeof first),
            BENCH_FIRST_PROMPT);
@@ -108,6 +108,7 @@ static void write_result(struct json_writer *json, const struct bench_result *re
     json_integer(json, "prompt_tokens", result->prompt);
     json_integer(json, "decode_tokens", result->tokens);
     json_integer(json, "context", result->context);
+    json_text(json, "kv", kv_name(result->kv));
     json_number(json, "prompt_tokens_per_s", bench_median(result->prompt_rates, result->runs));
     json_number(json, "decode_tokens_per_s", decode_rate(result));
     json_number(json, "first_token_seconds", bench_median(result->first_token, result->runs));

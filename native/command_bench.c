@@ -30,9 +30,10 @@ struct bench_options {
     struct bench_sizes sizes;
     const char *shape, *save;
     uint32_t layers;
-    const char *threads_list, *kernels_list, *context_list;
+    const char *threads_list, *kernels_list, *context_list, *kv_list;
     uint32_t threads[LIST_MAX], thread_count;
     uint32_t contexts[LIST_MAX], context_count;
+    uint32_t kvs[LIST_MAX], kv_count;
     const char *kernels[LIST_MAX];
     uint32_t kernel_count;
     char *kernels_copy; /* what `kernels` points into */
@@ -93,12 +94,33 @@ static int read_kernels(struct bench_options *options) {
     return EXIT_CODE_OK;
 }
 
+/* "f32,int8" -> TERCET_KV_*. */
+static int read_kvs(struct bench_options *options) {
+    const char *at = options->kv_list;
+    for (options->kv_count = 0; options->kv_count < LIST_MAX;) {
+        size_t length = strcspn(at, ",");
+        uint32_t kv = kv_find(at, length);
+        if (kv == TERCET_KV_DEFAULT) {
+            return arguments_error("bench", "--kv takes some of " KV_NAMES ", not \"%s\"",
+                                   options->kv_list);
+        }
+        options->kvs[options->kv_count++] = kv;
+        if (at[length] == '\0') {
+            return EXIT_CODE_OK;
+        }
+        at += length + 1;
+    }
+    return arguments_error("bench", "--kv takes at most %d forms", LIST_MAX);
+}
+
 static int read_lists(struct bench_options *options) {
     int code = EXIT_CODE_OK;
     options->threads[0] = machine_cores();
     options->thread_count = 1;
     options->contexts[0] = 0;
     options->context_count = 1;
+    options->kvs[0] = TERCET_KV_DEFAULT;
+    options->kv_count = 1;
     if (options->threads_list != NULL) {
         code = read_numbers("threads", options->threads_list, 1, 64, options->threads,
                             &options->thread_count);
@@ -106,6 +128,9 @@ static int read_lists(struct bench_options *options) {
     if (code == EXIT_CODE_OK && options->context_list != NULL) {
         code = read_numbers("context", options->context_list, 2, 1 << 20, options->contexts,
                             &options->context_count);
+    }
+    if (code == EXIT_CODE_OK && options->kv_list != NULL) {
+        code = read_kvs(options);
     }
     return code == EXIT_CODE_OK ? read_kernels(options) : code;
 }
@@ -184,17 +209,20 @@ static int bench(const struct bench_options *options, const struct open_options 
     struct bench_configuration configurations[BENCH_CONFIGURATIONS_MAX];
     struct bench_model model = {0};
     uint32_t count = 0;
-    for (uint32_t c = 0; c < options->context_count; c++) {
-        for (uint32_t k = 0; k < options->kernel_count; k++) {
-            for (uint32_t t = 0; t < options->thread_count; t++) {
-                if (count == BENCH_CONFIGURATIONS_MAX) {
-                    return arguments_error("bench", "at most %d configurations in one run",
-                                           BENCH_CONFIGURATIONS_MAX);
-                }
-                configurations[count++] = (struct bench_configuration){
-                    options->kernels[k], options->threads[t], options->contexts[c]};
-            }
-        }
+    const uint32_t kv_count = options->kv_count, thread_count = options->thread_count;
+    const uint32_t all =
+        options->context_count * options->kernel_count * thread_count * kv_count; /* <= 16^4 */
+    if (all > BENCH_CONFIGURATIONS_MAX) {
+        return arguments_error("bench", "at most %d configurations in one run",
+                               BENCH_CONFIGURATIONS_MAX);
+    }
+    for (; count < all; count++) {
+        uint32_t t = count / kv_count % thread_count;
+        uint32_t k = count / kv_count / thread_count % options->kernel_count;
+        uint32_t c = count / kv_count / thread_count / options->kernel_count;
+        configurations[count] =
+            (struct bench_configuration){options->kernels[k], options->threads[t],
+                                         options->contexts[c], options->kvs[count % kv_count]};
     }
     struct bench_result *results = calloc(count, sizeof *results);
     if (results == NULL) {
@@ -255,6 +283,9 @@ int command_bench(int argc, char **argv) {
         argument_text("context", 0, &options.context_list, "LIST",
                       "Fill the context to so many tokens, such as 128,1024: the prompt is what "
                       "the tokens to write leave of it."),
+        argument_text("kv", 0, &options.kv_list, "LIST",
+                      "How keys and values of earlier tokens are kept, such as f32,int8 "
+                      "(default int8); any of " KV_NAMES "."),
         argument_noting(argument_count("prompt", 0, &options.sizes.prompt, 1, 1 << 20,
                                        "Tokens of prompt (default 128)."),
                         &options.sizes.prompt_given),
@@ -283,7 +314,8 @@ int command_bench(int argc, char **argv) {
             "bandwidth that the packed weights take: the limit for a model that does not fit "
             "into a cache.",
         .details =
-            "Every thread count is measured with every kernel set and context, in turn: one run of "
+            "Every thread count is measured with every kernel set, context and cache, in turn: one "
+            "run of "
             "each, then the next run of each. A run opens the model, warms up with a short text, "
             "and is then timed. The bandwidth is measured with the same number of threads, each "
             "reading four streams at once. A synthetic model has the same bytes everywhere; what "

@@ -22,17 +22,25 @@ struct argument open_argument_kernels(struct open_options *options) {
                          "(default: the best that works here).");
 }
 
-#define KV_NAMES "f32|f16|int8" /* in the order of TERCET_KV_* */
-
 struct argument open_argument_kv(struct open_options *options) {
     return argument_choice("kv", &options->kv, KV_NAMES,
                            "How keys and values of earlier tokens are kept (default int8: a "
-                           "quarter of the memory of f32, and much faster with long texts).");
+                           "quarter of the memory of f32, and much faster with long texts; "
+                           "int4: half of int8, with an error that can be seen).");
 }
 
 const char *kv_name(uint32_t kv) {
-    static const char *const names[] = {"", "f32", "f16", "int8"};
+    static const char *const names[] = {"", "f32", "f16", "int8", "int4"};
     return kv < sizeof names / sizeof *names ? names[kv] : "";
+}
+
+uint32_t kv_find(const char *name, size_t length) {
+    for (uint32_t kv = TERCET_KV_F32; kv_name(kv)[0] != '\0'; kv++) {
+        if (strlen(kv_name(kv)) == length && memcmp(kv_name(kv), name, length) == 0) {
+            return kv;
+        }
+    }
+    return TERCET_KV_DEFAULT;
 }
 
 struct argument open_argument_map(struct open_options *options) {

@@ -37,8 +37,10 @@ struct open_model {
 struct argument open_argument_threads(struct open_options *options);
 struct argument open_argument_kernels(struct open_options *options);
 struct argument open_argument_kv(struct open_options *options);
-/* "int8" and so on; kv is not the default. */
+#define KV_NAMES "f32|f16|int8|int4" /* in the order of TERCET_KV_* */
+/* "int8" and so on; kv is not the default. And back: TERCET_KV_DEFAULT for any other word. */
 const char *kv_name(uint32_t kv);
+uint32_t kv_find(const char *name, size_t length);
 struct argument open_argument_map(struct open_options *options);
 struct argument open_argument_verify(struct open_options *options);
 

@@ -56,7 +56,7 @@ tercet_status session_check_options(const struct tercet_model *model,
     if (options->speculation > SESSION_SPECULATION_MAX)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, options->speculation,
                            "speculation is at most %u tokens", SESSION_SPECULATION_MAX);
-    if (options->kv > TERCET_KV_INT8)
+    if (options->kv > TERCET_KV_INT4)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, options->kv,
                            "there is no form %u of the cache of keys and values", options->kv);
     return sampler_check(&options->sampling, error);

@@ -257,11 +257,13 @@ typedef struct tercet_sampling {
 } tercet_sampling;
 
 /* How a session keeps keys and values of earlier tokens. Memory and speed go down the list: int8 takes a quarter of f32 and
- * is read several times as fast; what it costs is measured in docs/decisions.md. The default is int8. */
+ * is read several times as fast, and is the default. int4 takes a little more than half of int8, for a tight budget: it is unpacked
+ * to int8 at every token. What each costs in accuracy is measured in docs/decisions.md. */
 #define TERCET_KV_DEFAULT 0u
 #define TERCET_KV_F32 1u
 #define TERCET_KV_F16 2u
 #define TERCET_KV_INT8 3u
+#define TERCET_KV_INT4 4u
 
 typedef struct tercet_session_options {
     uint32_t struct_bytes;

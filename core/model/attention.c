@@ -45,11 +45,11 @@ void attention_layout(struct attention *a, const struct tercet_model *model, uin
     a->output = arena_take(arena, (uint64_t)slice * a->query_stride, sizeof(float));
     a->cos_sin = arena_take(arena, (uint64_t)slice * c->head_dim, sizeof(float));
     a->scratch_stride = tile_pad(context);
-    if (kv == TERCET_KV_INT8) {
+    if (kv_cache_quantised(kv)) {
         take_codes(&a->query_codes, c->head_dim, slice * c->heads, arena);
         take_codes(&a->key_codes, c->head_dim, slice * c->kv_heads, arena);
         take_codes(&a->value_codes, c->head_dim, slice * c->kv_heads, arena);
-        a->scratch_stride = attend_scratch(context, c->head_dim);
+        a->scratch_stride = attend_scratch(context, c->head_dim) + kv_cache_scratch(&a->cache);
     }
     a->scratch = arena_take(arena, (uint64_t)threads * a->scratch_stride, sizeof(float));
 }
@@ -85,15 +85,15 @@ static void turn_heads(const struct attention *a, float *heads, uint32_t count, 
 static void store(const struct attention *a, uint32_t t, const float *k, const float *v) {
     const struct model_config *c = &a->model->config;
     uint32_t row = t * c->kv_heads;
-    if (a->cache.form == TERCET_KV_INT8) {
+    if (kv_cache_quantised(a->cache.form)) {
         quantise_heads(a, &a->key_codes, row, c->kv_heads, k);
         quantise_heads(a, &a->value_codes, row, c->kv_heads, v);
     }
     for (uint32_t h = 0; h < c->kv_heads; h++) {
         size_t column = (size_t)h * c->head_dim;
-        if (a->cache.form == TERCET_KV_INT8)
-            kv_cache_store_int8(&a->cache, a->layer, h, a->position + t, &a->key_codes,
-                                &a->value_codes, row + h);
+        if (kv_cache_quantised(a->cache.form))
+            kv_cache_store_codes(&a->cache, a->layer, h, a->position + t, &a->key_codes,
+                                 &a->value_codes, row + h);
         else
             kv_cache_store_floats(&a->cache, a->layer, h, a->position + t, k + column, v + column);
     }
@@ -116,7 +116,7 @@ static void rotate_and_store(void *context, uint32_t begin, uint32_t end, uint32
         }
         turn_heads(a, q, c->heads, w->q_norm, cos_sin);
         turn_heads(a, k, c->kv_heads, w->k_norm, cos_sin);
-        if (a->cache.form == TERCET_KV_INT8)
+        if (kv_cache_quantised(a->cache.form))
             quantise_heads(a, &a->query_codes, t * c->heads, c->heads, q);
         store(a, t, k, v);
     }
@@ -137,18 +137,22 @@ static void attend_floats(void *context, uint32_t begin, uint32_t end, uint32_t 
     }
 }
 
-/* int8: an item is a few tokens and heads that read one head of the cache: all items of it follow each other. */
+/* int8, int4: an item is a few tokens and heads that read one head of the cache: all items of it follow each other, and what
+ * is unpacked serves those of one call. */
 static void attend_int8(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
     const struct attention *a = context;
     const struct model_config *c = &a->model->config;
-    float *scratch = a->scratch + thread * a->scratch_stride;
+    float *unpacked = a->scratch + thread * a->scratch_stride;
+    float *scratch = unpacked + kv_cache_scratch(&a->cache);
+    struct kv_int8 kv = {0};
     uint32_t parts = c->heads / c->kv_heads / a->heads_together;
     uint32_t blocks = (a->count + a->tokens_together - 1) / a->tokens_together;
     for (uint32_t item = begin; item < end; item++) {
         uint32_t kv_head = item / (parts * blocks);
+        if (item == begin || item % (parts * blocks) == 0)
+            kv = kv_cache_int8(&a->cache, a->layer, kv_head, a->position + a->count, unpacked);
         uint32_t head = (item / blocks) * a->heads_together;
         uint32_t t = item % blocks * a->tokens_together;
-        struct kv_int8 kv = kv_cache_int8(&a->cache, a->layer, kv_head);
         struct attend_queries queries = {
             .rows = &a->query_codes,
             .first = t * c->heads + head,
@@ -195,7 +199,7 @@ void attention_run(struct attention *a, uint32_t layer, uint32_t count, uint32_t
     a->position = position;
     a->count = count;
     thread_pool_run(a->pool, rotate_and_store, a, count);
-    if (a->cache.form == TERCET_KV_INT8)
+    if (kv_cache_quantised(a->cache.form))
         thread_pool_run(a->pool, attend_int8, a, share_out(a, count));
     else
         thread_pool_run(a->pool, attend_floats, a, count * a->model->config.heads);

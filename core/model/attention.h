@@ -20,7 +20,7 @@ struct attention {
     float *k, *v;   /* [slice][kv_stride] */
     float *output;  /* [slice][query_stride] */
     float *cos_sin; /* [slice][head_dim / 2][2] */
-    /* Of an int8 cache: [slice * heads] and [slice * kv_heads] rows. */
+    /* Of an int8 or int4 cache: [slice * heads] and [slice * kv_heads] rows. */
     struct activations query_codes, key_codes, value_codes;
     float *scratch; /* [threads][scratch_stride] */
     size_t scratch_stride;

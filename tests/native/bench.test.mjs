@@ -72,6 +72,26 @@ test("bench measures each kernel set and thread count, and its figures fit toget
   if (info.file.data_bytes < report.last_cache_bytes) assert.match(page, /fit into the last cache/);
 });
 
+test("bench measures forms of the cache in turn, and refuses one that is not there", () => {
+  const args = ["bench", bundledModel(), "--runs", "1", "--threads", "1", "--tokens", "4"];
+  const kvs = ["f32", "f16", "int8", "int4"];
+  const { results } = succeedJson([...args, "--context", "32,128", "--kv", kvs.join(",")]);
+  assert.deepEqual(
+    results.map(({ context, kv }) => [context, kv]),
+    [32, 128].flatMap((context) => kvs.map((kv) => [context, kv])),
+  );
+  const bytes = results.slice(4).map(({ session_bytes }) => session_bytes);
+  assert.deepEqual(
+    bytes,
+    [...bytes].sort((a, b) => b - a),
+  );
+  assert.equal(new Set(bytes).size, 4);
+  assert.equal(succeedJson([...args, "--context", "32"]).results[0].kv, "int8");
+  assert.match(succeed([...args, "--kv", "f16"]), /in f16: /);
+  for (const kv of ["int2", "int8,", ""])
+    misuse([...args, "--kv", kv], /--kv takes some of f32\|f16\|int8\|int4/);
+});
+
 test("bench fits its defaults into a small context and refuses what does not fit", () => {
   const golden = join(root, "tests/golden/container/well_formed.tercet"); // context 64
   const [result] = succeedJson(["bench", golden, "--runs", "1", "--threads", "1"]).results;

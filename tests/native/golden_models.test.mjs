@@ -43,8 +43,8 @@ test("bundled model: the best token at every position and the top logits within 
   }
 });
 
-test("bundled model: f16 and int8 caches change the logits a little, and differently", () => {
-  const distances = { f16: 0, int8: 0 };
+test("bundled model: f16, int8 and int4 caches change the logits a little, and differently", () => {
+  const distances = { f16: 0, int8: 0, int4: 0 };
   for (const { prompt } of golden.cases) {
     const rows = logits(bundledModel(), ["--text", prompt, ...exact], vocabulary);
     for (const kv of Object.keys(distances)) {
@@ -61,6 +61,7 @@ test("bundled model: f16 and int8 caches change the logits a little, and differe
   assert.ok(distances.f16 > 0 && distances.f16 <= 0.5, `f16: ${distances.f16}`);
   assert.ok(distances.int8 > 0 && distances.int8 <= 0.5, `int8: ${distances.int8}`);
   assert.notEqual(distances.f16, distances.int8);
+  assert.ok(distances.int4 > distances.int8 && distances.int4 <= 2, `int4: ${distances.int4}`);
 });
 
 test("bundled model: greedy text is the golden text as far as it binds", () => {

@@ -52,7 +52,7 @@ function runNatively(
 /** The definition: portable kernels, one thread; int8, which is the default, and a few prompts with the other caches. */
 const expected = prompts.map((prompt, i) => runNatively(prompt, i, "portable", 1));
 const expectedOf = { int8: expected };
-for (const kv of ["f16", "f32"])
+for (const kv of ["f16", "f32", "int4"])
   expectedOf[kv] = prompts
     .slice(0, FEW)
     .map((prompt, i) => runNatively(prompt, i, "portable", 1, { kv }));
@@ -98,7 +98,7 @@ test("the definition says something: whole texts, all different", () => {
   }
   assert.ok(expected.filter(({ tokens }) => tokens.length === TOKENS).length >= 15);
   const all = Object.values(expectedOf).flat();
-  assert.equal(all.length, prompts.length + 2 * FEW);
+  assert.equal(all.length, prompts.length + 3 * FEW);
   assert.equal(new Set(all.map(({ logits }) => logits)).size, all.length);
 });
 
@@ -116,7 +116,7 @@ describe("native", () => {
         for (const other of others)
           assert.deepEqual(other.run(kernels, threads), other.expected, other.family);
         if (threads !== 2) return;
-        for (const kv of ["f16", "f32"])
+        for (const kv of ["f16", "f32", "int4"])
           expectedOf[kv].forEach((want, i) =>
             assert.deepEqual(
               runNatively(prompts[i], i, kernels, threads, { kv }),
@@ -197,6 +197,8 @@ describe("WebAssembly in Chromium", () => {
     ["relaxed-threads", 2, "wasm_relaxed", "f16"],
     ["simd128-threads", 2, "wasm_simd128", "f32"],
     ["relaxed", 1, "wasm_relaxed", "f32"],
+    ["simd128", 1, "wasm_simd128", "int4"],
+    ["relaxed-threads", 2, "the best", "int4"],
   ]) {
     test(`${variant}, ${kernels}, ${threads} threads, ${kv}`, { timeout: 120_000 }, async () => {
       const few = kernels === "portable" || kv !== "int8";

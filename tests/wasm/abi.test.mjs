@@ -23,7 +23,7 @@ const file = readModel();
 const golden = JSON.parse(
   readFileSync(join(root, "models/gutenberg-kids-6m-b158/golden.json"), "utf8"),
 );
-const [KV_F32, KV_F16, KV_INT8] = [1, 2, 3];
+const [KV_F32, KV_F16, KV_INT8, KV_INT4] = [1, 2, 3, 4];
 const small = readFileSync(join(root, "tests/golden/container/well_formed.tercet"));
 
 /** A module with a session for the file, in exactly the planned memory. */
@@ -49,21 +49,24 @@ test("the plan: room for everything, and little more", async () => {
 
 test("the plan of every form of the cache is what its session takes, whatever the threads", async () => {
   const sizes = [];
-  for (const kv of [KV_F32, KV_F16, KV_INT8]) {
+  for (const kv of [KV_F32, KV_F16, KV_INT8, KV_INT4]) {
     const { sessionBytes, module: planner, plan } = await Module.plan(file, { kv });
     const { module, session } = await open(file, { kv });
     module.ok("session_info", session);
     assert.deepEqual([module.value(3), module.value(4)], [sessionBytes, kv]);
     sizes.push(sessionBytes);
-    // What the plan adds for a thread is what an engine with one thread more takes: 256 tokens of scores, or eight times that.
+    // What the plan adds for a thread is what an engine with one thread more takes: 256 tokens of scores, or eight times that,
+    // and for int4 the keys, values and steps of one head in int8.
     planner.ok("plan_bytes", plan, 0, 0, 3, kv);
-    const row = kv === KV_INT8 ? 8 * (256 + 64) * 4 : 256 * 4;
+    const unpacked = kv === KV_INT4 ? 2 * 256 * (64 + 4) : 0;
+    const row = kv >= KV_INT8 ? 8 * (256 + 64) * 4 + unpacked : 256 * 4;
     assert.equal(planner.value(1) - sessionBytes, 2 * row);
   }
   // 6 layers, 256 columns, 256 tokens of keys and values; int8 adds what its queries and threads need.
   const values = 2 * 6 * 256 * 256;
   assert.equal(sizes[0] - sizes[1], values * 2);
   assert.ok(sizes[1] - sizes[2] > values * 0.8 && sizes[1] - sizes[2] < values);
+  assert.ok(sizes[2] - sizes[3] > values * 0.4 && sizes[2] - sizes[3] < values * 0.5);
 });
 
 test("a plan is no model: it opens no session", async () => {

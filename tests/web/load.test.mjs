@@ -186,6 +186,35 @@ test("memory is the planned size and stays it", limit, async () => {
   await page.finish();
 });
 
+test(
+  "kv says how keys and values are kept: smaller forms take less, the default is int8",
+  limit,
+  async () => {
+    const page = await TestPage.open(browser, isolated);
+    const infos = {};
+    for (const kv of [undefined, "f32", "f16", "int8", "int4"]) {
+      const options = kv === undefined ? { threads: 1 } : { threads: 1, kv };
+      const { info, text } = await page.run(loadAndWrite, { prompt: PROMPT, options });
+      assert.equal(info.kv, kv ?? "int8");
+      assert.ok(text.length > 0);
+      infos[kv] = info;
+    }
+    assert.equal(infos.undefined.sessionBytes, infos.int8.sessionBytes);
+    const { f32, f16, int8, int4 } = infos;
+    for (const [more, less] of [
+      [f32, f16],
+      [f16, int8],
+      [int8, int4],
+    ]) {
+      assert.ok(more.sessionBytes > less.sessionBytes, `${more.kv} and ${less.kv}`);
+      assert.ok(more.memoryBytes > less.memoryBytes, `${more.kv} and ${less.kv}`);
+    }
+    const refused = await page.run(() => failure(tercet.load("/model.tercet", { kv: "int2" })));
+    assert.match(refused.detail, /kv is one of f32, f16, int8, int4/);
+    await page.finish();
+  },
+);
+
 test("a Blob and an ArrayBuffer load from memory and store nothing", limit, async () => {
   const page = await TestPage.open(browser, isolated);
   const results = await page.run(async (prompt) => {
@@ -375,6 +404,8 @@ test("arguments that cannot work are refused at once", limit, async () => {
       ["/model.tercet", { threads: 65 }],
       ["/model.tercet", { context: 1.5 }],
       ["/model.tercet", { slice: 513 }],
+      ["/model.tercet", { kv: "int2" }],
+      ["/model.tercet", { kv: 3 }],
       ["/model.tercet", { variant: "mmx" }],
       ["/model.tercet", { integrity: "abc" }],
       ["/model.tercet", { cache: "disk" }],

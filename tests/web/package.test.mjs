@@ -110,7 +110,7 @@ test("types hold in strict projects of both resolutions", () => {
     join(project, "use.ts"),
     `import { load, cache, features, TercetError, type GenerateResult, type Model } from "tercet";
     const model: Model = await load("m.tercet", {
-      threads: 2, context: 64, signal: AbortSignal.timeout(1), onProgress: ({ phase, loadedBytes }) => console.log(phase, loadedBytes) });
+      threads: 2, context: 64, kv: "int4", signal: AbortSignal.timeout(1), onProgress: ({ phase, loadedBytes }) => console.log(phase, loadedBytes) });
     for await (const piece of model.generate("a", { seed: 1n, stop: ["b"], topK: 3 })) console.log(piece.length);
     const { result } = model.generate(new Uint32Array(1));
     const done: GenerateResult = await result;
@@ -121,6 +121,8 @@ test("types hold in strict projects of both resolutions", () => {
     console.log(done.finishReason === "stop", text, rows, (await cache.list())[0]?.state, features().simd128, model.info.kernels);
     // @ts-expect-error there is no such option
     model.generate("a", { temprature: 1 });
+    // @ts-expect-error there is no such form of the cache
+    load("m.tercet", { kv: "int2" }).then(({ info }) => console.log(info.kv));
     // @ts-expect-error a model comes from load()
     new (model.constructor as typeof Model)();
     await model.dispose();`,

@@ -78,6 +78,7 @@ export const KV = {
   f32: 1,
   f16: 2,
   int8: 3,
+  int4: 4,
 } as const;
 
 /** Constants of the container format that a host needs. */

@@ -36,7 +36,7 @@ export interface NetworkOptions {
 }
 
 /** How keys and values of earlier tokens are kept. */
-export type KvForm = "int8" | "f16" | "f32";
+export type KvForm = "f32" | "f16" | "int8" | "int4";
 
 export interface LoadOptions {
   onProgress?: (progress: LoadProgress) => void;
@@ -48,7 +48,10 @@ export interface LoadOptions {
   context?: number;
   /** Most prompt tokens computed at once; default 32. */
   slice?: number;
-  /** Default "int8": a quarter of the memory of "f32", and much faster in long contexts. */
+  /**
+   * Default "int8": a quarter of the memory of "f32", and much faster in long contexts. "int4" takes little more than half of
+   * that, for a tight budget, at the price of an error that can be measured.
+   */
   kv?: KvForm;
   /** Forces a module build, for tests, benches and support. */
   variant?: Variant;

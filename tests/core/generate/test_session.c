@@ -174,7 +174,7 @@ static void limits_are_told(const struct file *file) {
     CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
                  TERCET_BAD_ARGUMENT);
     options.slice = 0;
-    options.kv = TERCET_KV_INT8 + 1;
+    options.kv = TERCET_KV_INT4 + 1;
     CHECK_STATUS(tercet_session_create(setup.model, &options, &session, &error),
                  TERCET_BAD_ARGUMENT);
     CHECK(strstr(error.detail, "cache") != NULL);
@@ -210,7 +210,7 @@ static void threads_take_what_was_announced(const struct file *file) {
     struct setup one, three;
     set_up(&one, file, 1);
     set_up(&three, file, 3);
-    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT8; kv++) {
+    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT4; kv++) {
         tercet_session_options options;
         tercet_session_options_init(one.model, &options);
         options.kv = kv;
@@ -296,12 +296,12 @@ static void streamed_text_is_the_whole_text(const struct file *file) {
 
 static void check_model(const char *folder, enum pack_quantize quantize, enum pack_dense dense) {
     struct file file = pack_folder(folder, quantize, dense);
-    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT8; kv++)
+    for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT4; kv++)
         slices_and_threads_change_no_bit(&file, kv);
     cancel_leaves_no_trace(&file);
     reset_equals_a_fresh_session(&file);
     limits_are_told(&file);
-    for (uint32_t kv = TERCET_KV_DEFAULT; kv <= TERCET_KV_INT8; kv++)
+    for (uint32_t kv = TERCET_KV_DEFAULT; kv <= TERCET_KV_INT4; kv++)
         memory_is_what_was_announced(&file, kv);
     threads_take_what_was_announced(&file);
     every_failed_allocation_is_an_error(&file);
