@@ -30,8 +30,9 @@ export async function compareGreedy(program, folder, one) {
   else tercet("pack", one.source, "-o", packed, "--quiet", ...(one.pack ?? []));
   tercet("export", packed, "--to", "gguf", "-o", twin, "--quiet", ...(one.export ?? []));
   const ids = tercet("tokenize", packed, one.text).trim().split(/\s+/).map(Number);
+  // llama.cpp keeps keys and values as f16, near enough to floats; our default rounds them to int8.
   const options = ["-p", one.text, "--temperature", "0", "-n", `${TOKENS}`, "--threads", "1"];
-  const ours = tercet("run", packed, ...options)
+  const ours = tercet("run", packed, ...options, "--kv", "f32")
     .trimEnd()
     .slice(one.text.length);
   const theirs = await greedyTokens({ model: twin, text: one.text, tokens: TOKENS });
