@@ -1,10 +1,10 @@
 // growth.mjs - `npm run bench:growth`: how the cost of a token grows with the context in front of it and
 // falls with the threads. Uses one run of `tercet bench`, which takes its configurations in turn.
 
-import { execFileSync } from "node:child_process";
 import { reportFailure } from "../scripts/steps.mjs";
 import { machineLine } from "./machine.mjs";
 import { chooseModels, nativeProgram } from "./models.mjs";
+import { benchJson } from "./native_runs.mjs";
 import { readOptions } from "./options.mjs";
 import { addRow, startResult, writeResult } from "./results.mjs";
 import { columnsOf } from "./summary.mjs";
@@ -46,8 +46,7 @@ export async function runGrowth(args) {
       ...["--context", options.context.join(","), "--threads", options.threads.join(",")],
       ...["--tokens", String(options.tokens), "--runs", String(options.runs), "--json"],
     ];
-    const out = execFileSync(program, ["bench", model.path, ...flags], { encoding: "utf8" });
-    for (const run of JSON.parse(out).results) {
+    for (const run of (await benchJson(program, [model.path, ...flags])).results) {
       addRow(result, {
         subject: model.name,
         engine: `native ${run.kernels}`,

@@ -4,12 +4,13 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
 import { build } from "../scripts/build.mjs";
 import { nativeBuild, root, wasmBuild } from "../scripts/paths.mjs";
 import { isProgram, reportFailure, runCommand } from "../scripts/steps.mjs";
+import { chromiumPath, launcher, prepareBrowser } from "./browser.mjs";
 import { machineLine } from "./machine.mjs";
 import { nativeProgram } from "./models.mjs";
+import { benchJson } from "./native_runs.mjs";
 import { readOptions } from "./options.mjs";
 import { addRow, startResult, writeResult } from "./results.mjs";
 import { columnsOf } from "./summary.mjs";
@@ -87,12 +88,14 @@ async function benchWasm(variant, report) {
   const target = `check_kernels-${variant}`;
   report(`building and running ${target}`);
   await runCommand("ninja", ["-C", wasmBuild, target], { failure: `${target} could not be built` });
-  const site = await BenchSite.start({ modules: wasmBuild, page: join(root, "bench/web/page") });
+  const chromium = await launcher();
   const browser = await chromium.launch({
-    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: chromiumPath(),
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
   });
+  let site = null;
   try {
+    site = await BenchSite.start({ modules: wasmBuild, page: join(root, "bench/web/page") });
     const page = await browser.newPage();
     await page.goto(`${site.origin}/page/index.html`);
     const { status, text } = await page.evaluate(async (url) => {
@@ -106,7 +109,7 @@ async function benchWasm(variant, report) {
     return text;
   } finally {
     await browser.close();
-    await site.stop();
+    await site?.stop();
   }
 }
 
@@ -114,16 +117,14 @@ export async function runLimits(args) {
   const options = readOptions(command, args);
   if (options === null) return;
   const report = (line) => process.stderr.write(`${line}\n`);
-  const program = await nativeProgram(report);
   const result = startResult("limits", { ...options, json: undefined });
   let limit = null;
   if (options.only.includes("bandwidth")) {
+    const program = await nativeProgram(report);
     const threads = options.threads.join(",");
     report("measuring the read bandwidth");
-    const out = execFileSync(program, ["bench", "--bandwidth", "--threads", threads], {
-      encoding: "utf8",
-    });
-    for (const { threads: count, streams, read_gb_per_s } of JSON.parse(out).bandwidth) {
+    const { bandwidth } = await benchJson(program, ["--bandwidth", "--threads", threads]);
+    for (const { threads: count, streams, read_gb_per_s } of bandwidth) {
       addRow(result, {
         subject: "reading memory",
         engine: streams === 1 ? "one stream a thread" : `${streams} streams a thread`,
@@ -144,10 +145,14 @@ export async function runLimits(args) {
     addKernels(result, parseKernelBench(out), "native", limit);
   }
   if (options.only.includes("wasm")) {
-    await build(["wasm"]);
+    const missing = await prepareBrowser(["wasm"]).then(
+      () => null,
+      (error) => error,
+    );
     for (const variant of ["simd128", "relaxed"]) {
       const where = "Chromium";
       try {
+        if (missing) throw missing;
         const kernels = parseKernelBench(await benchWasm(variant, report));
         const wanted = kernels.filter(({ kernels: name }) => name === `wasm_${variant}`);
         addKernels(result, wanted, where, limit);

@@ -1,27 +1,29 @@
 // load.mjs - `npm run bench:load`: how long a page that has the model takes to the first token, against the time to read the
 // model's bytes out of the same IndexedDB and drop them. Each run is a fresh Chromium on the same profile, in turn.
 
-import { writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { root } from "../scripts/paths.mjs";
 import { isProgram, reportFailure, StepError } from "../scripts/steps.mjs";
-import { chooseModels, shapes } from "./models.mjs";
+import { prepareBrowser } from "./browser.mjs";
+import { machineLine } from "./machine.mjs";
+import { chooseModels } from "./models.mjs";
 import { readOptions } from "./options.mjs";
-import { addRow, startResult } from "./results.mjs";
+import { addRow, startResult, writeResult } from "./results.mjs";
 import { median } from "./statistics.mjs";
+import { columnsOf } from "./summary.mjs";
+import { formatBytes, textTable } from "./table.mjs";
 import { BenchSite } from "./web/site.mjs";
 import { Profile, visit } from "./web/visit.mjs";
 
 const command = {
-  usage: "node bench/load.mjs [options]",
+  usage: "npm run bench:load -- [OPTIONS]",
   summary: "Time to the first token of a page that has the model, against reading its bytes alone.",
   options: {
     shape: {
       kind: "list",
-      value: "NAME",
-      help: "synthetic models",
+      value: "LIST",
+      help: "synthetic models (tercet bench --shapes); default gpt2-xl",
       default: ["gpt2-xl"],
-      choices: shapes,
     },
     model: { kind: "text", value: "FILE", help: "this file instead" },
     runs: { kind: "count", value: "N", help: "pairs of runs (default 5)", default: 5 },
@@ -58,7 +60,7 @@ async function measure({ path, name }, options, result) {
   try {
     figuresOf(await visit(site, profile, "tercet", wanted, times), "the first visit");
     const reads = BATCHES.map(() => []);
-    const load = { load_s: [], first_token_s: [], renderer_over_model_mb: [] };
+    const load = { load_seconds: [], first_token_seconds: [], renderer_over_model_bytes: [] };
     for (let run = 0; run < options.runs; run++) {
       for (const [i, batch] of BATCHES.entries()) {
         const read = await visit(site, profile, "stored_bytes", { batch }, times);
@@ -67,25 +69,25 @@ async function measure({ path, name }, options, result) {
       const answer = figuresOf(await visit(site, profile, "tercet", wanted, times), "a visit");
       if (answer.source !== "indexeddb")
         throw new StepError(`the model came from ${answer.source}, not from IndexedDB`);
-      load.load_s.push(answer.loadSeconds);
-      load.first_token_s.push(answer.firstTokenSeconds);
+      load.load_seconds.push(answer.loadSeconds);
+      load.first_token_seconds.push(answer.firstTokenSeconds);
       const over = answer.memory.rendererPeakBytes - answer.fileBytes - answer.sessionBytes;
-      load.renderer_over_model_mb.push(over / 1e6);
+      load.renderer_over_model_bytes.push(over);
     }
     const best = Math.min(...reads.map((times) => median(times)));
     for (const [i, batch] of BATCHES.entries())
       addRow(result, {
         subject: name,
         engine: `bytes alone, ${batch} a question`,
-        figures: { read_s: reads[i] },
+        figures: { read_seconds: reads[i] },
       });
     addRow(result, { subject: name, engine: "Tercet", threads: options.threads, figures: load });
-    const token = median(load.first_token_s);
-    process.stdout.write(
+    const token = median(load.first_token_seconds);
+    result.notes.push(
       `${name}: bytes alone ${BATCHES.map((batch, i) => `${median(reads[i]).toFixed(2)} s (${batch} a question)`).join(", ")}; ` +
-        `loaded after ${median(load.load_s).toFixed(2)} s, first token after ${token.toFixed(2)} s = ` +
+        `loaded after ${median(load.load_seconds).toFixed(2)} s, first token after ${token.toFixed(2)} s = ` +
         `${(token / best).toFixed(2)} x the faster reading; renderer over model and session ` +
-        `${median(load.renderer_over_model_mb).toFixed(0)} MB\n`,
+        `${formatBytes(median(load.renderer_over_model_bytes))}`,
     );
   } finally {
     profile.remove();
@@ -100,10 +102,15 @@ export async function main(args) {
     runs: options.runs,
     threads: options.threads,
     context: options.context,
+    ...(options.dist && { dist: options.dist }),
   });
+  await prepareBrowser(options.dist === null ? ["native", "model", "wasm", "web"] : []);
   for (const model of await chooseModels(options, (text) => process.stderr.write(`${text}\n`)))
     await measure(model, options, result);
-  if (options.json) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  process.stdout.write(`\n${textTable(columnsOf(result), result.rows)}\n`);
+  for (const note of result.notes) process.stdout.write(`${note}\n`);
+  process.stdout.write(`${machineLine(result.machine)}\n`);
+  if (options.json) writeResult(result, options.json);
 }
 
 if (isProgram(import.meta)) await main(process.argv.slice(2)).catch(reportFailure);

@@ -16,7 +16,7 @@ import { installLlamaCpp, runLlama } from "./native/llama_cpp.mjs";
 import { parseRival, runRival } from "./native/llama_bench.mjs";
 import { runMeasured } from "./native/measured_process.mjs";
 import { nativeColumns } from "./native/report.mjs";
-import { ggufTwin } from "./native/twin_file.mjs";
+import { tryTwin } from "./native/twin_file.mjs";
 import { readOptions } from "./options.mjs";
 import { addRow, startResult, writeResult } from "./results.mjs";
 import { textTable } from "./table.mjs";
@@ -91,9 +91,10 @@ async function runTercet(program, model, { pair, threads, prompt, tokens }) {
 async function engines(program, model, setting, options, rivals) {
   const list = [{ name: "Tercet", tercet: true, run: () => runTercet(program, model, setting) }];
   for (const type of options["no-llama"] ? [] : options.types) {
-    const twin = await ggufTwin(program, model, type, [], say);
-    const job = { model: twin, kernels: setting.pair, ...setting };
-    list.push({ name: `llama.cpp ${type.toUpperCase()}`, run: () => runLlama(job) });
+    const { path, failure } = await tryTwin(program, model, type, say);
+    const job = { model: path, kernels: setting.pair, ...setting };
+    const run = failure ? () => Promise.reject(failure) : () => runLlama(job);
+    list.push({ name: `llama.cpp ${type.toUpperCase()}`, run });
   }
   for (const { name, words } of rivals) {
     list.push({ name, run: () => runRival({ words, shape: model.shape }, setting) });
@@ -153,6 +154,8 @@ export async function benchNative(options) {
     throw new StepError("--no-llama leaves nobody to compare with: give a --rival");
   }
   const program = await nativeProgram(say);
+  // Before anything is installed: a shape may be misspelt, or the disk full.
+  const models = await chooseModels(options, say);
   const { json: _json, ...settings } = options;
   const result = startResult("native", settings);
   if (!options["no-llama"]) {
@@ -162,7 +165,7 @@ export async function benchNative(options) {
     );
     if (!options["no-check"]) await checkGreedy(result, program);
   }
-  for (const model of await chooseModels(options, say)) {
+  for (const model of models) {
     for (const pair of options.kernels) {
       for (const threads of options.threads) {
         const { prompt, tokens } = options;

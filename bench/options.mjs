@@ -38,7 +38,8 @@ function convert(name, option, text) {
 }
 
 export function helpText(usage, summary, options) {
-  const lines = Object.entries(options).map(([name, { kind, value, help }]) => [
+  const all = { ...options, help: { kind: "flag", help: "this text" } };
+  const lines = Object.entries(all).map(([name, { kind, value, help }]) => [
     `  --${name}${kind === "flag" ? "" : ` ${value ?? "TEXT"}`}`,
     help,
   ]);

@@ -8,9 +8,12 @@ import { root } from "../scripts/paths.mjs";
 import { StepError, isProgram, reportFailure } from "../scripts/steps.mjs";
 import { barChart, lineChart } from "./chart.mjs";
 import { machineLine } from "./machine.mjs";
+import { nativeChart, nativeColumns } from "./native/report.mjs";
+import { readOptions } from "./options.mjs";
 import { figureOf, keptResults, medianOf, readResult } from "./results.mjs";
 import { columnsOf } from "./summary.mjs";
 import { markdownTable } from "./table.mjs";
+import { webTables } from "./web/report.mjs";
 
 const page = join(root, "docs", "performance.md");
 const charts = join(root, "docs", "charts");
@@ -61,7 +64,7 @@ export function chartOfGrowth(result, figure, title) {
 
 /** Charts of a kind of result: file name -> SVG, without those that it has no figures for. */
 function chartsOf(name, result) {
-  if (name.startsWith("growth")) {
+  if (result.bench === "growth") {
     return {
       [`${name}-decode.svg`]: chartOfGrowth(
         result,
@@ -75,10 +78,33 @@ function chartsOf(name, result) {
       ),
     };
   }
+  if (result.bench === "native") {
+    return {
+      [`${name}-decode.svg`]: nativeChart(result, "decode_tokens_per_s"),
+      [`${name}-prompt.svg`]: nativeChart(result, "prompt_tokens_per_s"),
+    };
+  }
   return {
     [`${name}-decode.svg`]: chartOfEngines(result, "decode_tokens_per_s", `Decode (${name})`),
     [`${name}-prompt.svg`]: chartOfEngines(result, "prompt_tokens_per_s", `Prompt (${name})`),
   };
+}
+
+/** The tables of a result, each with the ratios that its benchmark is about. */
+function tablesOf(result) {
+  switch (result.bench) {
+    case "native":
+      return markdownTable(nativeColumns(result), result.rows);
+    case "web":
+      return webTables(result)
+        .map(
+          ({ subject, rows, speeds, memory }) =>
+            `${subject}:\n\n${markdownTable(speeds, rows)}\n${markdownTable(memory, rows)}`,
+        )
+        .join("\n");
+    default:
+      return markdownTable(columnsOf(result), result.rows);
+  }
 }
 
 /** What stands between the marks of one result. */
@@ -87,7 +113,7 @@ export function sectionOf(name, result, chartNames) {
   const notes = (result.notes ?? []).map((note) => `- ${note}\n`).join("");
   return (
     `\`${result.machine.command}\`; ${machineLine(result.machine)}.\n\n` +
-    `${markdownTable(columnsOf(result), result.rows)}\n${notes}${pictures.join("\n")}`
+    `${tablesOf(result)}\n${notes}${notes && "\n"}${pictures.join("\n")}`
   );
 }
 
@@ -123,9 +149,15 @@ export function makeReport(report = () => {}) {
   writeFileSync(page, text);
 }
 
+const command = {
+  usage: "npm run bench:report",
+  summary: "Makes the tables of docs/performance.md and docs/charts/ from bench/results/*.json.",
+  options: {},
+};
+
 if (isProgram(import.meta)) {
   try {
-    makeReport((line) => process.stdout.write(`${line}\n`));
+    if (readOptions(command) !== null) makeReport((line) => process.stdout.write(`${line}\n`));
   } catch (error) {
     reportFailure(error);
   }

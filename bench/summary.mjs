@@ -12,9 +12,11 @@ export const figures = [
   { name: "read_gb_per_s", title: "read GB/s" },
   { name: "share", title: "of the limit", write: (value) => `${Math.round(100 * value)} %` },
   { name: "g_per_s", title: "G weights/s" },
+  { name: "read_seconds", title: "bytes alone s" },
   { name: "load_seconds", title: "load s" },
   { name: "first_token_seconds", title: "first token s" },
   { name: "peak_memory_bytes", title: "peak memory", write: formatBytes },
+  { name: "renderer_over_model_bytes", title: "over model and session", write: formatBytes },
 ];
 
 /** Rows that were measured on the same: what a ratio is taken within. */

@@ -2,9 +2,9 @@
 // in turn. Both compute the same bits, so the ratio is that of the two ways to run them and of nothing else.
 
 import { dirname, basename } from "node:path";
-import { build } from "../scripts/build.mjs";
 import { root } from "../scripts/paths.mjs";
 import { reportFailure } from "../scripts/steps.mjs";
+import { prepareBrowser } from "./browser.mjs";
 import { machineLine } from "./machine.mjs";
 import { chooseModels, nativeProgram } from "./models.mjs";
 import { benchNatively } from "./native_runs.mjs";
@@ -130,7 +130,7 @@ export async function runTwin(args) {
   const options = readOptions(command, args);
   if (options === null) return;
   const report = (line) => process.stderr.write(`${line}\n`);
-  await build(["native", "model", "wasm", "web"]);
+  await prepareBrowser(["native", "model", "wasm", "web"]);
   const program = await nativeProgram(report);
   const models = await chooseModels(options, report);
   const result = startResult("twin", { ...options, json: undefined, reference: "native x86_avx2" });

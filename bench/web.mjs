@@ -3,18 +3,18 @@
 // model from this machine and stores it, the second finds it. It never asks another machine for anything once the rival's
 // package is there. What a rival cannot do is a row that says so.
 
-import { existsSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
-import { build } from "../scripts/build.mjs";
+import { statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { modelFile, root, tercet } from "../scripts/paths.mjs";
-import { isProgram, reportFailure, runCommand } from "../scripts/steps.mjs";
-import { machineLine } from "./machine.mjs";
-import { benchFolder, chooseModels, requireDisk, shapes } from "./models.mjs";
+import { isProgram, reportFailure } from "../scripts/steps.mjs";
+import { prepareBrowser } from "./browser.mjs";
+import { benchFolder, chooseModels } from "./models.mjs";
+import { tryTwin } from "./native/twin_file.mjs";
 import { readOptions } from "./options.mjs";
-import { addRow, medianOf, ratioOf, startResult, writeResult } from "./results.mjs";
+import { addRow, startResult, writeResult } from "./results.mjs";
 import { installRival } from "./rivals.mjs";
-import { formatBytes, formatRatio, textTable } from "./table.mjs";
 import { inTurn } from "./turns.mjs";
+import { webText } from "./web/report.mjs";
 import { BenchSite } from "./web/site.mjs";
 import { Profile, visit } from "./web/visit.mjs";
 
@@ -32,9 +32,8 @@ export const command = {
     shape: {
       kind: "list",
       value: "LIST",
-      choices: [...shapes, "bundled"],
       default: ["llama-729m"],
-      help: "synthetic models, or the bundled one (default: llama-729m)",
+      help: 'synthetic models (tercet bench --shapes), or "bundled" (default: llama-729m)',
     },
     model: { kind: "text", value: "FILE", help: "a .tercet file instead" },
     threads: { kind: "counts", value: "LIST", default: [2, 1], help: "default: 2,1" },
@@ -71,18 +70,6 @@ const FIGURES = {
     Math.max(fetched.memory.browserPeakBytes, cached.memory.browserPeakBytes),
 };
 
-/** The GGUF twin of a model, made once; the same weights in another form. */
-async function ggufTwin(model, type, report) {
-  const path = join(benchFolder, `${basename(model.path, ".tercet")}-${type}.gguf`);
-  const newest = Math.max(statSync(model.path).mtimeMs, statSync(tercet).mtimeMs);
-  if (existsSync(path) && statSync(path).mtimeMs > newest) return path;
-  requireDisk(benchFolder, 3 * statSync(model.path).size, `the GGUF twin of ${model.name}`);
-  report(`writing ${basename(path)}`);
-  const words = ["export", model.path, "--to", "gguf", "--type", type, "-o", path, "--quiet"];
-  await runCommand(tercet, words, { failure: `${model.name} could not be written as GGUF` });
-  return path;
-}
-
 /** What runs: one engine with one file and one number of threads. */
 async function configurationsOf(model, options, report) {
   const list = [];
@@ -95,8 +82,9 @@ async function configurationsOf(model, options, report) {
     if (options.only === "tercet") continue;
     const tokens = { promptTokens: options["rival-prompt"], decodeTokens: options["rival-tokens"] };
     for (const type of options.types) {
-      const file = await ggufTwin(model, type, report);
-      list.push({ engine: "wllama", type, file, bytes: statSync(file).size, threads, ...tokens });
+      const { path: file, failure } = await tryTwin(tercet, model, type, report);
+      const found = failure ? { failure } : { file, bytes: statSync(file).size };
+      list.push({ engine: "wllama", type, threads, ...tokens, ...found });
     }
   }
   return list;
@@ -107,8 +95,9 @@ const nameOf = ({ engine, type, threads }) =>
 
 /** Two visits; throws when one of them fails. */
 async function measure(site, configuration, context) {
-  const { engine, file, threads, promptTokens, decodeTokens } = configuration;
-  const folder = file.startsWith(benchFolder) ? "models" : "named";
+  const { engine, file, threads, promptTokens, decodeTokens, failure } = configuration;
+  if (failure) throw failure;
+  const folder = dirname(file) === benchFolder ? "models" : "named";
   const wanted = {
     model: `/${folder}/${encodeURIComponent(basename(file))}`,
     threads,
@@ -146,7 +135,7 @@ function rowOf(model, configuration, { results, failure }) {
     if (values.length === results.length && values.length > 0) figures[name] = values;
   }
   if (last) figures.engine_gzip_bytes = [last.engineBytes];
-  figures.model_bytes = [configuration.bytes];
+  if (configuration.bytes) figures.model_bytes = [configuration.bytes];
   return {
     subject: model.name,
     engine: configuration.type ? `${configuration.engine} ${configuration.type}` : "tercet",
@@ -160,63 +149,6 @@ function rowOf(model, configuration, { results, failure }) {
   };
 }
 
-export function report(result) {
-  const ratio = (row, name) => {
-    const ours = result.rows.find(
-      (other) =>
-        other.subject === row.subject && other.engine === "tercet" && other.threads === row.threads,
-    );
-    return row.engine === "tercet" ? null : (ratioOf(ours, row, name)?.median ?? null);
-  };
-  const figure = (title, name, format = (value) => value) => ({
-    title,
-    value: (row) => format(medianOf(row, name)),
-  });
-  const ratioColumn = (title, name) => ({
-    title,
-    value: (row) => formatRatio(ratio(row, name)),
-  });
-  const heads = [
-    { title: "engine", value: ({ engine }) => engine },
-    { title: "threads", value: ({ threads }) => String(threads) },
-  ];
-  let text = "";
-  for (const subject of new Set(result.rows.map((row) => row.subject))) {
-    const rows = result.rows.filter((row) => row.subject === subject);
-    text += `\n${subject}\n\n`;
-    text += textTable(
-      [
-        ...heads,
-        figure("decode tok/s", "decode_tokens_per_s"),
-        ratioColumn("Tercet is", "decode_tokens_per_s"),
-        figure("prompt tok/s", "prompt_tokens_per_s"),
-        ratioColumn("Tercet is", "prompt_tokens_per_s"),
-        figure("load s", "cache_load_s"),
-        figure("first token s", "cache_first_token_s"),
-        figure("server: load s", "network_load_s"),
-        figure("first token s", "network_first_token_s"),
-      ],
-      rows,
-    );
-    text += "\n";
-    text += textTable(
-      [
-        ...heads,
-        figure("model", "model_bytes", formatBytes),
-        figure("engine, gzip", "engine_gzip_bytes", formatBytes),
-        figure("renderer peak", "cache_renderer_peak_bytes", formatBytes),
-        figure("from the server", "network_renderer_peak_bytes", formatBytes),
-        figure("high water", "renderer_high_water_bytes", formatBytes),
-        figure("whole browser", "browser_peak_bytes", formatBytes),
-      ],
-      rows,
-    );
-    for (const row of rows.filter(({ failure }) => failure))
-      text += `\n${row.engine}, threads ${row.threads}: failed: ${row.failure}\n`;
-  }
-  return `${text}\n${result.notes.map((note) => `${note}\n`).join("")}${machineLine(result.machine)}\n`;
-}
-
 const NOTES = [
   "Load and first token: from the browser's storage, and on a first visit from a server on this machine (prompt of 8 tokens).",
   "Memory: over the idle page; PSS of the page's renderer sampled every 50 ms, high water: its peak RSS as the kernel keeps it.",
@@ -227,7 +159,7 @@ async function main() {
   const options = readOptions(command);
   if (options === null) return;
   const say = (line) => process.stderr.write(`${line}\n`);
-  await build();
+  await prepareBrowser(["native", "model", "wasm", "web"]);
   const bundled = options.shape.includes("bundled");
   const synthetic = options.shape.filter((name) => name !== "bundled");
   const models = options.model
@@ -262,7 +194,7 @@ async function main() {
       await site.stop();
     }
   }
-  process.stdout.write(report(result));
+  process.stdout.write(webText(result));
   if (options.json) writeResult(result, options.json);
 }
 

@@ -1,6 +1,7 @@
 // report.mjs - what of a result of bench:native people read: its table and its charts.
 
 import { barChart } from "../chart.mjs";
+import { machineLine } from "../machine.mjs";
 import { medianOf, ratioOf } from "../results.mjs";
 import { formatRatio } from "../table.mjs";
 
@@ -28,14 +29,14 @@ export const nativeColumns = (result) => [
   { title: "kernels", value: (row) => row.pair, left: true },
   { title: "threads", value: (row) => String(row.threads) },
   { title: "engine", value: (row) => row.engine, left: true },
-  {
-    title: "decode tok/s",
-    value: (row) => row.failure ?? medianOf(row, "decode_tokens_per_s"),
-  },
+  { title: "decode tok/s", value: (row) => medianOf(row, "decode_tokens_per_s") },
   { title: "prompt tok/s", value: (row) => medianOf(row, "prompt_tokens_per_s") },
   { title: "resident MB", value: (row) => megabytes(medianOf(row, "peak_memory_bytes")) },
   { title: "Tercet, decode", value: ratioText(result, "decode_tokens_per_s") },
   { title: "Tercet, prompt", value: ratioText(result, "prompt_tokens_per_s") },
+  ...(result.rows.some(({ failure }) => failure)
+    ? [{ title: "why not", value: ({ failure }) => failure ?? "", left: true }]
+    : []),
 ];
 
 /** An SVG of one figure with the most threads: a group for each model and pair. */
@@ -55,5 +56,6 @@ export function nativeChart(result, name = "decode_tokens_per_s") {
       label,
       bars: rows.filter(({ subject, pair }) => `${subject}, ${pair}` === label).map(bar),
     })),
+    note: machineLine(result.machine),
   });
 }

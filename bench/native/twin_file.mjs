@@ -12,7 +12,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { runCommand } from "../../scripts/steps.mjs";
+import { StepError, runCommand } from "../../scripts/steps.mjs";
 import { benchFolder, requireDisk } from "../models.mjs";
 
 /** Bits a weight of each type, rounded up; for the free disk. */
@@ -57,9 +57,28 @@ export async function ggufTwin(program, model, type, options = [], report = () =
     requireDisk(benchFolder, bytes, `the GGUF twin of ${name} (${type})`);
     report(`writing the GGUF twin of ${name} (${type})`);
     const types = ["--type", type, "--fallback", FALLBACK, "--merge-scales", ...options];
-    await runCommand(program, ["export", model.path, "--to", "gguf", "-o", path, ...types], {
-      failure: `the GGUF twin of ${name} could not be written`,
-    });
+    const failure = `the GGUF twin of ${name} (${type}) could not be written`;
+    try {
+      await runCommand(program, ["export", model.path, "--to", "gguf", "-o", path, ...types], {
+        failure,
+      });
+    } catch (error) {
+      const said = error.output?.trim().split("\n").at(-1);
+      throw said ? new StepError(`${failure}: ${said}`) : error;
+    }
   }
   return path;
+}
+
+/**
+ * { path } of the twin, or { failure }: a form that cannot be written is one rival less and a row that says why, not the
+ * end of the comparison. Made before anything is measured, so that no run meets the writing of a file.
+ */
+export async function tryTwin(program, model, type, report) {
+  try {
+    return { path: await ggufTwin(program, model, type, [], report) };
+  } catch (failure) {
+    report(failure.message);
+    return { failure };
+  }
 }

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { chromiumPath, launcher } from "../browser.mjs";
 import { MemoryWatch, browserProcess } from "./renderer_memory.mjs";
 
 /** Long enough for a figure of what an idle page takes. */
@@ -35,8 +35,9 @@ export class Profile {
  * gives { error } instead.
  */
 export async function visit(site, profile, engine, wanted, { timeoutMs, memory = true }) {
+  const chromium = await launcher();
   const context = await chromium.launchPersistentContext(profile.folder, {
-    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: chromiumPath(),
     args: FLAGS,
   });
   const problems = [];

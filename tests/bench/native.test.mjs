@@ -114,7 +114,8 @@ test("table and chart show the ratio to the run of Tercet in the same turn", () 
   assert.equal(counterpart(result, rival).engine, "Tercet");
   const table = textTable(nativeColumns(result), result.rows);
   assert.match(table, /llama\.cpp TQ2_0 +30\.0 +30\.0 +- +2\.50 x +2\.50 x/);
-  assert.match(table, /other +it crashed/);
+  assert.match(table, /prompt +why not$/m);
+  assert.match(table, /other +(- +){5}it crashed$/m);
   const svg = nativeChart(result);
   assert.match(svg, /^<svg/);
   assert.match(svg, /llama\.cpp TQ2_0/);

@@ -90,6 +90,46 @@ test("a section names its command and machine", () => {
   assert.match(section, /!\[twin-decode\]\(charts\/twin-decode\.svg\)/);
 });
 
+test("docs show what each comparison is about: pairs of kernels, ratios, memory, times", () => {
+  const native = startResult("native", {});
+  for (const [pair, ours] of [
+    ["avx2", 60],
+    ["best", 90],
+  ])
+    for (const [engine, speed] of [
+      ["Tercet", ours],
+      ["llama.cpp Q4_0", 30],
+    ])
+      addRow(native, {
+        ...{ subject: "synthetic tiny", engine, tercet: engine === "Tercet", pair, threads: 2 },
+        figures: { decode_tokens_per_s: [speed], prompt_tokens_per_s: [speed] },
+      });
+  const nativeText = sectionOf("native", native, []);
+  assert.match(nativeText, /\| avx2 \| 2 \| llama\.cpp Q4_0 .*\| 2\.00 x \| 2\.00 x \|/);
+  assert.match(nativeText, /\| best \| 2 \| llama\.cpp Q4_0 .*\| 3\.00 x \| 3\.00 x \|/);
+
+  const web = startResult("web", {});
+  for (const [engine, speed] of [
+    ["tercet", 80],
+    ["wllama q4_0", 4],
+  ])
+    addRow(web, {
+      ...{ subject: "synthetic tiny", engine, threads: 2 },
+      figures: { decode_tokens_per_s: speed, cache_load_s: 0.25, renderer_high_water_bytes: 3e8 },
+    });
+  const webPart = sectionOf("web", web, []);
+  assert.match(webPart, /\| wllama q4_0 \| 2 \| 4\.00 \| 20\.00 x \|.*\| 0\.250 \|/);
+  assert.match(webPart, /\| wllama q4_0 \| 2 \|.*\| 300 MB \|/);
+
+  const load = startResult("load", {});
+  load.notes.push("1.10 x the reading");
+  addRow(load, { subject: "tiny", engine: "bytes alone", figures: { read_seconds: [0.5] } });
+  addRow(load, { subject: "tiny", engine: "Tercet", figures: { first_token_seconds: [0.55] } });
+  const loadText = sectionOf("load", load, []);
+  assert.match(loadText, /bytes alone s \| first token s/);
+  assert.match(loadText, /\| 0\.550 \|\n\n- 1\.10 x the reading/);
+});
+
 test("results that are kept can be read, and docs/performance.md has a place for each", () => {
   const page = readFileSync(join(root, "docs/performance.md"), "utf8");
   const names = existsSync(keptResults) ? readdirSync(keptResults) : [];

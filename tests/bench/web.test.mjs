@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { addRow, startResult } from "../../bench/results.mjs";
-import { report } from "../../bench/web.mjs";
+import { webText } from "../../bench/web/report.mjs";
 import { MemoryWatch, browserProcess, parseMemory } from "../../bench/web/renderer_memory.mjs";
 import { BenchSite } from "../../bench/web/site.mjs";
 
@@ -102,9 +102,9 @@ test("the report has a ratio per pair and says why a rival failed", () => {
   addRow(result, { ...shared, engine: "tercet", figures: figures([90, 100, 80]) });
   addRow(result, { ...shared, engine: "wllama q4_0", figures: figures([3, 4, 2]) });
   addRow(result, { ...shared, engine: "wllama tq2_0", failure: "the renderer crashed" });
-  const text = report(result);
+  const text = webText(result);
   assert.match(text, /wllama q4_0 +2 +3\.00 +30\.00 x/);
   assert.match(text, /wllama tq2_0 +2 +- +-/);
-  assert.match(text, /wllama tq2_0, threads 2: failed: the renderer crashed/);
+  assert.match(text, /wllama tq2_0 +2 .*- +the renderer crashed$/m);
   assert.match(text, /228 MB/);
 });
