@@ -207,7 +207,8 @@ enum { PREFETCH_BYTES = 8192 };
 #define INT8_TOKEN_STRIPS 1
 
 typedef uint8_t unpacked;
-enum { UNPACKED = 8 * 256 }; /* a byte a weight: [tile][field][row][column] */
+#define UNPACKED_TILES 16
+enum { UNPACKED = UNPACKED_TILES * 256 }; /* a byte a weight: [tile][field][row][column] */
 
 ALWAYS_INLINE void unpack(const uint8_t *codes, uint32_t tiles, unpacked *out) {
     const __m256i mask = _mm256_set1_epi8(0x03);

@@ -10,13 +10,10 @@
  */
 #include "x86_avx2_lanes.h"
 
-/* sum + the four products of each 32-bit lane. The empty instruction says that the sum is in a
- * register here: without it gcc 12 keeps copies of the sums in other registers and on the stack. */
+/* sum + the four products of each 32-bit lane. As text, because gcc 12 keeps copies of the sums in
+ * other registers and on the stack when it may choose. */
 ALWAYS_INLINE __m256i multiply_add(__m256i sum, __m256i codes, __m256i x) {
-    sum = _mm256_dpbusd_avx_epi32(sum, codes, x);
-#if !defined(__clang__)
-    __asm__("" : "+x"(sum));
-#endif
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(codes), "x"(x));
     return sum;
 }
 #define KEEP_ORDER(a, b) ((void)0)
@@ -31,6 +28,8 @@ ALWAYS_INLINE __m256i join_sums(__m256i plain, __m256i fourfold) {
 ALWAYS_INLINE __m256i join_unpacked(__m256i sum) {
     return sum;
 }
+/* Twelve sums hide the latency of four cycles; eight would do so only with perfect timing. */
+#define DOTS_TOKENS 6
 #include "x86_avx2_ternary.inc"
 
 /* ---- int8 -------------------------------------------------------------------------------- */
