@@ -117,11 +117,19 @@ static tercet_status read_heads(const struct json_document *document, const stru
     config->head_dim = config->hidden / config->heads;
     if (family->family ==
         FAMILY_GPT2) { /* has no other heads, and c_attn's shape is checked later */
-        return config->hidden % config->heads == 0 && config->head_dim % 2 == 0
+        if (config->hidden % config->heads != 0 || config->head_dim % 2 != 0) {
+            return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                               "%s: %u heads do not divide a width of %u into even parts",
+                               document->file, config->heads, config->hidden);
+        }
+        return config->head_dim <= LIMIT_HEAD_DIM
                    ? TERCET_OK
-                   : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                                 "%s: %u heads do not divide a width of %u into even parts",
-                                 document->file, config->heads, config->hidden);
+                   : tercet_fail(
+                         error, TERCET_LIMIT_EXCEEDED, 0,
+                         "%s: %u heads of a width of %u have %u each, more than the %u that "
+                         "Tercet can run",
+                         document->file, config->heads, config->hidden, config->head_dim,
+                         LIMIT_HEAD_DIM);
     }
     TERCET_TRY(read_size(document, "num_key_value_heads", JSON_OPTIONAL, LIMIT_HEADS,
                          &config->kv_heads, error));

@@ -86,6 +86,9 @@ static tercet_status choose_bitnet(const struct container_config *config,
     if (config->heads * config->head_dim != config->hidden) {
         return refuse("llama.cpp's bitnet needs heads x head_dim to be the hidden size", error);
     }
+    if (config->activation != ACTIVATION_SILU && config->activation != ACTIVATION_RELU2) {
+        return refuse("llama.cpp's bitnet has a gate, with SiLU or squared ReLU", error);
+    }
     if (config->activation == ACTIVATION_RELU2) {
         export_note(report, "this model needs squared ReLU: llama.cpp honours the key "
                             "bitnet.hidden_activation only since 2026; older ones compute SiLU "

@@ -77,7 +77,7 @@ void model_get_info(const struct tercet_model *model, tercet_model_info *info) {
         struct container_tensor tensor = container_get_tensor(container, i);
         uint64_t weights = (uint64_t)tensor.rows * tensor.columns;
         info->parameters += weights;
-        if (tensor.type == TENSOR_TERNARY && model->file.data != NULL)
+        if (tensor.type == TENSOR_TERNARY)
             info->ternary_parameters += weights;
     }
 }

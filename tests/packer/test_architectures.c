@@ -115,6 +115,7 @@ static void test_features(void) {
     edit(LLAMA, "\"attention_bias\"",
          "\"sliding_window\": 64, \"use_sliding_window\": false, \"attention_bias\"", TERCET_OK,
          "");
+    edit(GPT2, "\"n_embd\": 52", "\"n_embd\": 65536", TERCET_LIMIT_EXCEEDED, "more than the 1024");
     edit(GPT2, "\"scale_attn_weights\": true", "\"scale_attn_weights\": false",
          TERCET_UNSUPPORTED_SOURCE, "scale_attn_weights");
     edit(GPT2, "\"scale_attn_weights\": true", "\"scale_attn_by_inverse_layer_idx\": true",

@@ -79,6 +79,7 @@ static void check_plan(const char *path) {
     tercet_model_get_info(whole, &whole_info);
     tercet_model_get_info(plan, &plan_info);
     CHECK_EQ(plan_info.parameters, whole_info.parameters);
+    CHECK_EQ(plan_info.ternary_parameters, whole_info.ternary_parameters);
     for (uint32_t i = 0; i < plan_info.tensors; i++) {
         tercet_tensor_info tensor;
         CHECK_STATUS(tercet_model_get_tensor(plan, i, &tensor), TERCET_OK);
