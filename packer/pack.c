@@ -279,6 +279,11 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
     TERCET_TRY(architecture_read(options->source, &packing->source, architecture, error));
     TERCET_TRY(tokenizer_section_build(options->source, architecture->config.vocabulary,
                                        architecture->beginning_token, &packing->tokenizer, error));
+    if (packing->tokenizer.expects_nfc) {
+        packing->report->note =
+            "this model's own tokenizer puts text into Unicode's form NFC first; "
+            "Tercet takes it as it is, so give text in NFC (nearly all is)";
+    }
     packing->report->layers = architecture->config.layers;
     packing->report->layer = calloc(architecture->config.layers, sizeof *packing->report->layer);
     if (packing->report->layer == NULL) {

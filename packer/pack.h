@@ -55,6 +55,7 @@ struct pack_report {
     double
         quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
+    const char *note; /* what of the model's own text handling is not done here; NULL: nothing */
     const char *
         form; /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
 };

@@ -86,19 +86,20 @@ static tercet_status read_pattern(const struct json_document *document, const cJ
 }
 
 struct normalizer {
-    bool prepends, replaces_spaces;
+    bool prepends, replaces_spaces, composes;
 };
 
-/* Nothing, [Replace " " by U+2581], or [Prepend U+2581, Replace " " by U+2581]. */
+/* After NFC or not: nothing, [Replace " " by U+2581], or [Prepend U+2581, Replace " " by U+2581]. */
 static tercet_status read_normalizer(const struct json_document *document,
                                      struct normalizer *normalizer, tercet_error *error) {
     struct steps steps;
     const char *text = NULL, *pattern = NULL;
     uint32_t at = 0;
-    normalizer->prepends = normalizer->replaces_spaces = false;
+    *normalizer = (struct normalizer){false, false, false};
     TERCET_TRY(read_steps(document, "normalizer", "normalizers", &steps, error));
-    /* Qwen's. Text is taken to be in NFC already, as nearly all text is: docs/decisions.md. */
+    /* Qwen's. Text is taken to be in NFC already, as nearly all text is: docs/decisions.md. The packer says so. */
     if (step_is(&steps, at, "NFC")) {
+        normalizer->composes = true;
         at++;
     }
     if (step_is(&steps, at, "Prepend")) {
@@ -221,6 +222,7 @@ static tercet_status read_text_steps(const struct json_document *document,
     struct normalizer normalizer;
     struct steps steps;
     TERCET_TRY(read_normalizer(document, &normalizer, error));
+    pipeline->expects_nfc = normalizer.composes;
     TERCET_TRY(read_steps(document, "pre_tokenizer", "pretokenizers", &steps, error));
     bool normalizes = normalizer.prepends || normalizer.replaces_spaces;
     if (!normalizes && steps.count > 0 && !step_is(&steps, 0, "Metaspace")) {

@@ -13,6 +13,7 @@ struct tokenizer_pipeline {
     uint32_t splitter; /* SPLITTER_* */
     uint32_t flags;    /* the TOKENIZER_FLAG_*PREFIX* ones */
     bool words_apart; /* no merge may put a space behind another character (Metaspace with split) */
+    bool expects_nfc; /* the file composes text first, which nobody does here: to be told */
     uint32_t added_in_front; /* token that the template puts in front, or TERCET_NO_TOKEN */
 };
 

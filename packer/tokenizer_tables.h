@@ -15,6 +15,8 @@ struct tokenizer_section {
     uint32_t token_count;
     uint32_t beginning_token; /* or TERCET_NO_TOKEN */
     const char *source;       /* "tokenizer.json" or "tokenizer.model" */
+    bool
+        expects_nfc; /* its author's tokenizer puts text into Unicode's form NFC first, the core does not */
 };
 
 /* `folder` holds the files; vocabulary = rows of the embedding (token_count must not exceed it); bos = the id that
