@@ -2,16 +2,16 @@
  * command_bench.c: `tercet bench`: its options, and the model that it measures: a file, or a synthetic
  * one of a real shape, made in memory or saved. bench.c measures, bench_report.c prints.
  */
-#define _GNU_SOURCE 1 /* strsep, sigaction, malloc_trim */
+#define _GNU_SOURCE 1 /* strsep, malloc_trim */
 #include "bench.h"
 #include "bench_report.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "machine.h"
 #include "synthetic_model.h"
 #include "terminal.h"
 
 #include <malloc.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,25 +162,10 @@ static int check_options(const struct bench_options *options) {
 
 /* ---------------------------------------------------------------- synthetic models */
 
-/* Set by the signal handler; looked at between tensors, so that the partial file is removed. */
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-}
-
-static void watch_interrupt(void (*handler)(int)) {
-    struct sigaction action = {0};
-    action.sa_handler = handler;
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
 static int show_progress(void *context, uint64_t done, uint64_t total) {
     (void)context;
     progress_show("making random weights", done, total);
-    return interrupted;
+    return interrupt_came();
 }
 
 /* Saves the model or makes it in memory: *descriptor. */
@@ -189,11 +174,11 @@ static int make_synthetic(const struct bench_options *options, int *descriptor) 
                                         .layers = options->layers,
                                         .progress = show_progress};
     tercet_error error = {0};
-    watch_interrupt(interrupt);
+    interrupt_watch();
     tercet_status status = options->save != NULL
                                ? synthetic_model_save(&request, options->save, &error)
                                : synthetic_model_make(&request, descriptor, &error);
-    watch_interrupt(SIG_DFL);
+    interrupt_unwatch();
     progress_end();
     if (status != TERCET_OK) {
         (void)report_error(options->save != NULL ? options->save : options->shape, &error);

@@ -13,15 +13,23 @@ static void note_signal(int signal_number) {
     interrupted = 1;
 }
 
-void interrupt_watch(void) {
+static void handle(void (*handler)(int)) {
     struct sigaction action = {0};
-    action.sa_handler = note_signal;
+    action.sa_handler = handler;
     action.sa_flags =
         (int)SA_RESETHAND | SA_RESTART; /* the second Ctrl-C finds the default action */
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGHUP, &action, NULL);
+}
+
+void interrupt_watch(void) {
+    handle(note_signal);
+}
+
+void interrupt_unwatch(void) {
+    handle(SIG_DFL);
 }
 
 int interrupt_came(void) {

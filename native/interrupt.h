@@ -7,6 +7,8 @@
 
 /* From now on SIGINT, SIGTERM and SIGHUP are noted. */
 void interrupt_watch(void);
+/* From now on they end the program again: for what follows when nothing is left to remove. */
+void interrupt_unwatch(void);
 /* 1 after one of them came. */
 int interrupt_came(void);
 
