@@ -67,6 +67,12 @@ export function axisTicks(most) {
   return Array.from({ length: count + 1 }, (_, at) => Number((at * step).toPrecision(12)));
 }
 
+/** What fits into so many units at size 11; the tables beside a chart have the whole sentence. */
+function shortened(sentence, width) {
+  const most = Math.floor(width / 6);
+  return sentence.length <= most ? sentence : `${sentence.slice(0, most - 1)}…`;
+}
+
 /** "a 1, b 2" for the description. */
 const list = (items) =>
   items.map(({ label, value }) => `${label} ${formatNumber(value)}`).join(", ");
@@ -119,7 +125,10 @@ export function barChart({ title, unit, note = "", groups }) {
       const middle = y + barHeight / 2;
       if (value === null || value === undefined) {
         body.push(
-          text(left + 4, middle + 4, `- ${barNote ?? ""}`.trim(), { size: 11, colour: "#57606a" }),
+          text(left + 4, middle + 4, shortened(`- ${barNote ?? ""}`.trim(), WIDTH - left - 20), {
+            size: 11,
+            colour: "#57606a",
+          }),
         );
       } else {
         body.push(

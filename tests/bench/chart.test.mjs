@@ -29,6 +29,13 @@ test("axis ticks are round, begin at 0 and pass the largest value", () => {
   }
 });
 
+test("a long reason stays within the picture", () => {
+  const bars = [{ label: "rival", value: null, note: "it failed because ".repeat(30) }];
+  const svg = barChart({ title: "t", unit: "u", groups: [{ label: "a", bars }] });
+  const [, shown] = />(- it failed[^<]*)</.exec(svg);
+  assert.ok(shown.length < 125 && shown.endsWith("…"), shown);
+});
+
 test("bars are as long as their values, and failures stay visible", () => {
   const svg = barChart({
     title: "Decode",
