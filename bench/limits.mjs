@@ -92,6 +92,8 @@ async function benchWasm(variant, report) {
   const browser = await chromium.launch({
     executablePath: chromiumPath(),
     args: ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+    handleSIGTERM: false, // as in web/visit.mjs
+    handleSIGHUP: false,
   });
   let site = null;
   try {

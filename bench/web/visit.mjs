@@ -39,6 +39,10 @@ export async function visit(site, profile, engine, wanted, { timeoutMs, memory =
   const context = await chromium.launchPersistentContext(profile.folder, {
     executablePath: chromiumPath(),
     args: FLAGS,
+    // Playwright would close this browser and let the benchmark go on with the next. So the signal ends us, and with our
+    // end of its pipe Chromium.
+    handleSIGTERM: false,
+    handleSIGHUP: false,
   });
   const problems = [];
   let watch = null;

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -92,6 +92,29 @@ test("a download is what a page asked for, compressed, of one folder alone", lim
     assert.equal(site.sentOf("engine").gzipBytes, 0);
   } finally {
     await site.stop();
+  }
+});
+
+test("a signal ends the benchmark, not only its browser", limit, async () => {
+  // A stand-in for Chromium that says that it runs, and ends when the pipe to it does.
+  const fake = join(folder, "chromium.sh");
+  writeFileSync(fake, '#!/bin/sh\n: > "$0.runs"\nexec cat <&3 >/dev/null\n', { mode: 0o755 });
+  const script = `
+    import { visit } from ${JSON.stringify(new URL("../../bench/web/visit.mjs", import.meta.url).href)};
+    await visit({}, { folder: ${JSON.stringify(folder)} }, "tercet", {}, { timeoutMs: 1000 }).catch(() => {});
+    setInterval(() => {}, 1000); // the next visit`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    env: { ...process.env, TERCET_CHROMIUM: fake },
+    stdio: "ignore",
+  });
+  try {
+    const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
+    while (!existsSync(`${fake}.runs`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill("SIGTERM");
+    const late = new Promise((resolve) => setTimeout(resolve, 8000, "still there").unref());
+    assert.equal(await Promise.race([ended, late]), "SIGTERM");
+  } finally {
+    child.kill("SIGKILL");
   }
 });
 
