@@ -139,8 +139,10 @@ static void attend_floats(void *context, uint32_t begin, uint32_t end, uint32_t 
 
 /* int8, int4: an item is a few tokens and heads that read one head of the cache: all items of it follow each other, and what
  * is unpacked serves those of one call. */
-static void attend_int8(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+static void attend_int8(void *context, uint32_t first_share, uint32_t end_share, uint32_t thread) {
     const struct attention *a = context;
+    uint32_t begin = (uint32_t)((uint64_t)first_share * a->items / a->shares);
+    uint32_t end = (uint32_t)((uint64_t)end_share * a->items / a->shares);
     const struct model_config *c = &a->model->config;
     float *unpacked = a->scratch + thread * a->scratch_stride;
     float *scratch = unpacked + kv_cache_scratch(&a->cache);
@@ -175,8 +177,9 @@ static uint32_t smallest_divisor(uint32_t n) {
 }
 
 /* As many queries together as a call takes, since they share every row that is loaded: first the heads of a group, then
- * tokens. When that leaves too few items to keep all threads busy to the end, a group is taken apart. */
-static uint32_t share_out(struct attention *a, uint32_t count) {
+ * tokens. When that leaves too few items to keep all threads busy to the end, a group is taken apart. The pool gives out ranges of
+ * four, of which few items make unequal shares: ten become 4, 4, 2. So each thread then gets one share. */
+static void share_out(struct attention *a, uint32_t count) {
     const struct model_config *c = &a->model->config;
     uint32_t threads = thread_pool_threads(a->pool);
     uint32_t heads = c->heads / c->kv_heads;
@@ -188,8 +191,11 @@ static uint32_t share_out(struct attention *a, uint32_t count) {
         uint32_t items = c->heads / heads * blocks;
         a->heads_together = heads;
         a->tokens_together = tokens;
-        if (heads == 1 || items >= 4 * threads || items % threads == 0)
-            return items;
+        if (heads == 1 || items >= 4 * threads || items % threads == 0) {
+            a->items = items;
+            a->shares = items % threads == 0 && items < 16 * threads ? threads : items;
+            return;
+        }
         heads /= smallest_divisor(heads);
     }
 }
@@ -199,8 +205,10 @@ void attention_run(struct attention *a, uint32_t layer, uint32_t count, uint32_t
     a->position = position;
     a->count = count;
     thread_pool_run(a->pool, rotate_and_store, a, count);
-    if (kv_cache_quantised(a->cache.form))
-        thread_pool_run(a->pool, attend_int8, a, share_out(a, count));
-    else
+    if (kv_cache_quantised(a->cache.form)) {
+        share_out(a, count);
+        thread_pool_run(a->pool, attend_int8, a, a->shares);
+    } else {
         thread_pool_run(a->pool, attend_floats, a, count * a->model->config.heads);
+    }
 }

@@ -27,6 +27,7 @@ struct attention {
     /* Of the run in progress. */
     uint32_t layer, position, count;
     uint32_t tokens_together, heads_together; /* queries of one call of the kernel */
+    uint32_t items, shares;                   /* calls of the kernel, and in how many parts */
 };
 
 /* Counting pass or real one, as arena.h says. kv: TERCET_KV_*, not the default. */

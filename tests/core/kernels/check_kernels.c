@@ -5,7 +5,7 @@
  * With `--bench` it prints the speed of each set instead. Also runs as WebAssembly under Node.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "kernel_bench.h"
+#include "attention_bench.h"
 #include "kernel_cases.h"
 
 /* ---- quantise ---------------------------------------------------------------------------- */
@@ -285,13 +285,16 @@ static void check_attend_int8(const struct tercet_kernels *set) {
     static const uint32_t dims[] = {1, 2, 7, 16, 17, 33, 48, 64, 80, 100, 128, 256};
     static const struct {
         uint32_t tokens, group;
-    } shapes[] = {{1, 1}, {1, 2}, {1, 3}, {2, 2}, {1, 5}, {3, 2}, {1, 7}, {2, 4}, {8, 1}};
+    } shapes[] = {{1, 1}, {1, 2}, {1, 3}, {2, 2}, {1, 5}, {3, 2},
+                  {1, 7}, {2, 4}, {8, 1}, {1, 6}, {1, 8}};
     uint32_t turn = 0;
-    for (uint32_t positions = 1; positions <= 300; positions += positions < 70 ? 1 : 23) {
-        for (uint32_t d = 0; d < sizeof dims / sizeof dims[0]; d++, turn++) {
-            uint32_t shape = turn % 9;
+    for (uint32_t positions = 1; positions <= 300; positions++) {
+        /* Every width up to 70 positions and at the edges of blocks, else some of them in turn. */
+        uint32_t step = positions <= 70 || (positions + 1) % KV_BLOCK <= 2 ? 1 : 5;
+        for (uint32_t d = turn % step; d < sizeof dims / sizeof dims[0]; d += step, turn++) {
+            uint32_t shape = turn % 11;
             check_attend_int8_case(set, positions, dims[d], shapes[shape].tokens,
-                                   shapes[shape].group, (enum kv_kind)(turn / 9 % KV_KINDS));
+                                   shapes[shape].group, (enum kv_kind)(turn / 11 % KV_KINDS));
         }
     }
     check_attend_int8_case(set, 1000, 1024, 2, 4, KV_EXTREME);
@@ -475,6 +478,8 @@ static void bench(const struct tercet_kernels *set) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "--bench") == 0 && strcmp(argv[2], "attention") == 0)
+        return check_each_set(bench_attentions);
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)
         return check_each_set(bench);
     check_rows();
