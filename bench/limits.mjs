@@ -64,6 +64,10 @@ export function parseKernelBench(text) {
     }));
 }
 
+/** Of a module's figures those of its own sets: the relaxed one has two, and runs simd128 and portable code as well. */
+export const setsOf = (variant, kernels) =>
+  kernels.filter(({ kernels: name }) => name.startsWith(`wasm_${variant}`));
+
 /** Rows of the result: the kernel, what it worked on, G weights/s, GB/s, and the share of the limit. */
 function addKernels(result, kernels, where, limit) {
   if (kernels.length === 0) throw new Error(`${where}: the kernel bench printed no figures`);
@@ -156,8 +160,7 @@ export async function runLimits(args) {
       try {
         if (missing) throw missing;
         const kernels = parseKernelBench(await benchWasm(variant, report));
-        const wanted = kernels.filter(({ kernels: name }) => name === `wasm_${variant}`);
-        addKernels(result, wanted, where, limit);
+        addKernels(result, setsOf(variant, kernels), where, limit);
       } catch (error) {
         addRow(result, {
           subject: "every kernel",

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { parseKernelBench } from "../../bench/limits.mjs";
+import { parseKernelBench, setsOf } from "../../bench/limits.mjs";
 import { chartOfEngines, chartOfGrowth, fillMarks, sectionOf } from "../../bench/report.mjs";
 import { addRow, keptResults, readResult, startResult } from "../../bench/results.mjs";
 import { columnsOf } from "../../bench/summary.mjs";
@@ -171,4 +171,13 @@ test("lines of the kernel bench are read with all their parts", () => {
       g_per_s: 99,
     },
   ]);
+});
+
+test("the limits of a module are those of all its sets, the one that pages run included", () => {
+  const line = (name) => `${name} ternary 768x768 0.1 MB tensor 1 tokens: 10.00 G/s\n`;
+  const sets = ["portable", "wasm_simd128", "wasm_relaxed", "wasm_relaxed_dot"];
+  const kernels = parseKernelBench(sets.map(line).join(""));
+  const names = (variant) => setsOf(variant, kernels).map(({ kernels: name }) => name);
+  assert.deepEqual(names("relaxed"), ["wasm_relaxed", "wasm_relaxed_dot"]);
+  assert.deepEqual(names("simd128"), ["wasm_simd128"]);
 });
