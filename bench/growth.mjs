@@ -28,6 +28,13 @@ const command = {
       help: "Contexts to fill; default 128 to 4096.",
     },
     threads: { kind: "counts", value: "LIST", default: [1, 2], help: "Threads; default 1,2." },
+    kv: {
+      kind: "list",
+      value: "LIST",
+      default: ["int8"],
+      choices: ["f32", "f16", "int8", "int4"],
+      help: "Forms of the cache of keys and values, in turn; default int8.",
+    },
     tokens: { kind: "count", value: "N", default: 32, help: "Tokens to write; default 32." },
     runs: { kind: "count", value: "N", default: 3, help: "Runs to take the median of; default 3." },
     json: { kind: "text", value: "FILE", help: "Keep the result." },
@@ -44,12 +51,20 @@ export async function runGrowth(args) {
     report(`measuring ${model.name}`);
     const flags = [
       ...["--context", options.context.join(","), "--threads", options.threads.join(",")],
-      ...["--tokens", String(options.tokens), "--runs", String(options.runs), "--json"],
+      ...[
+        "--kv",
+        options.kv.join(","),
+        "--tokens",
+        String(options.tokens),
+        "--runs",
+        String(options.runs),
+        "--json",
+      ],
     ];
     for (const run of (await benchJson(program, [model.path, ...flags])).results) {
       addRow(result, {
         subject: model.name,
-        engine: `native ${run.kernels}`,
+        engine: `native ${run.kernels}${options.kv.length > 1 ? `, ${run.kv}` : ""}`,
         threads: run.threads,
         context: run.context,
         figures: {
