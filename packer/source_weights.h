@@ -14,8 +14,23 @@
 #define SOURCE_FILE_NAME_BYTES 256u
 
 /* How numbers are stored. Those of type OTHER have a known size and may occur in tensors that are not needed; they are
- * refused, by name, where they are. */
-enum source_type { SOURCE_F32, SOURCE_F16, SOURCE_BF16, SOURCE_U8, SOURCE_OTHER };
+ * refused, by name, where they are. Behind it: blocks of GGUF files (block_codecs.h). */
+enum source_type {
+    SOURCE_F32,
+    SOURCE_F16,
+    SOURCE_BF16,
+    SOURCE_U8,
+    SOURCE_OTHER,
+    SOURCE_Q4_0,
+    SOURCE_Q8_0,
+    SOURCE_Q6_K,
+    SOURCE_TQ1_0,
+    SOURCE_TQ2_0,
+    SOURCE_Q2_0,   /* 64 weights in 18 bytes */
+    SOURCE_PQ2_0,  /* 128 weights in 34 bytes; the older form of Q2_0 as well */
+    SOURCE_PTQ1_0, /* 128 weights in 28 bytes */
+    SOURCE_I2_S    /* codes of the whole tensor, one scale behind them */
+};
 
 struct source_tensor {
     const char *name;       /* UTF-8 without control characters; owned by its table */
