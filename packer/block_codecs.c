@@ -1,0 +1,255 @@
+/*
+ * block_codecs.c: see block_codecs.h. Scales are halves; a product of a half and a code of up to 8 bits is exact in f32.
+ */
+#include "block_codecs.h"
+
+#include "../core/base/math.h"
+
+#include <string.h>
+
+struct block_size block_size_of(enum source_type type) {
+    switch (type) {
+    case SOURCE_F32:
+        return (struct block_size){1, 4};
+    case SOURCE_F16:
+    case SOURCE_BF16:
+        return (struct block_size){1, 2};
+    case SOURCE_Q4_0:
+        return (struct block_size){32, 18};
+    case SOURCE_Q8_0:
+        return (struct block_size){32, 34};
+    case SOURCE_Q6_K:
+        return (struct block_size){256, 210};
+    case SOURCE_TQ1_0:
+        return (struct block_size){256, 54};
+    case SOURCE_TQ2_0:
+        return (struct block_size){256, 66};
+    case SOURCE_Q2_0:
+        return (struct block_size){64, 18};
+    case SOURCE_PQ2_0:
+        return (struct block_size){128, 34};
+    case SOURCE_PTQ1_0:
+        return (struct block_size){128, 28};
+    case SOURCE_U8:
+    case SOURCE_OTHER:
+    case SOURCE_I2_S:
+        break;
+    }
+    return (struct block_size){1, 0};
+}
+
+bool block_is_plain(enum source_type type) {
+    return type == SOURCE_F32 || type == SOURCE_F16 || type == SOURCE_BF16;
+}
+
+bool block_is_ternary(enum source_type type) {
+    return type == SOURCE_TQ1_0 || type == SOURCE_TQ2_0 || type == SOURCE_Q2_0 ||
+           type == SOURCE_PQ2_0 || type == SOURCE_PTQ1_0;
+}
+
+static float read_half(const uint8_t *p) {
+    return math_half_to_float((uint16_t)(p[0] | p[1] << 8));
+}
+
+static float read_plain(enum source_type type, const uint8_t *p) {
+    uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
+    if (type == SOURCE_F32) {
+        return math_float_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+    }
+    return type == SOURCE_BF16 ? math_float_from_bits(low << 16)
+                               : math_half_to_float((uint16_t)low);
+}
+
+/* Half d, then 16 bytes: element j in the low nibble of byte j, element j + 16 in the high one; d (n - 8). */
+static void decode_q4_0(const uint8_t *block, float *values) {
+    float scale = read_half(block);
+    for (uint32_t j = 0; j < 16; j++) {
+        values[j] = scale * (float)((block[2 + j] & 15) - 8);
+        values[j + 16] = scale * (float)((block[2 + j] >> 4) - 8);
+    }
+}
+
+/* Half d, then 32 signed bytes. */
+static void decode_q8_0(const uint8_t *block, float *values) {
+    float scale = read_half(block);
+    for (uint32_t j = 0; j < 32; j++) {
+        values[j] = scale * (float)(int8_t)block[2 + j];
+    }
+}
+
+/* 128 bytes of low nibbles, 64 of high pairs of bits, 16 signed scales, half d. In each half of 128 elements byte l of the
+ * nibbles serves elements l and l + 64, byte l + 32 elements l + 32 and l + 96; byte l of the pairs serves all four. Scales
+ * belong to 16 neighbours. */
+static void decode_q6_k(const uint8_t *block, float *values) {
+    float scale = read_half(block + 208);
+    for (uint32_t half = 0; half < 2; half++) {
+        const uint8_t *low = block + 64 * half, *high = block + 128 + 32 * half,
+                      *scales = block + 192 + 8 * half;
+        for (uint32_t l = 0; l < 32; l++) {
+            const int32_t codes[4] = {
+                (low[l] & 15) | (high[l] & 3) << 4, (low[l + 32] & 15) | (high[l] >> 2 & 3) << 4,
+                low[l] >> 4 | (high[l] >> 4 & 3) << 4, low[l + 32] >> 4 | (high[l] >> 6) << 4};
+            for (uint32_t quarter = 0; quarter < 4; quarter++) {
+                float step = scale * (float)(int8_t)scales[2 * quarter + l / 16];
+                values[128 * half + 32 * quarter + l] = step * (float)(codes[quarter] - 32);
+            }
+        }
+    }
+}
+
+/* 64 bytes, then half d. Byte m of half h holds elements 128 h + m, + 32, + 64 and + 96, the first in the lowest bits. */
+static void decode_tq2_0(const uint8_t *block, float *values) {
+    float scale = read_half(block + 64);
+    const float weight[4] = {-scale, 0.0f, scale, 2.0f * scale};
+    for (uint32_t half = 0; half < 2; half++, block += 32, values += 128) {
+        for (uint32_t m = 0; m < 32; m++) {
+            values[m] = weight[block[m] & 3];
+            values[m + 32] = weight[block[m] >> 2 & 3];
+            values[m + 64] = weight[block[m] >> 4 & 3];
+            values[m + 96] = weight[block[m] >> 6];
+        }
+    }
+}
+
+/* Half d, then bytes of four neighbours each, the first in the lowest bits. */
+static void decode_q2_0(const uint8_t *block, uint32_t columns, float *values) {
+    float scale = read_half(block);
+    const float weight[4] = {-scale, 0.0f, scale, 2.0f * scale};
+    for (uint32_t j = 0; j < columns; j++) {
+        values[j] = weight[block[2 + j / 4] >> (2 * (j % 4)) & 3];
+    }
+}
+
+/* `bytes` bytes of `digits` base-3 digits each, the first most significant: digit n of byte m is element m + n * bytes. A
+ * byte is a fraction of 3^5 in 256ths, rounded up, so digits come out by multiplying and taking the carry. */
+static void decode_digits(const uint8_t *packed, uint32_t bytes, uint32_t digits, float scale,
+                          float *values) {
+    static const uint32_t powers[5] = {1, 3, 9, 27, 81};
+    for (uint32_t n = 0; n < digits; n++) {
+        for (uint32_t m = 0; m < bytes; m++) {
+            uint32_t rest = packed[m] * powers[n] & 0xFFu;
+            values[n * bytes + m] = scale * ((float)(rest * 3 >> 8) - 1.0f);
+        }
+    }
+}
+
+/* 32 bytes of five digits, 16 of five, 4 of four; half d. */
+static void decode_tq1_0(const uint8_t *block, float *values) {
+    float scale = read_half(block + 52);
+    decode_digits(block, 32, 5, scale, values);
+    decode_digits(block + 32, 16, 5, scale, values + 160);
+    decode_digits(block + 48, 4, 4, scale, values + 240);
+}
+
+/* 16 bytes of five digits, 8 of five, 2 of four; half d (PrismML-Eng/llama.cpp). */
+static void decode_ptq1_0(const uint8_t *block, float *values) {
+    float scale = read_half(block + 26);
+    decode_digits(block, 16, 5, scale, values);
+    decode_digits(block + 16, 8, 5, scale, values + 80);
+    decode_digits(block + 24, 2, 4, scale, values + 120);
+}
+
+static void decode_block(enum source_type type, const uint8_t *block, float *values) {
+    switch (type) {
+    case SOURCE_Q4_0:
+        decode_q4_0(block, values);
+        break;
+    case SOURCE_Q8_0:
+        decode_q8_0(block, values);
+        break;
+    case SOURCE_Q6_K:
+        decode_q6_k(block, values);
+        break;
+    case SOURCE_TQ1_0:
+        decode_tq1_0(block, values);
+        break;
+    case SOURCE_TQ2_0:
+        decode_tq2_0(block, values);
+        break;
+    case SOURCE_Q2_0:
+        decode_q2_0(block, 64, values);
+        break;
+    case SOURCE_PQ2_0:
+        decode_q2_0(block, 128, values);
+        break;
+    case SOURCE_PTQ1_0:
+        decode_ptq1_0(block, values);
+        break;
+    default:
+        *values = read_plain(type, block);
+        break;
+    }
+}
+
+void block_decode_row(enum source_type type, const uint8_t *bytes, uint32_t columns,
+                      float *values) {
+    struct block_size size = block_size_of(type);
+    for (uint32_t first = 0; first < columns; first += size.columns, bytes += size.bytes) {
+        decode_block(type, bytes, values + first);
+    }
+}
+
+/* Where the codes of two bits stand in a block, and which of its elements a pair is. */
+static uint32_t first_code_3(enum source_type type, const uint8_t *block, uint32_t columns) {
+    const uint8_t *codes = type == SOURCE_TQ2_0 ? block : block + 2;
+    uint32_t first = columns;
+    for (uint32_t i = 0; i < columns / 4; i++) {
+        for (uint32_t pair = 0; pair < 4; pair++) {
+            if ((codes[i] >> (2 * pair) & 3) == 3) {
+                uint32_t element =
+                    type == SOURCE_TQ2_0 ? i / 32 * 128 + 32 * pair + i % 32 : 4 * i + pair;
+                first = element < first ? element : first;
+            }
+        }
+    }
+    return first;
+}
+
+uint32_t block_find_code_3(enum source_type type, const uint8_t *bytes, uint32_t columns) {
+    struct block_size size = block_size_of(type);
+    if (type != SOURCE_TQ2_0 && type != SOURCE_Q2_0 && type != SOURCE_PQ2_0) {
+        return columns;
+    }
+    for (uint32_t first = 0; first < columns; first += size.columns, bytes += size.bytes) {
+        uint32_t found = first_code_3(type, bytes, size.columns);
+        if (found < size.columns) {
+            return first + found;
+        }
+    }
+    return columns;
+}
+
+/* ---------------------------------------------------------------- I2_S */
+
+uint32_t i2s_block_columns(enum i2s_layout layout) {
+    return layout == I2S_X86 ? 128 : layout == I2S_ARM ? 64 : 1;
+}
+
+static bool put_trit(uint32_t code, uint32_t at, int8_t *trits, uint32_t *column) {
+    trits[at] = (int8_t)((int32_t)code - 1);
+    if (code == 3 && at < *column) {
+        *column = at;
+    }
+    return code != 3;
+}
+
+bool i2s_decode_row(enum i2s_layout layout, const uint8_t *bytes, uint32_t row, uint32_t columns,
+                    int8_t *trits, uint32_t *column) {
+    bool sound = true;
+    *column = columns;
+    if (layout == I2S_ROW4) {
+        uint32_t shift = 6 - 2 * (row % 4);
+        for (uint32_t c = 0; c < columns; c++) {
+            sound = put_trit(bytes[c] >> shift & 3u, c, trits, column) && sound;
+        }
+        return sound;
+    }
+    uint32_t quarter = i2s_block_columns(layout) / 4;
+    for (uint32_t i = 0; i < columns / 4; i++) {
+        for (uint32_t group = 0; group < 4; group++) {
+            uint32_t at = i / quarter * 4 * quarter + group * quarter + i % quarter;
+            sound = put_trit(bytes[i] >> (6 - 2 * group) & 3u, at, trits, column) && sound;
+        }
+    }
+    return sound;
+}
