@@ -7,7 +7,7 @@
 #define TERCET_PACKER_ARCHITECTURES_H
 
 #include "../core/container/container_reader.h"
-#include "source_weights.h"
+#include "block_codecs.h"
 
 /* How config.json says that the linear layers are stored (quantization_config). */
 enum source_quantization {
@@ -28,6 +28,9 @@ struct planned_tensor {
     bool keep_dense; /* modules_to_not_convert lists it */
     const struct source_tensor *weight;
     const struct source_tensor *weight_scale; /* of a packed linear, else NULL */
+    const struct source_tensor
+        *multiplier;            /* F32 [1] that all weights are multiplied by; or NULL */
+    enum i2s_layout i2s_layout; /* of I2_S */
 };
 
 struct architecture {

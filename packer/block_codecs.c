@@ -192,7 +192,13 @@ void block_decode_row(enum source_type type, const uint8_t *bytes, uint32_t colu
 /* Where the codes of two bits stand in a block, and which of its elements a pair is. */
 static uint32_t first_code_3(enum source_type type, const uint8_t *block, uint32_t columns) {
     const uint8_t *codes = type == SOURCE_TQ2_0 ? block : block + 2;
-    uint32_t first = columns;
+    uint32_t first = columns, threes = 0;
+    for (uint32_t i = 0; i < columns / 4; i++) {
+        threes |= (uint32_t)codes[i] & (uint32_t)codes[i] >> 1;
+    }
+    if ((threes & 0x55u) == 0) {
+        return columns;
+    }
     for (uint32_t i = 0; i < columns / 4; i++) {
         for (uint32_t pair = 0; pair < 4; pair++) {
             if ((codes[i] >> (2 * pair) & 3) == 3) {

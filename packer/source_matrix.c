@@ -1,9 +1,10 @@
 /*
- * source_matrix.c: see source_matrix.h. Packed layout: formats of huggingface/transformers, integrations/bitnet.py.
+ * source_matrix.c: see source_matrix.h. Four rows a byte: huggingface/transformers, integrations/bitnet.py.
  */
 #include "source_matrix.h"
 
 #include "../core/base/math.h"
+#include "block_codecs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,62 +13,112 @@
 /* Rows of a transposed matrix that are read together: a column of the source then gives some hundred bytes a read. */
 #define BLOCK_ROWS 256u
 
-static uint32_t element_bytes(enum source_type dtype) {
-    return dtype == SOURCE_F32 ? 4 : dtype == SOURCE_U8 ? 1 : 2;
-}
-
-/* Stored little-endian, at any alignment. */
-static float decode_element(enum source_type dtype, const uint8_t *p) {
-    uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
-    switch (dtype) {
-    case SOURCE_F32:
-        return math_float_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-    case SOURCE_BF16:
-        return math_float_from_bits(low << 16);
-    default:
-        return math_half_to_float((uint16_t)low);
-    }
-}
-
 uint32_t source_ordinal(enum source_type dtype, float value) {
     switch (dtype) {
-    case SOURCE_F32:
-        return math_float_bits(value) & 0x7FFFFFFFu;
+    case SOURCE_F16:
+        return math_float_to_half(value) & 0x7FFFu;
     case SOURCE_BF16:
         return (math_float_bits(value) & 0x7FFFFFFFu) >> 16;
-    default:
-        return math_float_to_half(value) & 0x7FFFu;
+    default: /* blocks are computed in f32 */
+        return math_float_bits(value) & 0x7FFFFFFFu;
     }
 }
 
 float source_ordinal_value(enum source_type dtype, uint32_t ordinal) {
     switch (dtype) {
-    case SOURCE_F32:
-        return math_float_from_bits(ordinal);
+    case SOURCE_F16:
+        return math_half_to_float((uint16_t)ordinal);
     case SOURCE_BF16:
         return math_float_from_bits(ordinal << 16);
     default:
-        return math_half_to_float((uint16_t)ordinal);
+        return math_float_from_bits(ordinal);
     }
 }
 
-/* weight = trit / weight_scale or trit * weight_scale, as linear_class says; rounded once, to f32. */
-static tercet_status read_scale(struct source_matrix *matrix, enum source_quantization quantization,
-                                tercet_error *error) {
+/* The scale of an I2_S tensor stands behind its codes. */
+static tercet_status read_stored_scale(const struct source_matrix *matrix, double *scale,
+                                       tercet_error *error) {
     const struct source_tensor *tensor = matrix->planned->weight_scale;
     uint8_t bytes[4] = {0};
-    TERCET_TRY(source_weights_read(matrix->source, tensor, 0, bytes, (size_t)tensor->bytes, error));
-    double stored = (double)decode_element(tensor->dtype, bytes);
-    if (!isfinite(stored) || stored <= 0) {
-        return tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is not a positive number",
-                           tensor->name);
+    enum source_type type = SOURCE_F32;
+    uint64_t offset = 0;
+    float value;
+    if (tensor == NULL) {
+        tensor = matrix->planned->weight;
+        offset = tensor->elements / 4;
+    } else {
+        type = tensor->dtype;
     }
-    matrix->scale = (float)(quantization == SOURCE_MULTIPLY ? stored : 1.0 / stored);
+    TERCET_TRY(source_weights_read(matrix->source, tensor, offset, bytes, block_size_of(type).bytes,
+                                   error));
+    block_decode_row(type, bytes, 1, &value);
+    *scale = (double)value;
+    if (isfinite(*scale) && *scale > 0) {
+        return TERCET_OK;
+    }
+    return tercet_fail(error, TERCET_BAD_SOURCE, offset,
+                       tensor == matrix->planned->weight
+                           ? "the scale of tensor %s is not a positive number"
+                           : "tensor %s is not a positive number",
+                       tensor->name);
+}
+
+/* weight = trit / weight_scale or trit * weight_scale, as linear_class says (I2_S: trit * scale); rounded once, to f32. */
+static tercet_status read_scale(struct source_matrix *matrix, enum source_quantization quantization,
+                                tercet_error *error) {
+    bool divide = quantization != SOURCE_MULTIPLY && matrix->planned->weight_scale != NULL;
+    double stored = 0;
+    TERCET_TRY(read_stored_scale(matrix, &stored, error));
+    stored = (divide ? 1.0 / stored : stored) * (double)matrix->multiplier;
+    matrix->scale = (float)stored;
     if (!isfinite(matrix->scale) || matrix->scale <= 0) {
         return tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                           "tensor %s is too small or too large to divide by", tensor->name);
+                           divide ? "tensor %s_scale is too small or too large to divide by"
+                                  : "the scale of tensor %s is out of range",
+                           matrix->planned->weight->name);
     }
     return TERCET_OK;
+}
+
+static tercet_status read_multiplier(struct source_matrix *matrix, tercet_error *error) {
+    const struct source_tensor *tensor = matrix->planned->multiplier;
+    uint8_t bytes[4];
+    matrix->multiplier = 1;
+    if (tensor == NULL) {
+        return TERCET_OK;
+    }
+    TERCET_TRY(source_weights_read(matrix->source, tensor, 0, bytes, sizeof bytes, error));
+    block_decode_row(SOURCE_F32, bytes, 1, &matrix->multiplier);
+    return isfinite(matrix->multiplier)
+               ? TERCET_OK
+               : tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is no finite number",
+                             tensor->name);
+}
+
+/* I2_S knows no rows: only where these are whole blocks (or fours of them) can one be read alone. */
+static tercet_status check_i2s(const struct planned_tensor *planned, tercet_error *error) {
+    uint32_t block = i2s_block_columns(planned->i2s_layout);
+    if (planned->columns % block != 0 ||
+        (planned->i2s_layout == I2S_ROW4 && planned->rows % 4 != 0)) {
+        return tercet_fail(
+            error, TERCET_UNSUPPORTED_SOURCE, planned->columns,
+            planned->i2s_layout == I2S_ROW4
+                ? "tensor %s (I2_S) has %u rows, which are no fours: this layout cannot be its"
+                : "tensor %s (I2_S) has %u columns, which are no whole blocks of its layout",
+            planned->weight->name,
+            planned->i2s_layout == I2S_ROW4 ? planned->rows : planned->columns);
+    }
+    return TERCET_OK;
+}
+
+/* Bytes of what is read at once. */
+static size_t buffer_bytes(const struct planned_tensor *planned) {
+    struct block_size size = block_size_of(planned->weight->dtype);
+    if (size.bytes == 0) { /* codes: a row of U8 or I2_S, or four rows of I2_S */
+        return planned->columns;
+    }
+    size_t row_bytes = (size_t)(planned->columns / size.columns) * size.bytes;
+    return (planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) * row_bytes;
 }
 
 tercet_status source_matrix_open(const struct source_weights *source,
@@ -77,13 +128,19 @@ tercet_status source_matrix_open(const struct source_weights *source,
     memset(matrix, 0, sizeof *matrix);
     matrix->source = source;
     matrix->planned = planned;
-    matrix->packed = planned->weight_scale != NULL;
+    bool i2s = planned->weight->dtype == SOURCE_I2_S;
+    matrix->packed = planned->weight_scale != NULL || i2s;
+    TERCET_TRY(read_multiplier(matrix, error));
+    if (i2s) {
+        TERCET_TRY(check_i2s(planned, error));
+    }
     if (matrix->packed) {
         TERCET_TRY(read_scale(matrix, quantization, error));
     }
-    matrix->bytes = malloc((size_t)(planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) *
-                           planned->columns * element_bytes(planned->weight->dtype));
-    if (matrix->bytes == NULL) {
+    matrix->bytes = malloc(buffer_bytes(planned));
+    matrix->trits = matrix->packed ? malloc(planned->columns) : NULL;
+    if (matrix->bytes == NULL || (matrix->packed && matrix->trits == NULL)) {
+        source_matrix_close(matrix);
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
                            planned->weight->name);
     }
@@ -92,6 +149,7 @@ tercet_status source_matrix_open(const struct source_weights *source,
 
 void source_matrix_close(struct source_matrix *matrix) {
     free(matrix->bytes);
+    free(matrix->trits);
     memset(matrix, 0, sizeof *matrix);
 }
 
@@ -102,43 +160,63 @@ static tercet_status bad_element(const struct source_matrix *matrix, uint32_t ro
                        what, row, column);
 }
 
-tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                       int8_t *trits, tercet_error *error) {
+static tercet_status code_3(const struct source_matrix *matrix, uint32_t row, uint32_t column,
+                            tercet_error *error) {
+    return bad_element(matrix, row, column, "the code 3, which is no ternary weight,", error);
+}
+
+/* Four rows a byte, a quarter of all rows apart. */
+static tercet_status read_u8_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
+                                 tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
     uint32_t columns = planned->columns, quarter = (planned->rows + 3) / 4;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = first + i, shift = 2 * (row / quarter);
-        TERCET_TRY(source_weights_read(matrix->source, planned->weight,
-                                       (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
-                                       error));
-        for (uint32_t c = 0; c < columns; c++) {
-            uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
-            if (code == 3) {
-                return bad_element(matrix, row, c, "the code 3, which is no ternary weight,",
-                                   error);
-            }
-            trits[(size_t)i * columns + c] = (int8_t)((int)code - 1);
+    uint32_t shift = 2 * (row / quarter);
+    TERCET_TRY(source_weights_read(matrix->source, planned->weight,
+                                   (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
+                                   error));
+    for (uint32_t c = 0; c < columns; c++) {
+        uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
+        if (code == 3) {
+            return code_3(matrix, row, c, error);
         }
+        trits[c] = (int8_t)((int)code - 1);
+    }
+    return TERCET_OK;
+}
+
+static tercet_status read_i2s_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
+                                  tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    uint32_t columns = planned->columns, column, source_row = planned->source_first + row;
+    bool fours = planned->i2s_layout == I2S_ROW4;
+    uint64_t offset =
+        fours ? (uint64_t)(source_row / 4) * columns : (uint64_t)source_row * (columns / 4);
+    TERCET_TRY(source_weights_read(matrix->source, planned->weight, offset, matrix->bytes,
+                                   fours ? columns : columns / 4, error));
+    if (!i2s_decode_row(planned->i2s_layout, matrix->bytes, source_row, columns, trits, &column)) {
+        return code_3(matrix, row, column, error);
+    }
+    return TERCET_OK;
+}
+
+tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                       int8_t *trits, tercet_error *error) {
+    bool i2s = matrix->planned->weight->dtype == SOURCE_I2_S;
+    for (uint32_t i = 0; i < count; i++) {
+        int8_t *row = trits + (size_t)i * matrix->planned->columns;
+        TERCET_TRY(i2s ? read_i2s_row(matrix, first + i, row, error)
+                       : read_u8_row(matrix, first + i, row, error));
     }
     return TERCET_OK;
 }
 
 static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
-    uint32_t columns = matrix->planned->columns, quarter = (matrix->planned->rows + 3) / 4;
-    const float value_of_code[3] = {-matrix->scale, 0.0f, matrix->scale};
+    uint32_t columns = matrix->planned->columns;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = first + i, shift = 2 * (row / quarter);
-        TERCET_TRY(source_weights_read(matrix->source, matrix->planned->weight,
-                                       (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
-                                       error));
+        TERCET_TRY(source_matrix_read_trits(matrix, first + i, 1, matrix->trits, error));
         for (uint32_t c = 0; c < columns; c++) {
-            uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
-            if (code == 3) {
-                return bad_element(matrix, row, c, "the code 3, which is no ternary weight,",
-                                   error);
-            }
-            values[(size_t)i * columns + c] = value_of_code[code];
+            values[(size_t)i * columns + c] = (float)matrix->trits[c] * matrix->scale;
         }
     }
     return TERCET_OK;
@@ -147,7 +225,7 @@ static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t f
 /* The block of rows that begins at `first`: from each row of the source a run of values. */
 static tercet_status read_block(struct source_matrix *matrix, uint32_t first, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
-    size_t size = element_bytes(planned->weight->dtype);
+    size_t size = block_size_of(planned->weight->dtype).bytes;
     uint32_t rows = planned->rows - first < BLOCK_ROWS ? planned->rows - first : BLOCK_ROWS;
     matrix->block_rows = 0;
     for (uint32_t c = 0; c < planned->columns; c++) {
@@ -164,7 +242,7 @@ static tercet_status read_block(struct source_matrix *matrix, uint32_t first, te
 static tercet_status read_transposed(struct source_matrix *matrix, uint32_t first, uint32_t count,
                                      float *values, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
-    size_t size = element_bytes(planned->weight->dtype);
+    size_t size = block_size_of(planned->weight->dtype).bytes;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = first + i;
         if (row < matrix->block_first || row - matrix->block_first >= matrix->block_rows) {
@@ -172,8 +250,9 @@ static tercet_status read_transposed(struct source_matrix *matrix, uint32_t firs
         }
         const uint8_t *from = matrix->bytes + (row - matrix->block_first) * size;
         for (uint32_t c = 0; c < planned->columns; c++) {
-            float value = decode_element(planned->weight->dtype,
-                                         from + (size_t)c * matrix->block_rows * size);
+            float value;
+            block_decode_row(planned->weight->dtype, from + (size_t)c * matrix->block_rows * size,
+                             1, &value);
             if (!isfinite(value)) {
                 return bad_element(matrix, row, c, "a value that is no finite number", error);
             }
@@ -183,11 +262,23 @@ static tercet_status read_transposed(struct source_matrix *matrix, uint32_t firs
     return TERCET_OK;
 }
 
+/* Notes where a code says +2 scales: whether that is an error depends on what the tensor becomes. */
+static void note_code_3(struct source_matrix *matrix, uint32_t row, const uint8_t *bytes) {
+    uint32_t columns = matrix->planned->columns;
+    uint32_t column = block_find_code_3(matrix->planned->weight->dtype, bytes, columns);
+    if (column < columns && (!matrix->code_3 || row < matrix->code_3_row)) {
+        matrix->code_3 = true;
+        matrix->code_3_row = row;
+        matrix->code_3_column = column;
+    }
+}
+
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     const struct source_tensor *weight = matrix->planned->weight;
-    uint32_t columns = matrix->planned->columns, size = element_bytes(weight->dtype);
-    size_t row_bytes = (size_t)columns * size;
+    uint32_t columns = matrix->planned->columns;
+    struct block_size size = block_size_of(weight->dtype);
+    size_t row_bytes = (size_t)(columns / size.columns) * size.bytes;
     if (matrix->packed) {
         return read_packed_values(matrix, first, count, values, error);
     }
@@ -195,14 +286,21 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
         return read_transposed(matrix, first, count, values, error);
     }
     /* A vector that is a part of a longer one begins at its value, not at a row. */
-    uint64_t start = (uint64_t)first * row_bytes + (uint64_t)matrix->planned->source_first * size;
+    uint64_t start = weight->rank == 1
+                         ? (uint64_t)matrix->planned->source_first * size.bytes
+                         : ((uint64_t)matrix->planned->source_first + first) * row_bytes;
     TERCET_TRY(source_weights_read(matrix->source, weight, start, matrix->bytes,
                                    (size_t)count * row_bytes, error));
-    for (size_t i = 0; i < (size_t)count * columns; i++) {
-        values[i] = decode_element(weight->dtype, matrix->bytes + i * size);
-        if (!isfinite(values[i])) {
-            return bad_element(matrix, first + (uint32_t)(i / columns), (uint32_t)(i % columns),
-                               "a value that is no finite number", error);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *bytes = matrix->bytes + i * row_bytes;
+        float *row = values + (size_t)i * columns;
+        block_decode_row(weight->dtype, bytes, columns, row);
+        note_code_3(matrix, first + i, bytes);
+        for (uint32_t c = 0; c < columns; c++) {
+            row[c] *= matrix->multiplier;
+            if (!isfinite(row[c])) {
+                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+            }
         }
     }
     return TERCET_OK;

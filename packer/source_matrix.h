@@ -12,15 +12,21 @@
 struct source_matrix {
     const struct source_weights *source;
     const struct planned_tensor *planned;
-    bool packed; /* U8 codes: trits are exact, and `scale` is theirs */
+    bool
+        packed; /* codes of trits with one scale: U8 or I2_S; trits are exact, and `scale` is theirs */
     float scale;
+    float multiplier; /* of the weights of other matrices, mostly 1 */
     uint8_t *
         bytes; /* SOURCE_ROWS_MAX rows as stored; of a transposed matrix `block_rows` rows, column by column */
+    int8_t *trits; /* of one row, when packed */
+    bool code_3;   /* a row that was read had the code 3, which only dense
+                                         weights may have; the first place: */
+    uint32_t code_3_row, code_3_column;
     uint32_t block_first, block_rows; /* which those are; 0 rows: none yet */
 };
 
-/* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), OUT_OF_MEMORY. After a
- * failure there is nothing to close. */
+/* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), UNSUPPORTED_SOURCE (rows
+ * that the layout of I2_S cannot hold), OUT_OF_MEMORY. After a failure there is nothing to close. */
 tercet_status source_matrix_open(const struct source_weights *source,
                                  enum source_quantization quantization,
                                  const struct planned_tensor *planned, struct source_matrix *matrix,

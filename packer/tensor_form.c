@@ -39,7 +39,8 @@ static tercet_status choose_exact(struct source_matrix *matrix, struct tensor_fo
     bool fits;
     form->exact = true;
     form->scale = SCALE_NONE;
-    if (!matrix->packed && matrix->planned->weight->dtype == SOURCE_F16) {
+    if (!matrix->packed && matrix->multiplier == 1 &&
+        matrix->planned->weight->dtype == SOURCE_F16) {
         form->type = TENSOR_F16;
         return TERCET_OK;
     }

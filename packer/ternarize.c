@@ -244,6 +244,17 @@ static tercet_status explain_not_ternary(struct source_matrix *matrix, bool onli
                        matrix->planned->weight->name, worst.row, worst.column, distance);
 }
 
+/* Two bits can say +2 scales, and dense weights of these types do. Even where all of them are so that another scale would
+ * fit, a file that was meant to be ternary has none. */
+static tercet_status explain_code_3(const struct source_matrix *matrix, tercet_error *error) {
+    return tercet_fail(error, TERCET_NOT_TERNARY,
+                       (uint64_t)matrix->code_3_row * matrix->planned->columns +
+                           matrix->code_3_column,
+                       "%s (%s) has the code 3, the weight +2, at row %u, column %u",
+                       matrix->planned->weight->name, matrix->planned->weight->dtype_name,
+                       matrix->code_3_row, matrix->code_3_column);
+}
+
 /* Over the matrix as the source has it: GPT-2's q, k and v are one linear, whose trainer saw one scale. */
 static tercet_status find_mean(struct source_matrix *matrix, float *mean, tercet_error *error) {
     struct planned_tensor whole = *matrix->planned;
@@ -325,6 +336,9 @@ tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_
     TERCET_TRY(visit_rows(matrix, visit_survey, &context, error));
     judge(&context.survey, SCALE_TENSOR, context.dtype, &context.survey.tensor);
 
+    if (matrix->code_3 && !request->absmean) {
+        return explain_code_3(matrix, error);
+    }
     if (find_grid(&context, request->group, TERNARY_EXACT, form) ||
         find_grid(&context, request->group, TERNARY_ROUNDED, form)) {
         return TERCET_OK;
