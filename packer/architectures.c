@@ -345,7 +345,8 @@ static tercet_status read_document(const char *folder, const struct json_documen
                                    const struct source_weights *source,
                                    struct architecture *architecture, tercet_error *error) {
     struct container_config *config = &architecture->config;
-    struct tensor_rules rules = {.quantization = SOURCE_PLAIN, .document = document};
+    struct tensor_rules rules = {.quantization = SOURCE_PLAIN, .file = document->file};
+    bool tied;
     const struct family *family;
     double context;
     TERCET_TRY(find_family(document, &family, error));
@@ -354,11 +355,13 @@ static tercet_status read_document(const char *folder, const struct json_documen
     config->family = family->family;
     config->flags = family->flags;
     rules.naming = family->naming;
-    rules.tied = family->tied;
+    tied = family->tied;
+    rules.found_flags = family->family == FAMILY_BITNET ? CONFIG_FLAG_SUB_NORMS : 0;
     TERCET_TRY(read_shape(document, family, config, &context, error));
     TERCET_TRY(read_quantization(document, &rules, error));
-    TERCET_TRY(json_get_bool(document, document->root, "tie_word_embeddings", JSON_OPTIONAL,
-                             &rules.tied, error));
+    TERCET_TRY(json_get_bool(document, document->root, "tie_word_embeddings", JSON_OPTIONAL, &tied,
+                             error));
+    rules.head = tied ? HEAD_TIED : HEAD_OWN;
     architecture->quantization = rules.quantization;
     TERCET_TRY(read_rotation(document, context, architecture, error));
     TERCET_TRY(source_tensors_list(source, &rules, config, &architecture->tensors,

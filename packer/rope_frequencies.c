@@ -9,6 +9,12 @@
 
 #define TAU 6.283185307179586476925286766559
 
+void rope_plain_frequencies(double theta, uint32_t head_dim, double *frequencies) {
+    for (uint32_t p = 0; p < head_dim / 2; p++) {
+        frequencies[p] = pow(theta, -2.0 * p / head_dim);
+    }
+}
+
 /* What one rule needs, read and checked. */
 struct rope_rule {
     const struct json_document *config;
@@ -99,35 +105,44 @@ static tercet_status read_yarn_attention(const struct rope_rule *rule, double fa
                : bad_rope(rule, "attention_factor", "is out of range", error);
 }
 
+double rope_yarn_attention(double factor) {
+    return yarn_mscale(factor, 1);
+}
+
+/* The pair that turns `fast` (`slow`) times over the original context: pairs before the first keep their frequency, pairs
+ * behind the second are stretched, with a ramp between. */
+void rope_stretch_by_yarn(const struct rope_yarn *yarn, double theta, uint32_t head_dim,
+                          double *frequencies) {
+    double dim = head_dim;
+    double low = floor(dim * log(yarn->original / (TAU * yarn->fast)) / (2 * log(theta)));
+    double high = ceil(dim * log(yarn->original / (TAU * yarn->slow)) / (2 * log(theta)));
+    low = low > 0 ? low : 0;
+    high = high < dim - 1 ? high : dim - 1;
+    double width = high - low > 0.001 ? high - low : 0.001;
+    for (uint32_t p = 0; p < head_dim / 2; p++) {
+        double along = (p - low) / width;
+        double keep = 1 - (along < 0 ? 0 : along > 1 ? 1 : along);
+        frequencies[p] = frequencies[p] / yarn->factor * (1 - keep) + frequencies[p] * keep;
+    }
+}
+
 static tercet_status scale_yarn(const struct rope_rule *rule, double *frequencies, double *scale,
                                 tercet_error *error) {
-    double factor, original, fast, slow;
+    struct rope_yarn yarn;
     bool truncate = true;
-    TERCET_TRY(
-        get_positive(rule, "original_max_position_embeddings", rule->context, &original, error));
-    TERCET_TRY(get_positive(rule, "factor", rule->context / original, &factor, error));
-    TERCET_TRY(get_positive(rule, "beta_fast", 32, &fast, error));
-    TERCET_TRY(get_positive(rule, "beta_slow", 1, &slow, error));
+    TERCET_TRY(get_positive(rule, "original_max_position_embeddings", rule->context, &yarn.original,
+                            error));
+    TERCET_TRY(get_positive(rule, "factor", rule->context / yarn.original, &yarn.factor, error));
+    TERCET_TRY(get_positive(rule, "beta_fast", 32, &yarn.fast, error));
+    TERCET_TRY(get_positive(rule, "beta_slow", 1, &yarn.slow, error));
     TERCET_TRY(
         json_get_bool(rule->config, rule->object, "truncate", JSON_OPTIONAL, &truncate, error));
-    TERCET_TRY(read_yarn_attention(rule, factor, scale, error));
+    TERCET_TRY(read_yarn_attention(rule, yarn.factor, scale, error));
     if (!truncate) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
                            "%s: \"truncate\" false of YaRN is not supported", rule->config->file);
     }
-    /* The pair that turns `fast` (`slow`) times over the original context: pairs before the first keep their frequency,
-     * pairs behind the second are stretched, with a ramp between. */
-    double dim = rule->head_dim;
-    double low = floor(dim * log(original / (TAU * fast)) / (2 * log(rule->theta)));
-    double high = ceil(dim * log(original / (TAU * slow)) / (2 * log(rule->theta)));
-    low = low > 0 ? low : 0;
-    high = high < dim - 1 ? high : dim - 1;
-    double width = high - low > 0.001 ? high - low : 0.001;
-    for (uint32_t p = 0; p < rule->head_dim / 2; p++) {
-        double along = (p - low) / width;
-        double keep = 1 - (along < 0 ? 0 : along > 1 ? 1 : along);
-        frequencies[p] = frequencies[p] / factor * (1 - keep) + frequencies[p] * keep;
-    }
+    rope_stretch_by_yarn(&yarn, rule->theta, rule->head_dim, frequencies);
     return TERCET_OK;
 }
 
@@ -181,9 +196,7 @@ tercet_status rope_frequencies_read(const struct json_document *config, uint32_t
     struct rope_rule rule = {config, NULL, "", NULL, 10000.0, context, head_dim};
     TERCET_TRY(read_rule(&rule, error));
     *scale = 1;
-    for (uint32_t p = 0; p < head_dim / 2; p++) {
-        frequencies[p] = pow(rule.theta, -2.0 * p / head_dim);
-    }
+    rope_plain_frequencies(rule.theta, head_dim, frequencies);
     if (strcmp(rule.type, "default") == 0) {
         return TERCET_OK;
     }

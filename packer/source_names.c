@@ -1,6 +1,6 @@
 /*
  * source_names.c: see source_names.h. Checked against huggingface/transformers, models/llama, models/bitnet, models/qwen2,
- * models/qwen3 and models/gpt2.
+ * models/qwen3 and models/gpt2; and ggml-org/llama.cpp, src/llama-arch.cpp.
  */
 #include "source_names.h"
 
@@ -86,4 +86,78 @@ const struct source_naming source_naming_gpt2 = {
     .layer = gpt2_layer,
     .layer_count = sizeof gpt2_layer / sizeof gpt2_layer[0],
     .ignorable = gpt2_ignorable,
+};
+
+/* Names of GGUF files. Biases are in the order of roles as above. */
+static const struct source_name gguf_llama_layer[] = {
+    VECTOR(ROLE_ATTENTION_NORM, HIDDEN, 0, "attn_norm.weight"),
+    MATRIX(ROLE_Q, QUERY, HIDDEN, "attn_q.weight"),
+    MATRIX(ROLE_K, KEY, HIDDEN, "attn_k.weight"),
+    MATRIX(ROLE_V, KEY, HIDDEN, "attn_v.weight"),
+    VECTOR(ROLE_Q_BIAS, QUERY, CONFIG_FLAG_QKV_BIASES, "attn_q.bias"),
+    VECTOR(ROLE_K_BIAS, KEY, CONFIG_FLAG_QKV_BIASES, "attn_k.bias"),
+    VECTOR(ROLE_V_BIAS, KEY, CONFIG_FLAG_QKV_BIASES, "attn_v.bias"),
+    VECTOR(ROLE_ATTENTION_SUB_NORM, QUERY, CONFIG_FLAG_SUB_NORMS, "attn_sub_norm.weight"),
+    MATRIX(ROLE_O, HIDDEN, QUERY, "attn_output.weight"),
+    VECTOR(ROLE_O_BIAS, HIDDEN, CONFIG_FLAG_O_BIAS, "attn_output.bias"),
+    VECTOR(ROLE_Q_NORM, HEAD, CONFIG_FLAG_QK_NORMS, "attn_q_norm.weight"),
+    VECTOR(ROLE_K_NORM, HEAD, CONFIG_FLAG_QK_NORMS, "attn_k_norm.weight"),
+    VECTOR(ROLE_FFN_NORM, HIDDEN, 0, "ffn_norm.weight"),
+    MATRIX(ROLE_GATE, INNER, HIDDEN, "ffn_gate.weight"),
+    MATRIX(ROLE_UP, INNER, HIDDEN, "ffn_up.weight"),
+    VECTOR(ROLE_FFN_SUB_NORM, INNER, CONFIG_FLAG_SUB_NORMS, "ffn_sub_norm.weight"),
+    MATRIX(ROLE_DOWN, HIDDEN, INNER, "ffn_down.weight"),
+    VECTOR(ROLE_GATE_BIAS, INNER, CONFIG_FLAG_FFN_BIASES, "ffn_gate.bias"),
+    VECTOR(ROLE_UP_BIAS, INNER, CONFIG_FLAG_FFN_BIASES, "ffn_up.bias"),
+    VECTOR(ROLE_DOWN_BIAS, HIDDEN, CONFIG_FLAG_FFN_BIASES, "ffn_down.bias"),
+};
+
+/* rope_freqs.weight is read with the keys (gguf_model.c), the older attn_rot_embd are frequencies that are computed. */
+static const char *const gguf_llama_ignorable[] = {"rope_freqs.weight", ".attn_rot_embd.weight",
+                                                   NULL};
+
+const struct source_naming source_naming_gguf_llama = {
+    .layers = "blk.",
+    .embedding = TABLE(ROLE_EMBEDDING, VOCABULARY, "token_embd.weight"),
+    .output_norm = VECTOR(ROLE_OUTPUT_NORM, HIDDEN, 0, "output_norm.weight"),
+    .head = TABLE(ROLE_HEAD, VOCABULARY, "output.weight"),
+    .layer = gguf_llama_layer,
+    .layer_count = sizeof gguf_llama_layer / sizeof gguf_llama_layer[0],
+    .ignorable = gguf_llama_ignorable,
+    .multiplier = "scale",
+};
+
+/* [outputs, inputs] there, and q, k and v one after the other. */
+static const struct source_name gguf_gpt2_layer[] = {
+    VECTOR(ROLE_ATTENTION_NORM, HIDDEN, 0, "attn_norm.weight"),
+    {ROLE_Q, SIDE_QUERY, SIDE_HIDDEN, 0, true, 0, 3, "attn_qkv.weight", NULL},
+    {ROLE_K, SIDE_KEY, SIDE_HIDDEN, 0, true, 1, 3, "attn_qkv.weight", NULL},
+    {ROLE_V, SIDE_KEY, SIDE_HIDDEN, 0, true, 2, 3, "attn_qkv.weight", NULL},
+    {ROLE_Q_BIAS, SIDE_ONE, SIDE_QUERY, 0, false, 0, 3, "attn_qkv.bias", NULL},
+    {ROLE_K_BIAS, SIDE_ONE, SIDE_KEY, 0, false, 1, 3, "attn_qkv.bias", NULL},
+    {ROLE_V_BIAS, SIDE_ONE, SIDE_KEY, 0, false, 2, 3, "attn_qkv.bias", NULL},
+    MATRIX(ROLE_O, HIDDEN, QUERY, "attn_output.weight"),
+    VECTOR(ROLE_O_BIAS, HIDDEN, 0, "attn_output.bias"),
+    VECTOR(ROLE_ATTENTION_NORM_BIAS, HIDDEN, 0, "attn_norm.bias"),
+    VECTOR(ROLE_FFN_NORM, HIDDEN, 0, "ffn_norm.weight"),
+    MATRIX(ROLE_UP, INNER, HIDDEN, "ffn_up.weight"),
+    MATRIX(ROLE_DOWN, HIDDEN, INNER, "ffn_down.weight"),
+    VECTOR(ROLE_FFN_NORM_BIAS, HIDDEN, 0, "ffn_norm.bias"),
+    VECTOR(ROLE_UP_BIAS, INNER, 0, "ffn_up.bias"),
+    VECTOR(ROLE_DOWN_BIAS, HIDDEN, 0, "ffn_down.bias"),
+};
+
+static const char *const gguf_gpt2_ignorable[] = {NULL};
+
+const struct source_naming source_naming_gguf_gpt2 = {
+    .layers = "blk.",
+    .embedding = TABLE(ROLE_EMBEDDING, VOCABULARY, "token_embd.weight"),
+    .positions = TABLE(ROLE_POSITION_EMBEDDING, CONTEXT, "position_embd.weight"),
+    .output_norm = VECTOR(ROLE_OUTPUT_NORM, HIDDEN, 0, "output_norm.weight"),
+    .output_norm_bias = VECTOR(ROLE_OUTPUT_NORM_BIAS, HIDDEN, 0, "output_norm.bias"),
+    .head = TABLE(ROLE_HEAD, VOCABULARY, "output.weight"),
+    .layer = gguf_gpt2_layer,
+    .layer_count = sizeof gguf_gpt2_layer / sizeof gguf_gpt2_layer[0],
+    .ignorable = gguf_gpt2_ignorable,
+    .multiplier = "scale",
 };

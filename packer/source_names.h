@@ -1,5 +1,5 @@
 /*
- * source_names.h: what Hugging Face checkpoints call the tensors of a model: one table a family of names. Only names and
+ * source_names.h: what Hugging Face checkpoints and GGUF files call the tensors of a model: one table a family of names. Only names and
  * shapes; who looks for them is source_tensors.c.
  */
 #ifndef TERCET_PACKER_SOURCE_NAMES_H
@@ -46,9 +46,13 @@ struct source_naming {
     size_t layer_count;
     const char *const
         *ignorable; /* endings of buffers that are computed, never learned; NULL ends the list */
+    const char *multiplier; /* what the name of a number that multiplies a matrix has in place of
+                               "weight"; NULL if there is no such thing */
 };
 
 extern const struct source_naming source_naming_llama;
 extern const struct source_naming source_naming_gpt2;
+extern const struct source_naming source_naming_gguf_llama;
+extern const struct source_naming source_naming_gguf_gpt2;
 
 #endif

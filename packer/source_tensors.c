@@ -45,8 +45,7 @@ static uint32_t side_size(const struct container_config *config, enum source_sid
 }
 
 static tercet_status missing_tensor(const char *name, tercet_error *error) {
-    return tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is missing in the safetensors files",
-                       name);
+    return tercet_fail(error, TERCET_BAD_SOURCE, 0, "tensor %s is missing in the source", name);
 }
 
 static bool ends_with(const char *text, const char *ending) {
@@ -63,13 +62,13 @@ static bool has_shape(const struct source_tensor *tensor, uint32_t rows, uint32_
     return tensor->rank == 2 && tensor->shape[0] == rows && tensor->shape[1] == columns;
 }
 
-static tercet_status wrong_shape(const struct source_tensor *tensor, uint32_t rows,
-                                 uint32_t columns, tercet_error *error) {
+static tercet_status wrong_shape(const struct tensor_list *list, const struct source_tensor *tensor,
+                                 uint32_t rows, uint32_t columns, tercet_error *error) {
     unsigned long long first = tensor->rank > 0 ? tensor->shape[0] : 0;
     unsigned long long second = tensor->rank > 1 ? tensor->shape[1] : 1;
     return tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                       "tensor %s has %u dimensions (%llu x %llu), config.json asks for %u x %u",
-                       tensor->name, tensor->rank, first, second, rows, columns);
+                       "tensor %s has %u dimensions (%llu x %llu), %s asks for %u x %u",
+                       tensor->name, tensor->rank, first, second, list->rules->file, rows, columns);
 }
 
 /* modules_to_not_convert: an entry counts wherever it occurs in the module's name (huggingface/transformers,
@@ -108,7 +107,7 @@ static tercet_status check_packed(struct tensor_list *list, struct planned_tenso
             weight->name);
     }
     if (!has_shape(weight, (planned->rows + 3) / 4, planned->columns, false)) {
-        return wrong_shape(weight, (planned->rows + 3) / 4, planned->columns, error);
+        return wrong_shape(list, weight, (planned->rows + 3) / 4, planned->columns, error);
     }
     (void)snprintf(scale_name, sizeof scale_name, "%s_scale", weight->name);
     if (!source_weights_find(list->source, scale_name, &index)) {
@@ -125,13 +124,46 @@ static tercet_status check_packed(struct tensor_list *list, struct planned_tenso
 }
 
 static tercet_status check_type(const struct source_tensor *tensor, tercet_error *error) {
-    if (tensor->dtype == SOURCE_F32 || tensor->dtype == SOURCE_F16 ||
-        tensor->dtype == SOURCE_BF16) {
+    if (block_size_of(tensor->dtype).bytes != 0) {
         return TERCET_OK;
     }
     return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
                        "tensor %s is stored as %s, which cannot be packed: F32, F16 and BF16 can",
                        tensor->name, tensor->dtype_name);
+}
+
+/* Vectors are short and full of meaning: nobody stores them in blocks, and a part of one could begin inside of a block. */
+static tercet_status check_blocks(const struct source_name *kind,
+                                  const struct planned_tensor *planned, tercet_error *error) {
+    const struct source_tensor *weight = planned->weight;
+    if (kind->rows != SIDE_ONE || block_is_plain(weight->dtype)) {
+        return TERCET_OK;
+    }
+    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                       "tensor %s is a vector stored as %s: F32, F16 and BF16 can be packed",
+                       weight->name, weight->dtype_name);
+}
+
+/* "blk.0.attn_q.scale": one number beside "blk.0.attn_q.weight". */
+static tercet_status find_multiplier(struct tensor_list *list, struct planned_tensor *planned,
+                                     tercet_error *error) {
+    char name[NAME_BYTES];
+    uint32_t index;
+    if (list->naming->multiplier == NULL || !ends_with(planned->weight->name, ".weight")) {
+        return TERCET_OK;
+    }
+    (void)snprintf(name, sizeof name, "%.*s%s",
+                   (int)(strlen(planned->weight->name) - strlen("weight")), planned->weight->name,
+                   list->naming->multiplier);
+    if (!source_weights_find(list->source, name, &index)) {
+        return TERCET_OK;
+    }
+    list->used[index] = true;
+    planned->multiplier = list->source->tensors[index];
+    return planned->multiplier->elements == 1 && planned->multiplier->dtype == SOURCE_F32
+               ? TERCET_OK
+               : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                             "tensor %s is not one number of type F32", name);
 }
 
 static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
@@ -153,12 +185,15 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
     planned->transposed = kind->linear && list->naming->transposed;
     planned->source_outputs = (kind->rows == SIDE_ONE ? planned->columns : planned->rows) * parts;
     planned->source_first = planned->source_outputs / parts * kind->part;
+    planned->i2s_layout = list->rules->i2s_layout;
     planned->keep_dense = kind->linear && is_not_converted(list->rules, planned->weight->name);
     if (kind->linear && !planned->transposed && planned->weight->dtype == SOURCE_U8) {
         TERCET_TRY(check_packed(list, planned, error));
         TERCET_TRY(check_type(planned->weight_scale, error));
     } else {
-        TERCET_TRY(check_type(planned->weight, error));
+        if (planned->weight->dtype != SOURCE_I2_S) {
+            TERCET_TRY(check_type(planned->weight, error));
+        }
         uint32_t rows = planned->source_outputs, columns = planned->columns;
         if (kind->rows == SIDE_ONE) {
             rows = 1;
@@ -168,8 +203,10 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
             columns = planned->source_outputs;
         }
         if (!has_shape(planned->weight, rows, columns, kind->rows == SIDE_ONE)) {
-            return wrong_shape(planned->weight, rows, columns, error);
+            return wrong_shape(list, planned->weight, rows, columns, error);
         }
+        TERCET_TRY(check_blocks(kind, planned, error));
+        TERCET_TRY(find_multiplier(list, planned, error));
     }
     list->count++;
     return TERCET_OK;
@@ -221,18 +258,19 @@ static tercet_status add_model_tensor(struct tensor_list *list, uint32_t stage,
     return add_tensor(list, stage, kind, name, error);
 }
 
-/* A head that config.json ties must be the embedding again: otherwise one of the two would be lost. */
-static tercet_status check_tied_head(const struct tensor_list *list,
+/* Whether two tensors hold the same bytes. */
+static tercet_status compare_tensors(const struct tensor_list *list,
                                      const struct source_tensor *embedding,
-                                     const struct source_tensor *head, tercet_error *error) {
+                                     const struct source_tensor *head, bool *equal,
+                                     tercet_error *error) {
     uint8_t *bytes = malloc((size_t)COMPARE_BYTES * 2);
     tercet_status status = TERCET_OK;
-    bool equal = embedding->dtype == head->dtype && embedding->bytes == head->bytes;
+    *equal = embedding->dtype == head->dtype && embedding->bytes == head->bytes;
     if (bytes == NULL) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
                            "no memory to compare the head with the embedding");
     }
-    for (uint64_t at = 0; equal && status == TERCET_OK && at < head->bytes; at += COMPARE_BYTES) {
+    for (uint64_t at = 0; *equal && status == TERCET_OK && at < head->bytes; at += COMPARE_BYTES) {
         size_t count =
             head->bytes - at < COMPARE_BYTES ? (size_t)(head->bytes - at) : COMPARE_BYTES;
         status = source_weights_read(list->source, embedding, at, bytes, count, error);
@@ -240,31 +278,34 @@ static tercet_status check_tied_head(const struct tensor_list *list,
             status =
                 source_weights_read(list->source, head, at, bytes + COMPARE_BYTES, count, error);
         }
-        equal = memcmp(bytes, bytes + COMPARE_BYTES, count) == 0;
+        *equal = memcmp(bytes, bytes + COMPARE_BYTES, count) == 0;
     }
     free(bytes);
-    TERCET_TRY(status);
-    return equal ? TERCET_OK
-                 : tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                               "config.json ties the head to the embedding, but %s differs from %s",
-                               head->name, embedding->name);
+    return status;
 }
 
-/* Whether the head is the embedding. */
+/* Whether the head is the embedding. One that is there beside a tied one must be the embedding again: otherwise one of the
+ * two would be lost. */
 static tercet_status decide_head(struct tensor_list *list, tercet_error *error) {
     char embedding_name[NAME_BYTES];
     uint32_t head, embedding;
     bool there = source_weights_find(list->source, list->naming->head.name, &head);
+    bool tied = !there || list->rules->head == HEAD_TIED;
     model_tensor_name(list, &list->naming->embedding, embedding_name);
-    if (there && list->rules->tied &&
+    if (there && list->rules->head != HEAD_OWN &&
         source_weights_find(list->source, embedding_name, &embedding)) {
-        TERCET_TRY(check_tied_head(list, list->source->tensors[embedding],
-                                   list->source->tensors[head], error));
-        list->used[head] = true;
+        bool equal;
+        const struct source_tensor *tensor = list->source->tensors[head];
+        TERCET_TRY(compare_tensors(list, list->source->tensors[embedding], tensor, &equal, error));
+        if (tied && !equal) {
+            return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                               "%s ties the head to the embedding, but %s differs from %s",
+                               list->rules->file, tensor->name, embedding_name);
+        }
+        tied = equal;
+        list->used[head] = equal;
     }
-    if (!there || list->rules->tied) {
-        list->config->flags |= CONFIG_FLAG_TIED_HEAD;
-    }
+    list->config->flags |= tied ? CONFIG_FLAG_TIED_HEAD : 0u;
     return TERCET_OK;
 }
 
@@ -278,7 +319,7 @@ static tercet_status read_vocabulary(struct tensor_list *list, tercet_error *err
     }
     const struct source_tensor *embedding = list->source->tensors[index];
     if (embedding->rank != 2 || embedding->shape[0] == 0) {
-        return wrong_shape(embedding, list->config->vocabulary, list->config->hidden, error);
+        return wrong_shape(list, embedding, list->config->vocabulary, list->config->hidden, error);
     }
     if (embedding->shape[0] > LIMIT_VOCABULARY) {
         return tercet_fail(error, TERCET_LIMIT_EXCEEDED, 0, "tensor %s has more than %u rows",
@@ -288,16 +329,16 @@ static tercet_status read_vocabulary(struct tensor_list *list, tercet_error *err
     return TERCET_OK;
 }
 
-/* Sub-norms are found by their presence in the first layer; each further layer must then have them too. */
-static void find_sub_norms(struct tensor_list *list) {
+/* What is found by its presence in the first layer; each further layer must then have it too. */
+static void find_flags(struct tensor_list *list) {
     for (size_t i = 0; i < list->naming->layer_count; i++) {
         const struct source_name *kind = &list->naming->layer[i];
         char name[NAME_BYTES];
         uint32_t index;
-        if (kind->flag == CONFIG_FLAG_SUB_NORMS) {
+        if ((kind->flag & list->rules->found_flags) != 0) {
             layer_tensor_name(list, 0, kind, name);
             if (source_weights_find(list->source, name, &index)) {
-                list->config->flags |= CONFIG_FLAG_SUB_NORMS;
+                list->config->flags |= kind->flag;
             }
         }
     }
@@ -335,9 +376,7 @@ static void find_prefix(struct tensor_list *list) {
 static tercet_status fill_list(struct tensor_list *list, tercet_error *error) {
     TERCET_TRY(read_vocabulary(list, error));
     TERCET_TRY(decide_head(list, error));
-    if (list->config->family == FAMILY_BITNET) {
-        find_sub_norms(list);
-    }
+    find_flags(list);
     uint32_t output = list->config->layers + 1;
     TERCET_TRY(add_model_tensor(list, 0, &list->naming->embedding, error));
     TERCET_TRY(add_model_tensor(list, 0, &list->naming->positions, error));

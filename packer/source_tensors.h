@@ -9,13 +9,23 @@
 #include "json.h"
 #include "source_names.h"
 
-/* What architectures.c read from config.json before tensors are looked at. */
+/* How a head that is in the source relates to the embedding. */
+enum head_rule {
+    HEAD_OWN,   /* another matrix */
+    HEAD_TIED,  /* the embedding: one that is there must be equal */
+    HEAD_EITHER /* the embedding if it is equal */
+};
+
+/* What was read of a model before its tensors are looked at. */
 struct tensor_rules {
     const struct source_naming *naming;
     enum source_quantization quantization;
-    const struct json_document *document;
+    const char *file;           /* that says the shape: for sentences */
     const cJSON *not_converted; /* modules_to_not_convert: array of strings or NULL */
-    bool tied;                  /* tie_word_embeddings */
+    enum head_rule head;
+    uint32_t
+        found_flags; /* CONFIG_FLAG_* that are set where a tensor of them is in the first layer */
+    enum i2s_layout i2s_layout;
 };
 
 /* Sets config's vocabulary (rows of the embedding) and its flags for what is found (tied head, sub-norms), then lists the tensors in (stage, role) order; the list is
