@@ -1,5 +1,5 @@
 /*
- * command_pack.c: `tercet pack`: turns a Hugging Face folder into one .tercet file and says what became of it. The work is
+ * command_pack.c: `tercet pack`: turns a Hugging Face folder or a GGUF file into one .tercet file and says what became of it. The work is
  * packer/pack.h's; here are its options, its progress and its report.
  */
 #define _GNU_SOURCE 1 /* clock_gettime */
@@ -171,18 +171,20 @@ int command_pack(int argc, char **argv) {
     static const char *const dense_words[] = {"no", "f16", "f32", "q8", NULL};
     static const char *const table_words[] = {"exact", "f16", "f32", "q8", "ternary", NULL};
     static const char *const vector_words[] = {"f32", "f16", NULL};
+    static const char *const layout_words[] = {"x86", "arm", "row4", NULL};
     static const char *const group_words[] = {"0", "64", "128", NULL};
     static const uint32_t group_columns[] = {0, 64, 128};
-    const char *quantize = NULL, *dense = NULL, *embedding = NULL, *vectors = NULL, *group = NULL;
+    const char *quantize = NULL, *dense = NULL, *embedding = NULL, *vectors = NULL, *group = NULL,
+               *layout = NULL;
     uint32_t quantize_index = 0, dense_index = 0, embedding_index = 0, vectors_index = 0,
-             group_index = 0, top_k = 0;
+             group_index = 0, layout_index = 0, top_k = 0;
     bool as_json = false, quiet = false, top_k_given = false;
     struct pack_options options;
     pack_options_init(&options);
     const struct positional positionals[] = {
         {"SOURCE",
-         "A Hugging Face folder: config.json,\n"
-         "model.safetensors or its shards, and\n"
+         "A GGUF file, or a Hugging Face folder:\n"
+         "config.json, model.safetensors or its shards, and\n"
          "tokenizer.json, tokenizer.model, or vocab.json\n"
          "and merges.txt.",
          &options.source, true},
@@ -208,6 +210,11 @@ int command_pack(int argc, char **argv) {
         argument_text("group", 0, &group, "64|128",
                       "One scale for so many columns of a row (default:\n"
                       "as few scales as are exact)."),
+        argument_text("i2s-layout", 0, &layout, "x86|arm|row4",
+                      "How I2_S tensors of a GGUF file were written:\n"
+                      "files do not tell. x86 (the default) is that of\n"
+                      "the official ones; the wrong one gives garbage\n"
+                      "text."),
         argument_number("temperature", &options.temperature, 0, 100,
                         "Sampling default to store, in place of what\n"
                         "generation_config.json says; likewise the next\n"
@@ -225,12 +232,15 @@ int command_pack(int argc, char **argv) {
         .summary =
             "Packs a model with ternary weights into one file, reads the file back and proves\n"
             "that no weight was changed. Understands Llama-style, Qwen3, BitNet b1.58 and\n"
-            "GPT-2 models, packed four weights a byte (both conventions of weight_scale) or in\n"
-            "full precision on the ternary grid.",
+            "GPT-2 models: Hugging Face folders, packed four weights a byte (both conventions of\n"
+            "weight_scale) or in full precision on the ternary grid, and GGUF files of types "
+            "TQ1_0,\n"
+            "TQ2_0, Q2_0, PQ2_0, PTQ1_0, I2_S, F32, F16, BF16, Q8_0, Q6_K and Q4_0.",
         .details =
             "What cannot be packed without loss is refused with the name of the tensor; what\n"
             "Tercet cannot run right is refused with the name of the feature.",
-        .examples = "  tercet pack models/gutenberg-kids-6m-b158 -o story.tercet",
+        .examples = "  tercet pack models/gutenberg-kids-6m-b158 -o story.tercet\n"
+                    "  tercet pack model-TQ2_0.gguf -o model.tercet --embedding q8",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,
         .positionals = positionals,
@@ -247,6 +257,7 @@ int command_pack(int argc, char **argv) {
         !choose_word("dense", dense, dense_words, &dense_index) ||
         !choose_word("embedding", embedding, table_words, &embedding_index) ||
         !choose_word("vectors", vectors, vector_words, &vectors_index) ||
+        !choose_word("i2s-layout", layout, layout_words, &layout_index) ||
         !choose_word("group", group, group_words, &group_index)) {
         return EXIT_CODE_USAGE;
     }
@@ -257,6 +268,7 @@ int command_pack(int argc, char **argv) {
     options.dense = (enum pack_dense)dense_index;
     options.embedding = (enum pack_table)embedding_index;
     options.vectors = (enum pack_vectors)vectors_index;
+    options.i2s_layout = (enum i2s_layout)layout_index;
     options.group = group_columns[group_index];
     options.top_k = top_k_given ? (int32_t)top_k : -1;
     options.progress = show_progress;

@@ -77,3 +77,16 @@ void about_source_licence(const char *folder, char licence[ABOUT_TEXT_BYTES]) {
         free(bytes);
     }
 }
+
+void about_gguf(const struct gguf_header *header, char name[ABOUT_TEXT_BYTES],
+                char licence[ABOUT_TEXT_BYTES]) {
+    struct gguf_text text = {NULL, 0};
+    bool found;
+    name[0] = licence[0] = '\0';
+    if (gguf_get_text(header, "general.name", &text, &found, NULL) == TERCET_OK && found) {
+        copy_printable((const char *)text.bytes, text.count, name);
+    }
+    if (gguf_get_text(header, "general.license", &text, &found, NULL) == TERCET_OK && found) {
+        copy_printable((const char *)text.bytes, text.count, licence);
+    }
+}

@@ -227,6 +227,11 @@ uint32_t block_find_code_3(enum source_type type, const uint8_t *bytes, uint32_t
 
 /* ---------------------------------------------------------------- I2_S */
 
+const char *i2s_layout_name(enum i2s_layout layout) {
+    static const char *const names[I2S_LAYOUTS] = {"x86", "arm", "row4"};
+    return names[layout];
+}
+
 uint32_t i2s_block_columns(enum i2s_layout layout) {
     return layout == I2S_X86 ? 128 : layout == I2S_ARM ? 64 : 1;
 }

@@ -36,6 +36,8 @@ enum i2s_layout {
     I2S_LAYOUTS
 };
 
+/* "x86", "arm", "row4" */
+const char *i2s_layout_name(enum i2s_layout layout);
 /* Weights in a block of a row; 1 for ROW4. */
 uint32_t i2s_block_columns(enum i2s_layout layout);
 /* A row as trits. X86 and ARM: `bytes` is the row, columns / 4 bytes. ROW4: `bytes` are the four rows that `row` is one of,

@@ -6,6 +6,7 @@
 #include "gguf_tokenizer.h"
 
 #include "../core/text/utf8.h"
+#include "byte_alphabet.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,14 +25,6 @@ static const uint8_t *token_bytes(const struct container_tokenizer *t, uint32_t 
                                   uint32_t *bytes) {
     *bytes = t->text_offsets[token + 1] - t->text_offsets[token];
     return t->text + t->text_offsets[token];
-}
-
-/* Byte-level BPE writes 33..126, 161..172 and 174..255 as they are, the others, in order, from U+0100 on. */
-static uint32_t byte_character(uint8_t byte) {
-    if ((byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174) {
-        return byte;
-    }
-    return 0x100u + (byte < 33 ? byte : byte < 161 ? byte - 127u + 33u : 67u);
 }
 
 static bool is_written_plainly(uint32_t kind) {
@@ -59,7 +52,7 @@ static size_t spell(const struct tables *tables, uint32_t token, uint8_t *out) {
         if (is_written_plainly(kind)) {
             out[written++] = text[i];
         } else if (t->kind == TOKENIZER_BYTE_BPE) {
-            written += utf8_encode(byte_character(text[i]), out + written);
+            written += utf8_encode(byte_alphabet_character(text[i]), out + written);
         } else if (text[i] == ' ') {
             written += utf8_encode(0x2581, out + written);
         } else {

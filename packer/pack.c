@@ -6,9 +6,12 @@
 
 #include "about_source.h"
 #include "architectures.h"
+#include "gguf_model.h"
 #include "prove_lossless.h"
+#include "read_gguf.h"
 #include "read_safetensors.h"
 #include "source_file.h"
+#include "tokenizer_gguf.h"
 #include "tokenizer_tables.h"
 
 #include <math.h>
@@ -20,6 +23,8 @@
 struct packing {
     const struct pack_options *options;
     struct pack_report *report;
+    bool is_gguf; /* the source is such a file, else a folder */
+    struct gguf_file gguf;
     struct source_weights source;
     struct architecture architecture;
     struct tokenizer_section tokenizer;
@@ -40,9 +45,11 @@ void pack_options_init(struct pack_options *options) {
 
 static tercet_status check_options(const struct pack_options *options, tercet_error *error) {
     const char *wrong = NULL;
-    if (options->source == NULL || options->destination == NULL ||
-        options->destination[0] == '\0') {
-        wrong = "a source folder and a destination file are needed";
+    if ((uint32_t)options->i2s_layout >= I2S_LAYOUTS) {
+        wrong = "there is no such layout of I2_S";
+    } else if (options->source == NULL || options->destination == NULL ||
+               options->destination[0] == '\0') {
+        wrong = "a source and a destination file are needed";
     } else if (options->group != 0 && options->group != 64 && options->group != 128) {
         wrong = "a group has 64 or 128 columns";
     } else if (!(options->temperature <= LIMIT_TEMPERATURE)) {
@@ -143,48 +150,67 @@ static void override_sampling(const struct pack_options *options, struct contain
 }
 
 /* One phrase for all linears: the least exact of what was done to any of them. */
-static const char *describe_form(const struct packing *packing) {
-    static const char *const exact[] = {"on the ternary grid (f32)", "on the ternary grid (f16)",
-                                        "on the ternary grid (bf16)"};
-    static const char *const rounded[] = {"within a rounding step of the ternary grid (f32)",
-                                          "within a rounding step of the ternary grid (f16)",
-                                          "within a rounding step of the ternary grid (bf16)"};
-    static const char *const absmean[] = {
-        "quantised by absmean (f32)", "quantised by absmean (f16)", "quantised by absmean (bf16)"};
+static void describe_form(const struct packing *packing, char form[96]) {
     static const char *const dense[] = {"", "dense f16", "dense f32", "dense int8"};
-    bool any = false;
+    static const char *const methods[] = {"", "on the ternary grid",
+                                          "within a rounding step of the ternary grid",
+                                          "quantised by absmean"};
+    const struct planned_tensor *least = NULL;
     enum ternary_method method = TERNARY_STORED;
-    enum source_type dtype = SOURCE_U8;
+    char type[16] = "";
     if (packing->options->dense != PACK_DENSE_NO) {
-        return dense[packing->options->dense];
+        (void)snprintf(form, 96, "%s", dense[packing->options->dense]);
+        return;
     }
     for (uint32_t i = 0; i < packing->architecture.tensor_count; i++) {
-        const struct tensor_form *form = &packing->forms[i];
-        if (form->type == TENSOR_TERNARY && (!any || form->ternary.method > method)) {
-            method = form->ternary.method;
-            dtype = packing->architecture.tensors[i].weight->dtype;
-            any = true;
+        const struct tensor_form *candidate = &packing->forms[i];
+        if (candidate->type == TENSOR_TERNARY &&
+            (least == NULL || candidate->ternary.method > method)) {
+            method = candidate->ternary.method;
+            least = &packing->architecture.tensors[i];
         }
     }
-    if (!any) {
-        return "no ternary weights";
+    if (least == NULL) {
+        (void)snprintf(form, 96, "no ternary weights");
+        return;
     }
-    if (method == TERNARY_STORED) {
-        return packing->architecture.quantization == SOURCE_MULTIPLY
-                   ? "packed uint8, scale multiplies (autobitlinear)"
-                   : "packed uint8, scale divides (bitlinear)";
+    if (method != TERNARY_STORED) {
+        const char *name = least->weight->dtype_name;
+        for (size_t i = 0; i + 1 < sizeof type && name[i] != '\0'; i++) {
+            bool upper = block_is_plain(least->weight->dtype) && name[i] >= 'A' && name[i] <= 'Z';
+            type[i] = upper ? (char)(name[i] - 'A' + 'a') : name[i];
+        }
+        (void)snprintf(form, 96, "%s (%s)", methods[method], type);
+    } else if (least->weight->dtype == SOURCE_I2_S) {
+        (void)snprintf(form, 96, "I2_S, %s", i2s_layout_name(packing->options->i2s_layout));
+    } else {
+        (void)snprintf(form, 96, "%s",
+                       packing->architecture.quantization == SOURCE_MULTIPLY
+                           ? "packed uint8, scale multiplies (autobitlinear)"
+                           : "packed uint8, scale divides (bitlinear)");
     }
-    return method == TERNARY_EXACT     ? exact[dtype]
-           : method == TERNARY_ROUNDED ? rounded[dtype]
-                                       : absmean[dtype];
+}
+
+/* The name that the model gives itself, else that of its folder or file; and its licence. */
+static void describe_source(const struct packing *packing, char name[ABOUT_TEXT_BYTES],
+                            char licence[ABOUT_TEXT_BYTES]) {
+    const char *path = packing->options->source;
+    if (packing->is_gguf) {
+        about_gguf(&packing->gguf.header, name, licence);
+        if (name[0] == '\0') {
+            about_source_name(path, name);
+        }
+        return;
+    }
+    about_source_name(path, name);
+    about_source_licence(path, licence);
 }
 
 static tercet_status open_writer(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     struct architecture *architecture = &packing->architecture;
     char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES], source[ABOUT_TEXT_BYTES];
-    about_source_name(options->source, name);
-    about_source_licence(options->source, licence);
+    describe_source(packing, name, licence);
     (void)snprintf(source, sizeof source, "%s, %s", architecture->class_name,
                    packing->report->form);
     override_sampling(options, &architecture->config);
@@ -266,19 +292,43 @@ static tercet_status commit(struct packing *packing, tercet_error *error) {
     return container_writer_commit(writer, report->model_id, &report->file_bytes, error);
 }
 
-static tercet_status run(struct packing *packing, tercet_error *error) {
-    const struct pack_options *options = packing->options;
+static tercet_status read_gguf(struct packing *packing, tercet_error *error) {
     struct architecture *architecture = &packing->architecture;
-    TERCET_TRY(check_options(options, error));
-    TERCET_TRY(safetensors_open(options->source, &packing->source, error));
+    const struct gguf_header *header = &packing->gguf.header;
+    TERCET_TRY(gguf_model_read(header, &packing->source, packing->options->i2s_layout, architecture,
+                               error));
+    TERCET_TRY(tokenizer_gguf_read_stops(header, &architecture->config, error));
+    return tokenizer_gguf_build(header, architecture->config.vocabulary, &packing->tokenizer,
+                                error);
+}
+
+static tercet_status read_folder(struct packing *packing, tercet_error *error) {
+    const char *folder = packing->options->source;
+    struct architecture *architecture = &packing->architecture;
+    TERCET_TRY(architecture_read(folder, &packing->source, architecture, error));
+    return tokenizer_section_build(folder, architecture->config.vocabulary,
+                                   architecture->beginning_token, &packing->tokenizer, error);
+}
+
+static tercet_status read_source(struct packing *packing, tercet_error *error) {
+    const struct pack_options *options = packing->options;
+    packing->is_gguf = gguf_is_file(options->source);
+    TERCET_TRY(packing->is_gguf
+                   ? gguf_open(options->source, &packing->gguf, &packing->source, error)
+                   : safetensors_open(options->source, &packing->source, error));
     if (source_file_is_at(options->source, options->destination)) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "the destination %s is a file of the source: choose another",
                            options->destination);
     }
-    TERCET_TRY(architecture_read(options->source, &packing->source, architecture, error));
-    TERCET_TRY(tokenizer_section_build(options->source, architecture->config.vocabulary,
-                                       architecture->beginning_token, &packing->tokenizer, error));
+    return packing->is_gguf ? read_gguf(packing, error) : read_folder(packing, error);
+}
+
+static tercet_status run(struct packing *packing, tercet_error *error) {
+    const struct pack_options *options = packing->options;
+    struct architecture *architecture = &packing->architecture;
+    TERCET_TRY(check_options(options, error));
+    TERCET_TRY(read_source(packing, error));
     if (packing->tokenizer.expects_nfc) {
         packing->report->note =
             "this model's own tokenizer puts text into Unicode's form NFC first; "
@@ -290,7 +340,7 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the report");
     }
     TERCET_TRY(choose_forms(packing, error));
-    packing->report->form = describe_form(packing);
+    describe_form(packing, packing->report->form);
     TERCET_TRY(open_writer(packing, error));
     for (uint32_t i = 0; i < architecture->tensor_count; i++) {
         TERCET_TRY(write_tensor(packing, i, error));
@@ -313,7 +363,6 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     struct packing packing;
     memset(&packing, 0, sizeof packing);
     memset(report, 0, sizeof *report);
-    report->form = "";
     packing.options = options;
     packing.report = report;
     tercet_status status = run(&packing, error);
@@ -321,6 +370,7 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     tokenizer_section_free(&packing.tokenizer);
     architecture_free(&packing.architecture);
     source_weights_close(&packing.source);
+    gguf_close(&packing.gguf);
     free(packing.forms);
     free(packing.plan);
     if (status != TERCET_OK) {

@@ -1,11 +1,13 @@
 /*
- * pack.h: the one entry of the packer: a Hugging Face folder in, a .tercet file out, with a proof that nothing was lost.
+ * pack.h: the one entry of the packer: a Hugging Face folder or a GGUF file in, a .tercet file out, with a proof that nothing
+ * was lost.
  * Native only. Prints nothing: the command (native/) shows progress and report.
  */
 #ifndef TERCET_PACKER_PACK_H
 #define TERCET_PACKER_PACK_H
 
 #include "../core/base/status.h"
+#include "block_codecs.h"
 
 enum pack_quantize { PACK_QUANTIZE_NONE = 0, PACK_QUANTIZE_ABSMEAN = 1 };
 enum pack_dense { PACK_DENSE_NO = 0, PACK_DENSE_F16 = 1, PACK_DENSE_F32 = 2, PACK_DENSE_Q8 = 3 };
@@ -19,14 +21,16 @@ enum pack_table {
 enum pack_vectors { PACK_VECTORS_F32 = 0, PACK_VECTORS_F16 = 1 };
 
 struct pack_options {
-    const char *source;      /* folder with config.json, *.safetensors, tokenizer files */
+    const char
+        *source; /* folder with config.json, *.safetensors, tokenizer files; or a GGUF file */
     const char *destination; /* the .tercet file */
     enum pack_quantize quantize;
     enum pack_dense dense;
     enum pack_table
         embedding; /* embeddings and head; EXACT: ternary where they are on the grid, else f16 where
                       every value is exact in f16, else f32; TERNARY: quantised by absmean if need be */
-    enum pack_vectors vectors; /* norms and biases */
+    enum pack_vectors vectors;  /* norms and biases */
+    enum i2s_layout i2s_layout; /* how I2_S tensors of a GGUF file are to be read */
     uint32_t group; /* 0: one scale a tensor; 64 or 128: groups (on-grid and absmean sources) */
     float temperature, top_p,
         min_p;     /* sampling defaults to store; negative: from generation_config.json */
@@ -45,7 +49,7 @@ struct pack_report {
     struct pack_layer_report *layer; /* [layers], their ternary matrices only; pack_report_free */
     uint64_t ternary_weights, ternary_zeros, ternary_bytes; /* bytes with scales and padding */
     uint64_t parameters;
-    uint64_t source_bytes; /* of the safetensors files */
+    uint64_t source_bytes; /* of the files with weights */
     uint64_t
         f16_bytes; /* the same parameters at 16 bits: the honest comparison for packed sources */
     uint64_t file_bytes;
@@ -56,8 +60,8 @@ struct pack_report {
         quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
     const char *note; /* what of the model's own text handling is not done here; NULL: nothing */
-    const char *
-        form; /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
+    char form
+        [96]; /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
 };
 
 void pack_options_init(struct pack_options *options);

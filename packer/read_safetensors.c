@@ -145,7 +145,8 @@ static tercet_status explain_missing_weights(const char *folder, tercet_error *e
     }
     if (!S_ISDIR(info.st_mode)) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           "%s is a file: give the folder with config.json and " SINGLE_FILE,
+                           "%s is a file, but no GGUF file: give one, or the folder with "
+                           "config.json and " SINGLE_FILE,
                            folder);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {

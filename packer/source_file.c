@@ -44,6 +44,10 @@ static bool is_packed_name(const char *name) {
 bool source_file_is_at(const char *folder, const char *path) {
     struct stat wanted, info;
     bool found = false;
+    if (stat(folder, &info) == 0 && S_ISREG(info.st_mode)) {
+        return stat(path, &wanted) == 0 && info.st_dev == wanted.st_dev &&
+               info.st_ino == wanted.st_ino;
+    }
     DIR *listing = opendir(folder);
     if (listing == NULL) {
         return false;

@@ -14,7 +14,7 @@ tercet_status source_file_read(const char *folder, const char *name, size_t most
                                uint8_t **bytes, size_t *count, tercet_error *error);
 /* Whether something of that name is there (it may still be unreadable, or a link to nothing). */
 bool source_file_exists(const char *folder, const char *name);
-/* Whether `path` is (a link to) a file of the folder: the packer must not replace its own source. Packed files (*.tercet)
+/* Whether `path` is (a link to) a file of the folder, or `folder` itself where that is a file: the packer must not replace its own source. Packed files (*.tercet)
  * may lie there too and do not count. */
 bool source_file_is_at(const char *folder, const char *path);
 

@@ -7,6 +7,7 @@
 #include "tokenizer_json.h"
 
 #include "../core/text/utf8.h"
+#include "byte_alphabet.h"
 #include "json.h"
 #include "source_file.h"
 #include "tokenizer_pipeline.h"
@@ -28,24 +29,11 @@ struct reader {
     struct tokenizer_pipeline pipeline;
     struct tokenizer_builder *builder;
     struct added_token *added; /* [vocabulary] */
-    uint8_t byte_of[256 + 68]; /* code point of the byte alphabet -> byte */
-    bool is_byte_character[256 + 68];
     bool byte_fallback;
     const char *unknown_text; /* NULL: the model has none */
     uint8_t *bytes;           /* room for any token's bytes: as many as the longest key has */
     size_t bytes_capacity;
 };
-
-/* Bytes 33..126, 161..172, 174..255 stand for themselves, the other 68 become U+0100 and on, in rising order. */
-static void fill_byte_alphabet(struct reader *reader) {
-    uint32_t next = 256;
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        bool visible = (byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173);
-        uint32_t code_point = visible ? byte : next++;
-        reader->byte_of[code_point] = (uint8_t)byte;
-        reader->is_byte_character[code_point] = true;
-    }
-}
 
 /* Writes the bytes that `key` means to reader->bytes. *matchable: text can match it; a key that is not written in the
  * alphabet is kept as it is and can only be decoded. */
@@ -65,8 +53,8 @@ static size_t token_bytes(const struct reader *reader, const char *key, bool *ma
                 memcpy(reader->bytes + written, in + at, length);
                 written += length;
             }
-        } else if (code_point < 256 + 68 && reader->is_byte_character[code_point]) {
-            reader->bytes[written++] = reader->byte_of[code_point];
+        } else if (byte_alphabet_byte(code_point) >= 0) {
+            reader->bytes[written++] = (uint8_t)byte_alphabet_byte(code_point);
         } else {
             *matchable = false;
         }
@@ -452,7 +440,6 @@ tercet_status tokenizer_json_read(const char *folder, uint32_t vocabulary,
     struct reader reader;
     memset(&reader, 0, sizeof reader);
     reader.builder = builder;
-    fill_byte_alphabet(&reader);
     bool whole = source_file_exists(folder, FILE_NAME);
     TERCET_TRY(
         tokenizer_builder_open(builder, whole ? FILE_NAME : VOCAB_MERGES_FILES, vocabulary, error));

@@ -9,7 +9,6 @@
 #include "tokenizer_sentencepiece.h"
 
 #include "../core/text/utf8.h"
-#include "read_sentencepiece.h"
 #include "source_file.h"
 
 #include <math.h>
@@ -20,31 +19,33 @@
 #define SPACE_SYMBOL "\xE2\x96\x81" /* U+2581 */
 #define SPACE_SYMBOL_BYTES 3u
 
-static tercet_status unsupported(const char *what, tercet_error *error) {
-    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0, FILE_NAME ": %s is not supported yet",
-                       what);
+static tercet_status unsupported(const struct tokenizer_builder *builder, const char *what,
+                                 tercet_error *error) {
+    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0, "%s: %s is not supported yet",
+                       builder->source, what);
 }
 
-static tercet_status check_settings(const struct sentencepiece_model *model, tercet_error *error) {
+static tercet_status check_settings(const struct tokenizer_builder *builder,
+                                    const struct sentencepiece_model *model, tercet_error *error) {
     if (model->model_type == SENTENCEPIECE_UNIGRAM) {
-        return unsupported("the model type unigram", error);
+        return unsupported(builder, "the model type unigram", error);
     }
     if (model->model_type != SENTENCEPIECE_BPE) {
-        return unsupported("a model type other than BPE", error);
+        return unsupported(builder, "a model type other than BPE", error);
     }
     if (model->has_character_map) {
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           FILE_NAME ": the normalizer \"%s\" is not supported yet",
+                           "%s: the normalizer \"%s\" is not supported yet", builder->source,
                            model->normalizer);
     }
     if (model->remove_extra_whitespaces) {
-        return unsupported("the setting remove_extra_whitespaces", error);
+        return unsupported(builder, "the setting remove_extra_whitespaces", error);
     }
     if (!model->escape_whitespaces) {
-        return unsupported("the setting escape_whitespaces = false", error);
+        return unsupported(builder, "the setting escape_whitespaces = false", error);
     }
     if (model->whitespace_is_suffix) {
-        return unsupported("the setting treat_whitespace_as_suffix", error);
+        return unsupported(builder, "the setting treat_whitespace_as_suffix", error);
     }
     return TERCET_OK;
 }
@@ -87,20 +88,21 @@ static tercet_status add_piece(struct tokenizer_builder *builder, uint32_t id,
     bool plain;
     if (piece->bytes > sizeof text) {
         return tercet_fail(error, TERCET_LIMIT_EXCEEDED, id,
-                           FILE_NAME ": piece %u has %u bytes; at most %u are possible", id,
-                           piece->bytes, LIMIT_TOKEN_BYTES);
+                           "%s: piece %u has %u bytes; at most %u are possible", builder->source,
+                           id, piece->bytes, LIMIT_TOKEN_BYTES);
     }
     if (utf8_valid_prefix(piece->text, piece->bytes) != piece->bytes || isnan(piece->score)) {
         return tercet_fail(error, TERCET_BAD_SOURCE, id,
-                           FILE_NAME ": piece %u is not UTF-8, or its score is not a number", id);
+                           "%s: piece %u is not UTF-8, or its score is not a number",
+                           builder->source, id);
     }
     uint32_t bytes = unescape(piece, text, &plain);
     switch (piece->type) {
     case SENTENCEPIECE_BYTE:
         if (!read_byte_name(piece, text)) {
             return tercet_fail(error, TERCET_BAD_SOURCE, id,
-                               FILE_NAME ": piece %u stands for a byte, but is not named <0x..>",
-                               id);
+                               "%s: piece %u stands for a byte, but is not named <0x..>",
+                               builder->source, id);
         }
         return tokenizer_builder_add(builder, id, text, 1, TOKEN_BYTE, false, error);
     case SENTENCEPIECE_UNKNOWN:
@@ -112,7 +114,7 @@ static tercet_status add_piece(struct tokenizer_builder *builder, uint32_t id,
                                      error);
     case SENTENCEPIECE_USER_DEFINED:
         if (bytes != piece->bytes) {
-            return unsupported("a user-defined piece with a space", error);
+            return unsupported(builder, "a user-defined piece with a space", error);
         }
         return tokenizer_builder_add(builder, id, text, bytes, TOKEN_USER_DEFINED, false, error);
     default:
@@ -150,7 +152,7 @@ static tercet_status derive_merges(struct tokenizer_builder *builder, uint32_t i
             continue;
         }
         if (token->kind != TOKEN_NORMAL) {
-            return unsupported("an unused piece that text can match", error);
+            return unsupported(builder, "an unused piece that text can match", error);
         }
         TERCET_TRY(tokenizer_builder_add_merge(builder, left, right, rank, error));
     }
@@ -163,8 +165,8 @@ static tercet_status derive_all_merges(struct tokenizer_builder *builder,
     struct scored *order = calloc(model->count, sizeof *order);
     uint32_t count = 0, rank = 0;
     if (order == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
-                           "no memory for the scores of " FILE_NAME);
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the scores of %s",
+                           builder->source);
     }
     for (uint32_t id = 0; id < model->count; id++) {
         if (builder->tokens[id].matchable || builder->tokens[id].kind == TOKEN_UNUSED) {
@@ -185,7 +187,7 @@ static tercet_status derive_all_merges(struct tokenizer_builder *builder,
 static tercet_status add_config_tokens(struct tokenizer_builder *builder, uint32_t pieces,
                                        const struct json_document *config, tercet_error *error) {
     const cJSON *list = NULL;
-    if (config->root == NULL) {
+    if (config == NULL || config->root == NULL) {
         return TERCET_OK;
     }
     TERCET_TRY(
@@ -221,10 +223,11 @@ static tercet_status add_config_tokens(struct tokenizer_builder *builder, uint32
     return TERCET_OK;
 }
 
-static tercet_status fill_builder(struct tokenizer_builder *builder,
-                                  const struct sentencepiece_model *model,
-                                  const struct json_document *config, tercet_error *error) {
-    TERCET_TRY(check_settings(model, error));
+tercet_status tokenizer_sentencepiece_fill(struct tokenizer_builder *builder,
+                                           const struct sentencepiece_model *model,
+                                           const struct json_document *config,
+                                           tercet_error *error) {
+    TERCET_TRY(check_settings(builder, model, error));
     builder->kind = TOKENIZER_SENTENCEPIECE;
     builder->splitter = SPLITTER_NONE;
     builder->flags = model->byte_fallback ? TOKENIZER_FLAG_BYTE_FALLBACK : 0;
@@ -240,7 +243,7 @@ static tercet_status fill_builder(struct tokenizer_builder *builder,
     TERCET_TRY(tokenizer_builder_index(builder, error));
     TERCET_TRY(derive_all_merges(builder, model, error));
     if (tokenizer_builder_find(builder, (const uint8_t *)" ", 1) == TERCET_NO_TOKEN) {
-        return unsupported("a vocabulary without a piece for the space", error);
+        return unsupported(builder, "a vocabulary without a piece for the space", error);
     }
     uint32_t beginning = model->beginning;
     if (beginning < model->count && builder->tokens[beginning].kind == TOKEN_CONTROL) {
@@ -260,7 +263,7 @@ tercet_status tokenizer_sentencepiece_read(const char *folder, uint32_t vocabula
         source_file_read(folder, FILE_NAME, TOKENIZER_MODEL_BYTES_MAX, &bytes, &count, error));
     tercet_status status = sentencepiece_read(FILE_NAME, bytes, count, &model, error);
     if (status == TERCET_OK) {
-        status = fill_builder(builder, &model, config, error);
+        status = tokenizer_sentencepiece_fill(builder, &model, config, error);
         sentencepiece_free(&model);
     }
     free(bytes);

@@ -6,6 +6,7 @@
 #define TERCET_PACKER_TOKENIZER_SENTENCEPIECE_H
 
 #include "json.h"
+#include "read_sentencepiece.h"
 #include "tokenizer_builder.h"
 
 #define TOKENIZER_MODEL_BYTES_MAX (64u << 20)
@@ -16,5 +17,9 @@
 tercet_status tokenizer_sentencepiece_read(const char *folder, uint32_t vocabulary,
                                            const struct json_document *config,
                                            struct tokenizer_builder *builder, tercet_error *error);
+/* The same from pieces in memory, into an open builder (GGUF files have such); `config` may be NULL. */
+tercet_status tokenizer_sentencepiece_fill(struct tokenizer_builder *builder,
+                                           const struct sentencepiece_model *model,
+                                           const struct json_document *config, tercet_error *error);
 
 #endif
