@@ -3,6 +3,7 @@
 // row or a wrong rotation shows here. The cache of keys and values is f32: the reference has no other.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { argmax, goldenModels, logits, pack, readJson, succeedJson } from "./twin_under_test.mjs";
@@ -20,13 +21,28 @@ const forms = [
   ["gpt2-online-bare", ["--quantize", "absmean"]],
   ["gpt2-dense-f32", ["--dense", "f32"]],
   ["qwen3-grid-bf16", []],
+  ["gguf-llama-q2_0", []],
+  ["gguf-llama-tq2_0", []],
+  ["gguf-bitnet-i2_s", []],
+  ["gguf-bitnet-tq1_0", []],
+  ["gguf-qwen3-q2_0-legacy", []],
+  ["gguf-qwen3-ptq1_0", []],
+  ["gguf-gpt2-q4_0", []],
+  ["gguf-llama-q8_0-dense", ["--dense", "f32"]],
+  ["gguf-llama-q6_k-dense", ["--dense", "f32"]],
 ];
+
+/** What `tercet pack` is given: the GGUF file of the folder, or the folder. */
+const sourceIn = (folder) => {
+  const file = join(folder, "model.gguf");
+  return existsSync(file) ? file : folder;
+};
 
 for (const [name, options] of forms) {
   test(`${[name, ...options].join(" ")}: logits within the tolerance of the reference`, () => {
     const folder = join(goldenModels, name);
     const expected = readJson(join(folder, "expected.json"));
-    const model = pack(folder, options);
+    const model = pack(sourceIn(folder), options);
     const { shape } = succeedJson(["inspect", model]);
     assert.equal(shape.activation_bits, expected.activation === "float" ? 32 : 8);
     for (const prompt of expected.prompts) {
