@@ -4,6 +4,8 @@
  */
 #include "base/cpu_features.h"
 #include "generate/session.h"
+#include "text/chat_format.h"
+#include "text/chat_text.h"
 
 /* ---------------------------------------------------------------- engine */
 
@@ -214,6 +216,81 @@ tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *token
                             bytes, error);
 }
 
+/* ---------------------------------------------------------------- chat */
+
+const char *tercet_chat_format_name(uint32_t index) {
+    return chat_format_name(index);
+}
+
+/* `known` has room for a format that is not the model's own, and must live as long as *chat is used. */
+static tercet_status find_chat_format(const tercet_model *model, const char *format,
+                                      struct chat_known *known, const struct container_chat **chat,
+                                      tercet_error *error) {
+    const struct container *container = &model->file.container;
+    *chat = &container->chat;
+    if (format != NULL && strcmp(format, container->chat.name) != 0) {
+        *chat = &known->chat;
+        return chat_format_build(&container->tokenizer, format, known, error);
+    }
+    if (container->chat.name[0] == '\0')
+        return tercet_fail(
+            error, TERCET_NO_CHAT_FORMAT, 0,
+            "this model was made to continue texts and has no chat format of its own");
+    return TERCET_OK;
+}
+
+tercet_status tercet_chat_get_info(const tercet_model *model, const char *format,
+                                   tercet_chat_info *info, tercet_error *error) {
+    struct chat_known known;
+    const struct container_chat *chat;
+    if (model == NULL || info == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model");
+    TERCET_TRY(find_chat_format(model, format, &known, &chat, error));
+    const struct container_tokenizer *tables = &model->file.container.tokenizer;
+    *info = (tercet_chat_info){
+        .name = chat->name,
+        .system = chat->system,
+        .system_bytes = chat->system_bytes,
+        .thinking_switch =
+            chat->part_ends[CHAT_PART_NO_THINKING] > chat->part_ends[CHAT_PART_NO_THINKING - 1],
+        .stop_count = chat->stop_count,
+    };
+    _Static_assert(sizeof info->thinking_begin > LIMIT_CHAT_THINKING_BYTES, "there is room");
+    size_t bytes; /* the container's reader and our own table allow 64 */
+    const uint8_t *text = chat_part_text(tables, chat, CHAT_PART_THINKING_BEGIN, &bytes);
+    memcpy(info->thinking_begin, text, bytes);
+    text = chat_part_text(tables, chat, CHAT_PART_THINKING_END, &bytes);
+    memcpy(info->thinking_end, text, bytes);
+    memcpy(info->stop_tokens, chat->stop_tokens, sizeof info->stop_tokens);
+    return TERCET_OK;
+}
+
+tercet_status tercet_chat_tokenize(const tercet_model *model, const char *format,
+                                   const tercet_chat_message *messages, size_t message_count,
+                                   uint32_t flags, uint32_t *tokens, size_t capacity, size_t *count,
+                                   tercet_error *error) {
+    struct chat_known known;
+    const struct container_chat *chat;
+    struct chat_text text;
+    if (model == NULL || count == NULL || (messages == NULL && message_count != 0) ||
+        (tokens == NULL && capacity != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "no model, messages or place for the tokens");
+    *count = 0;
+    TERCET_TRY(find_chat_format(model, format, &known, &chat, error));
+    TERCET_TRY(chat_text_measure(&model->file.container.tokenizer, chat, messages, message_count,
+                                 flags, &text, error));
+    const tercet_allocator *allocator = &model->engine->allocator;
+    void *scratch = allocator_take(allocator, text.scratch_bytes);
+    if (scratch == NULL)
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, text.scratch_bytes,
+                           "no memory to tokenize %llu bytes of conversation",
+                           (unsigned long long)text.text_bytes);
+    tercet_status status = chat_text_encode(&text, tokens, capacity, count, scratch, error);
+    allocator_give(allocator, scratch, text.scratch_bytes);
+    return status;
+}
+
 /* ---------------------------------------------------------------- session */
 
 void tercet_session_options_init(const tercet_model *model, tercet_session_options *options) {
@@ -319,6 +396,13 @@ tercet_status tercet_session_set_speculation(tercet_session *session, uint32_t s
     if (session == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
     return session_set_speculation(session, speculation, error);
+}
+
+tercet_status tercet_session_set_stop_tokens(tercet_session *session, const uint32_t *tokens,
+                                             size_t count, tercet_error *error) {
+    if (session == NULL || (tokens == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or tokens");
+    return session_set_stop_tokens(session, tokens, count, error);
 }
 
 void tercet_session_cancel(tercet_session *session) {

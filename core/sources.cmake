@@ -18,6 +18,7 @@ set(TERCET_CORE_SOURCES
     container/container_config.c
     container/container_tensors.c
     container/container_tokenizer.c
+    container/container_chat.c
     container/container_reader.c
     container/loader.c
     text/utf8.c
@@ -26,6 +27,8 @@ set(TERCET_CORE_SOURCES
     text/special_tokens.c
     text/merge_machine.c
     text/tokenizer.c
+    text/chat_format.c
+    text/chat_text.c
     kernels/weight_row.c
     kernels/known_answers.c
     kernels/select.c

@@ -25,6 +25,8 @@ struct inspection {
     const char *scale;      /* of the ternary tensors: one kind, "mixed" or "none" */
     uint32_t context;
     uint64_t session_bytes;
+    bool has_chat;
+    tercet_chat_info chat;
 };
 
 static double share(uint64_t part, uint64_t whole) {
@@ -166,6 +168,7 @@ static void print_summary(const struct inspection *inspection) {
     print_parts(inspection);
     printf("%-12s%s, %u tokens (vocabulary %u, output head %s)\n", "tokenizer", info->tokenizer,
            info->token_count, info->vocabulary, info->tied_head ? "tied to the embedding" : "own");
+    printf("%-12s%s\n", "chat", inspection->has_chat ? inspection->chat.name : "no format");
     printf("%-12s%s, of which %s ternary (%.1f %%); activations %u bits\n", "parameters",
            format_quantity(info->parameters, a, sizeof a),
            format_quantity(info->ternary_parameters, b, sizeof b),
@@ -246,6 +249,24 @@ static void write_ternary(struct json_writer *json, const struct inspection *ins
     json_close(json);
 }
 
+static void write_chat(struct json_writer *json, const struct inspection *inspection) {
+    const tercet_chat_info *chat = &inspection->chat;
+    if (!inspection->has_chat) {
+        json_null(json, "chat");
+        return;
+    }
+    json_object(json, "chat");
+    json_text(json, "format", chat->name);
+    json_bool(json, "thinking_switch", chat->thinking_switch != 0);
+    json_bool(json, "default_system", chat->system_bytes > 0);
+    json_inline_array(json, "stop_tokens");
+    for (uint32_t i = 0; i < chat->stop_count; i++) {
+        json_integer(json, NULL, chat->stop_tokens[i]);
+    }
+    json_close(json);
+    json_close(json);
+}
+
 static void write_tensors(struct json_writer *json, const struct inspection *inspection) {
     json_array(json, "tensors");
     for (uint32_t i = 0; i < inspection->opened.info.tensors; i++) {
@@ -283,6 +304,7 @@ static void write_json(const struct inspection *inspection, bool with_tensors) {
     } else {
         json_integer(&json, "beginning_token", info->beginning_token);
     }
+    write_chat(&json, inspection);
     json_integer(&json, "parameters", info->parameters);
     json_number(&json, "bits_per_parameter", bits_each(info->data_bytes, info->parameters));
     write_ternary(&json, inspection);
@@ -316,6 +338,8 @@ static int inspect(const struct open_options *open, uint32_t context, bool with_
     session.kv = open->kv;
     inspection.context = context != 0 ? context : inspection.opened.info.context;
     inspection.session_bytes = tercet_session_bytes(inspection.opened.model, &session);
+    inspection.has_chat =
+        tercet_chat_get_info(inspection.opened.model, NULL, &inspection.chat, NULL) == TERCET_OK;
     tercet_status status = read_tensors(&inspection, &error);
     if (inspection.context > inspection.opened.info.context) {
         status = set_error(&error, TERCET_BAD_ARGUMENT, context,

@@ -57,6 +57,13 @@ static void print_report(const char *destination, const struct pack_report *repo
            format_quantity(report->parameters, a, sizeof a),
            format_quantity(report->ternary_weights, b, sizeof b),
            100 * share(report->ternary_weights, report->parameters));
+    if (report->chat_format[0] != '\0' || report->chat_note[0] != '\0') {
+        printf("%-12s%s%s%s\n", "chat", report->chat_note[0] != '\0' ? "none: " : "",
+               report->chat_format, report->chat_note);
+    }
+    if (report->chat_note[0] != '\0') {
+        printf("%-12schoose a format with --chat-format if you know which one it is\n", "");
+    }
     if (report->ternary_weights > 0) {
         print_layers(report);
         printf("%-12s%.3f bits a ternary weight with scales and padding\n", "size",
@@ -92,6 +99,8 @@ static void write_json(const char *destination, const struct pack_report *report
     json_text(&json, "file", destination);
     json_text(&json, "model_id", digest_hex(report->model_id, hex));
     json_text(&json, "form", report->form);
+    json_text(&json, "chat_format", report->chat_format);
+    json_text(&json, "chat_note", report->chat_note);
     json_integer(&json, "parameters", report->parameters);
     json_integer(&json, "ternary_weights", report->ternary_weights);
     json_integer(&json, "ternary_zeros", report->ternary_zeros);
@@ -223,6 +232,10 @@ int command_pack(int argc, char **argv) {
                         &top_k_given),
         argument_number("top-p", &options.top_p, 1e-6, 1, "1: all tokens."),
         argument_number("min-p", &options.min_p, 0, 1, "0: all tokens."),
+        argument_text("chat-format", 0, &options.chat_format, "NAME",
+                      "Format of conversations: qwen3, chatml, llama3,\n"
+                      "bitnet or none (default: what the source's chat\n"
+                      "template is, if it is known)."),
         argument_flag("quiet", &quiet, "No progress and no report."),
         argument_flag("json", &as_json, "Print the report as JSON."),
     };

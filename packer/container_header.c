@@ -11,10 +11,11 @@ struct section_plan {
     uint32_t id;
     uint32_t flags;
     uint64_t bytes;
+    bool present;
     uint64_t offset;
 };
 
-enum { CONFIG, ROPE, TENSORS, CHUNKS, TOKENIZER, ABOUT, SECTIONS };
+enum { CONFIG, ROPE, TENSORS, CHUNKS, TOKENIZER, CHAT, ABOUT, SECTIONS };
 
 struct layout {
     struct section_plan sections[SECTIONS];
@@ -106,6 +107,10 @@ static tercet_status plan_layout(const struct writer_plan *plan, struct layout *
         return tercet_fail(error, TERCET_LIMIT_EXCEEDED, plan->config.head_dim,
                            "head_dim is %u, but may be at most %u", plan->config.head_dim,
                            LIMIT_HEAD_DIM);
+    if (plan->chat_bytes > LIMIT_HEADER_BYTES)
+        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, plan->chat_bytes,
+                           "the chat format takes %llu bytes, but a header may have at most %u",
+                           (unsigned long long)plan->chat_bytes, LIMIT_HEADER_BYTES);
     if (plan->tokenizer_bytes > LIMIT_HEADER_BYTES)
         return tercet_fail(error, TERCET_LIMIT_EXCEEDED, plan->tokenizer_bytes,
                            "the tokenizer takes %llu bytes, but a header may have at most %u",
@@ -114,20 +119,25 @@ static tercet_status plan_layout(const struct writer_plan *plan, struct layout *
     TERCET_TRY(about_bytes(plan, &about, error));
     uint64_t chunks = (data_bytes + CONTAINER_CHUNK_BYTES - 1) / CONTAINER_CHUNK_BYTES;
     *layout = (struct layout){
-        .sections = {{SECTION_CONFIG, SECTION_FLAG_REQUIRED, CONFIG_BYTES, 0},
+        .sections = {{SECTION_CONFIG, SECTION_FLAG_REQUIRED, CONFIG_BYTES, true, 0},
                      {SECTION_ROPE, SECTION_FLAG_REQUIRED,
                       ROPE_AT_FREQUENCIES + (uint64_t)rope_count(&plan->config) * sizeof(double),
-                      0},
+                      true, 0},
                      {SECTION_TENSORS, SECTION_FLAG_REQUIRED,
-                      TENSORS_AT_ENTRIES + (uint64_t)plan->tensor_count * TENSOR_ENTRY_BYTES, 0},
-                     {SECTION_CHUNKS, SECTION_FLAG_REQUIRED, chunks * CHUNK_HASH_BYTES, 0},
-                     {SECTION_TOKENIZER, SECTION_FLAG_REQUIRED, plan->tokenizer_bytes, 0},
-                     {SECTION_ABOUT, 0, about, 0}},
-        .section_count = has_about(plan) ? SECTIONS : SECTIONS - 1,
+                      TENSORS_AT_ENTRIES + (uint64_t)plan->tensor_count * TENSOR_ENTRY_BYTES, true,
+                      0},
+                     {SECTION_CHUNKS, SECTION_FLAG_REQUIRED, chunks * CHUNK_HASH_BYTES, true, 0},
+                     {SECTION_TOKENIZER, SECTION_FLAG_REQUIRED, plan->tokenizer_bytes, true, 0},
+                     {SECTION_CHAT, 0, plan->chat_bytes, plan->chat_bytes > 0, 0},
+                     {SECTION_ABOUT, 0, about, has_about(plan), 0}},
         .data_bytes = data_bytes,
     };
+    for (uint32_t i = 0; i < SECTIONS; i++)
+        layout->section_count += layout->sections[i].present;
     uint64_t cursor = PREFIX_BYTES + (uint64_t)layout->section_count * SECTION_ENTRY_BYTES;
-    for (uint32_t i = 0; i < layout->section_count; i++) {
+    for (uint32_t i = 0; i < SECTIONS; i++) {
+        if (!layout->sections[i].present)
+            continue;
         (void)checked_pad_u64(cursor, CONTAINER_ALIGNMENT, &cursor);
         layout->sections[i].offset = cursor;
         cursor += layout->sections[i].bytes;
@@ -147,12 +157,15 @@ static void write_prefix(const struct layout *layout, uint8_t *header) {
     put_u32(header + PREFIX_AT_SECTION_COUNT, layout->section_count);
     put_u64(header + PREFIX_AT_HEADER_BYTES, layout->header_bytes);
     put_u64(header + PREFIX_AT_FILE_BYTES, layout->header_bytes + layout->data_bytes);
-    for (uint32_t i = 0; i < layout->section_count; i++) {
-        uint8_t *entry = header + PREFIX_BYTES + (size_t)i * SECTION_ENTRY_BYTES;
+    uint8_t *entry = header + PREFIX_BYTES;
+    for (uint32_t i = 0; i < SECTIONS; i++) {
+        if (!layout->sections[i].present)
+            continue;
         put_u32(entry + SECTION_AT_ID, layout->sections[i].id);
         put_u32(entry + SECTION_AT_FLAGS, layout->sections[i].flags);
         put_u64(entry + SECTION_AT_OFFSET, layout->sections[i].offset);
         put_u64(entry + SECTION_AT_BYTES, layout->sections[i].bytes);
+        entry += SECTION_ENTRY_BYTES;
     }
 }
 
@@ -238,6 +251,8 @@ tercet_status container_header_build(const struct writer_plan *plan,
     if (plan->tokenizer_bytes > 0)
         memcpy(bytes + layout.sections[TOKENIZER].offset, plan->tokenizer_section,
                plan->tokenizer_bytes);
+    if (plan->chat_bytes > 0)
+        memcpy(bytes + layout.sections[CHAT].offset, plan->chat_section, plan->chat_bytes);
     if (has_about(plan))
         write_about(plan, bytes + layout.sections[ABOUT].offset);
     *header = (struct container_header){bytes, layout.header_bytes, layout.data_bytes,

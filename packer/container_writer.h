@@ -21,6 +21,8 @@ struct writer_plan {
     uint32_t tensor_count;
     const uint8_t *tokenizer_section; /* bytes as tokenizer_tables.h builds them */
     size_t tokenizer_bytes;
+    const uint8_t *chat_section; /* bytes as chat_section.h builds them; NULL: none */
+    size_t chat_bytes;
     const char *name, *licence, *source; /* may be NULL */
 };
 

@@ -6,6 +6,7 @@
 
 #include "about_source.h"
 #include "architectures.h"
+#include "chat_section.h"
 #include "gguf_model.h"
 #include "prove_lossless.h"
 #include "read_gguf.h"
@@ -28,6 +29,7 @@ struct packing {
     struct source_weights source;
     struct architecture architecture;
     struct tokenizer_section tokenizer;
+    struct chat_section chat;
     struct tensor_form *forms; /* of each planned tensor */
     struct writer_tensor *plan;
     struct container_writer *writer; /* NULL before and after */
@@ -222,6 +224,8 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
                                architecture->tensor_count,
                                packing->tokenizer.bytes,
                                packing->tokenizer.count,
+                               packing->chat.bytes,
+                               packing->chat.count,
                                name,
                                licence,
                                source};
@@ -292,6 +296,28 @@ static tercet_status commit(struct packing *packing, tercet_error *error) {
     return container_writer_commit(writer, report->model_id, &report->file_bytes, error);
 }
 
+static tercet_status build_chat(struct packing *packing, tercet_error *error) {
+    const struct pack_options *options = packing->options;
+    struct pack_report *report = packing->report;
+    struct chat_section *chat = &packing->chat;
+    const struct tokenizer_section *tokenizer = &packing->tokenizer;
+    uint32_t vocabulary = packing->architecture.config.vocabulary;
+    if (packing->is_gguf) {
+        struct gguf_text text = {NULL, 0};
+        TERCET_TRY(gguf_get_text(&packing->gguf.header, "tokenizer.chat_template", &text, NULL,
+                                 error));
+        TERCET_TRY(chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary,
+                                              options->chat_format, (const char *)text.bytes,
+                                              text.count, chat, error));
+    } else {
+        TERCET_TRY(chat_section_from_folder(tokenizer->bytes, tokenizer->count, vocabulary,
+                                            options->chat_format, options->source, chat, error));
+    }
+    report->chat_format = chat->format;
+    (void)snprintf(report->chat_note, sizeof report->chat_note, "%s", chat->note);
+    return TERCET_OK;
+}
+
 static tercet_status read_gguf(struct packing *packing, tercet_error *error) {
     struct architecture *architecture = &packing->architecture;
     const struct gguf_header *header = &packing->gguf.header;
@@ -334,6 +360,7 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
             "this model's own tokenizer puts text into Unicode's form NFC first; "
             "Tercet takes it as it is, so give text in NFC (nearly all is)";
     }
+    TERCET_TRY(build_chat(packing, error));
     packing->report->layers = architecture->config.layers;
     packing->report->layer = calloc(architecture->config.layers, sizeof *packing->report->layer);
     if (packing->report->layer == NULL) {
@@ -363,11 +390,13 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     struct packing packing;
     memset(&packing, 0, sizeof packing);
     memset(report, 0, sizeof *report);
+    report->chat_format = "";
     packing.options = options;
     packing.report = report;
     tercet_status status = run(&packing, error);
     container_writer_abort(packing.writer);
     tokenizer_section_free(&packing.tokenizer);
+    chat_section_free(&packing.chat);
     architecture_free(&packing.architecture);
     source_weights_close(&packing.source);
     gguf_close(&packing.gguf);

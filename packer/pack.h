@@ -35,6 +35,8 @@ struct pack_options {
     float temperature, top_p,
         min_p;     /* sampling defaults to store; negative: from generation_config.json */
     int32_t top_k; /* negative: likewise */
+    const char *
+        chat_format; /* a name (tercet_chat_format_name), "none", or NULL: what the source's template is */
     /* Called after each tensor; non-zero return stops the packing (CANCELLED). May be NULL. */
     int (*progress)(void *context, const char *tensor, uint64_t done_bytes, uint64_t total_bytes);
     void *progress_context;
@@ -60,6 +62,8 @@ struct pack_report {
         quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
     const char *note; /* what of the model's own text handling is not done here; NULL: nothing */
+    const char *chat_format; /* name, or "" */
+    char chat_note[320];     /* why the source's chat template was left out; else "" */
     char form
         [96]; /* "packed uint8, scale multiplies (autobitlinear)", "on the ternary grid (bf16)", ... */
 };

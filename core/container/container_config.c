@@ -110,49 +110,13 @@ tercet_status container_read_rope(const struct section *s, struct container *con
     return TERCET_OK;
 }
 
-/* Bytes of the well-formed UTF-8 character at text (RFC 3629: no surrogates, nothing longer than needed, at most
- * U+10FFFF), or 0. Control characters (C0, DEL, C1) also give 0: these strings are printed to terminals. */
-static size_t printable_character(const uint8_t *text, size_t bytes) {
-    uint8_t lead = text[0];
-    if (lead < 0x80)
-        return lead >= 0x20 && lead != 0x7F ? 1 : 0;
-    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || bytes < length)
-        return 0;
-    uint8_t least = 0x80, most = 0xBF; /* of the second byte */
-    if (lead == 0xC2)
-        least = 0xA0;
-    if (lead == 0xE0)
-        least = 0xA0;
-    if (lead == 0xED)
-        most = 0x9F;
-    if (lead == 0xF0)
-        least = 0x90;
-    if (lead == 0xF4)
-        most = 0x8F;
-    if (text[1] < least || text[1] > most)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((text[i] & 0xC0u) != 0x80u)
-            return 0;
-    return length;
-}
-
 /* `at` is where the string begins; its NUL is counted in `bytes`, which is at least 1. */
 static tercet_status read_string(const struct section *s, size_t at, uint32_t bytes,
                                  const char *field, const char **out, tercet_error *error) {
-    const uint8_t *text =
-        s->bytes.bytes +
-        at; /* inside: the section's size was compared with the sum of the lengths */
+    /* Inside: the section's size was compared with the sum of the lengths. */
+    const uint8_t *text = s->bytes.bytes + at;
     size_t length = bytes - 1;
-    for (size_t i = 0; i < length;) {
-        size_t step = printable_character(text + i, length - i);
-        if (step == 0)
-            return tercet_fail(
-                error, TERCET_BAD_HEADER, s->offset + at + i,
-                "ABOUT: %s holds a byte that is no UTF-8 text or a control character", field);
-        i += step;
-    }
+    TERCET_TRY(section_text(s, at, length, field, false, error));
     if (text[length] != 0)
         return tercet_fail(error, TERCET_BAD_HEADER, s->offset + at + length,
                            "ABOUT: %s does not end with a zero byte", field);

@@ -124,3 +124,48 @@ tercet_status section_size(const struct section *section, uint64_t bytes, tercet
                        "%s: the section has %llu bytes, but must have %llu", section->name,
                        (unsigned long long)section->bytes.count, (unsigned long long)bytes);
 }
+
+/* Bytes of the well-formed UTF-8 character at text (RFC 3629: no surrogates, nothing longer than needed, at most
+ * U+10FFFF), or 0. Control characters (C0, DEL, C1) also give 0: these strings are printed to terminals. */
+static size_t printable_character(const uint8_t *text, size_t bytes) {
+    uint8_t lead = text[0];
+    if (lead < 0x80)
+        return lead >= 0x20 && lead != 0x7F ? 1 : 0;
+    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || bytes < length)
+        return 0;
+    uint8_t least = 0x80, most = 0xBF; /* of the second byte */
+    if (lead == 0xC2)
+        least = 0xA0;
+    if (lead == 0xE0)
+        least = 0xA0;
+    if (lead == 0xED)
+        most = 0x9F;
+    if (lead == 0xF0)
+        least = 0x90;
+    if (lead == 0xF4)
+        most = 0x8F;
+    if (text[1] < least || text[1] > most)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((text[i] & 0xC0u) != 0x80u)
+            return 0;
+    return length;
+}
+
+tercet_status section_text(const struct section *section, size_t at, size_t bytes,
+                           const char *field, bool lines, tercet_error *error) {
+    untrusted_bytes text;
+    if (!untrusted_part(section->bytes, at, bytes, &text))
+        return ends_early(section, field, error);
+    for (size_t i = 0; i < bytes;) {
+        bool blank = lines && (text.bytes[i] == '\n' || text.bytes[i] == '\t');
+        size_t step = blank ? 1 : printable_character(text.bytes + i, bytes - i);
+        if (step == 0)
+            return tercet_fail(error, TERCET_BAD_HEADER, section->offset + at + i,
+                               "%s: %s holds a byte that is no UTF-8 text or a control character",
+                               section->name, field);
+        i += step;
+    }
+    return TERCET_OK;
+}

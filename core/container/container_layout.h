@@ -40,8 +40,8 @@
 #define SECTION_TENSORS 3u   /* required */
 #define SECTION_CHUNKS 4u    /* required: SHA-256 (32 bytes) of every chunk of tensor data */
 #define SECTION_TOKENIZER 5u /* required */
-/* 6 is kept for the chat format. */
-#define SECTION_ABOUT 7u /* optional */
+#define SECTION_CHAT 6u      /* optional */
+#define SECTION_ABOUT 7u     /* optional */
 
 /* CONFIG: exactly 128 bytes. */
 #define CONFIG_BYTES 128u
@@ -207,6 +207,38 @@
 #define TOKEN_UNUSED 5u
 #define TOKEN_BYTE 6u /* text is that one byte; not in `sorted` */
 
+/* CHAT: 128-byte head, then u32 segments[segment_count][2], name, default system text, and the texts of the segments. */
+#define CHAT_HEAD_BYTES 128u
+#define CHAT_AT_FLAGS 0u
+#define CHAT_AT_NAME_BYTES 4u   /* with its final NUL */
+#define CHAT_AT_SYSTEM_BYTES 8u /* 0: no default system text */
+#define CHAT_AT_STOP_COUNT 12u
+#define CHAT_AT_STOP_TOKENS 16u /* u32[8], unused ones 0xFFFFFFFF */
+#define CHAT_AT_SEGMENT_COUNT 48u
+#define CHAT_AT_TEXT_BYTES 52u
+#define CHAT_AT_PART_ENDS 56u /* u32[CHAT_PARTS]: where the segments of each part end */
+#define CHAT_AT_RESERVED 100u /* to the end: zero */
+#define CHAT_STOP_TOKENS_MAX 8u
+/* Parts: what a rendered conversation is put together from. A segment is a token, or none and a number of bytes of text. */
+#define CHAT_PART_BEGINNING 0u /* once, in front of everything */
+#define CHAT_PART_SYSTEM_BEFORE 1u
+#define CHAT_PART_SYSTEM_AFTER 2u
+#define CHAT_PART_USER_BEFORE 3u
+#define CHAT_PART_USER_AFTER 4u
+#define CHAT_PART_ASSISTANT_BEFORE 5u
+#define CHAT_PART_ASSISTANT_AFTER 6u
+#define CHAT_PART_ANSWER 7u      /* at the end: the answer follows */
+#define CHAT_PART_NO_THINKING 8u /* behind ANSWER when thinking is switched off; empty: no switch */
+#define CHAT_PART_THINKING_BEGIN                                                                   \
+    9u /* how an answer begins and ends its thinking; empty: it does not think */
+#define CHAT_PART_THINKING_END 10u
+#define CHAT_PARTS 11u
+#define CHAT_SEGMENT_FIELDS 2u /* token or 0xFFFFFFFF; bytes of text, 0 for a token */
+#define CHAT_FLAG_TRIM 1u      /* white space at both ends of a message is dropped */
+/* Of an earlier answer what stands up to the last THINKING_END is dropped, and the newlines behind it. */
+#define CHAT_FLAG_DROP_THINKING 2u
+#define CHAT_FLAGS_ALL 3u
+
 /* ABOUT: u32 name_bytes, licence_bytes, source_bytes, 0; then the three UTF-8 strings, each with a final NUL that its
  * length counts. */
 #define ABOUT_AT_NAME_BYTES 0u
@@ -235,6 +267,11 @@
 #define LIMIT_SPECIALS 65536u
 #define LIMIT_TOKEN_TEXT_BYTES (32u << 20)
 #define LIMIT_TOKEN_BYTES 1024u /* one token's text */
+#define LIMIT_CHAT_NAME_BYTES 32u
+#define LIMIT_CHAT_SYSTEM_BYTES 65536u
+#define LIMIT_CHAT_SEGMENTS 256u
+#define LIMIT_CHAT_TEXT_BYTES 65536u
+#define LIMIT_CHAT_THINKING_BYTES 64u /* of what marks the begin, and the end */
 /* Ranges of the floats. Positive ones begin at the least normal f32. A frequency times the last position must stay within
  * the range of math_sincos: LIMIT_CONTEXT * 128 = 2^27. */
 #define LEAST_POSITIVE_F32 0x1p-126f

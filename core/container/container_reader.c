@@ -6,7 +6,7 @@
 #include "container_sections.h"
 
 /* In the order of the ids, which is the order in the file. */
-enum { CONFIG, ROPE, TENSORS, CHUNKS, TOKENIZER, ABOUT, KNOWN_SECTIONS };
+enum { CONFIG, ROPE, TENSORS, CHUNKS, TOKENIZER, CHAT, ABOUT, KNOWN_SECTIONS };
 
 static const struct {
     uint32_t id;
@@ -18,6 +18,7 @@ static const struct {
     {SECTION_TENSORS, SECTION_FLAG_REQUIRED, "TENSORS"},
     {SECTION_CHUNKS, SECTION_FLAG_REQUIRED, "CHUNKS"},
     {SECTION_TOKENIZER, SECTION_FLAG_REQUIRED, "TOKENIZER"},
+    {SECTION_CHAT, 0, "CHAT"},
     {SECTION_ABOUT, 0, "ABOUT"},
 };
 
@@ -181,6 +182,9 @@ static tercet_status read_sections(untrusted_bytes bytes, struct container *cont
     TERCET_TRY(container_read_chunks(&sections[CHUNKS], container, error));
     TERCET_TRY(container_read_tokenizer(&sections[TOKENIZER], container->config.vocabulary,
                                         &container->tokenizer, error));
+    if (sections[CHAT].name != NULL)
+        TERCET_TRY(
+            container_read_chat(&sections[CHAT], &container->tokenizer, &container->chat, error));
     if (sections[ABOUT].name != NULL)
         TERCET_TRY(container_read_about(&sections[ABOUT], container, error));
     return TERCET_OK;
@@ -188,7 +192,8 @@ static tercet_status read_sections(untrusted_bytes bytes, struct container *cont
 
 tercet_status container_read_header(untrusted_bytes bytes, uint64_t known_file_bytes,
                                     struct container *container, tercet_error *error) {
-    struct container read = {.name = "", .licence = "", .source = ""};
+    struct container read = {
+        .name = "", .licence = "", .source = "", .chat = {.name = "", .system = ""}};
     memset(container, 0, sizeof *container);
     if ((uintptr_t)bytes.bytes % CONTAINER_ALIGNMENT != 0)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,

@@ -39,6 +39,19 @@ struct container_tokenizer {
     const uint8_t *kinds, *text;
 };
 
+/* How a conversation becomes one text. A file without the section has none: name is "". */
+struct container_chat {
+    const char *name; /* small letters, digits, '-' and '.' */
+    uint32_t flags;
+    const char *system; /* default system text, valid UTF-8 */
+    uint32_t system_bytes;
+    uint32_t stop_count;
+    uint32_t stop_tokens[CHAT_STOP_TOKENS_MAX]; /* TERCET_NO_TOKEN from stop_count on */
+    uint32_t part_ends[CHAT_PARTS]; /* not falling; the last is the number of segments */
+    const uint32_t *segments;       /* [][CHAT_SEGMENT_FIELDS] */
+    const uint8_t *text;            /* of all segments, one after the other; each valid UTF-8 */
+};
+
 struct container {
     struct container_prefix prefix;
     const uint8_t *model_id; /* 32 bytes */
@@ -51,6 +64,7 @@ struct container {
     uint32_t chunk_count;
     const uint8_t *chunk_sha256; /* chunk_count x 32 */
     struct container_tokenizer tokenizer;
+    struct container_chat chat;
     const char *name, *licence, *source; /* "" without an ABOUT section */
 };
 
@@ -64,6 +78,9 @@ tercet_status container_read_prefix(untrusted_bytes bytes, uint64_t known_file_b
  * all zero. That the tensors are those that the configuration needs is not checked here but in core/model. */
 tercet_status container_read_header(untrusted_bytes bytes, uint64_t known_file_bytes,
                                     struct container *container, tercet_error *error);
+/* The tables of a TOKENIZER section alone, for those who make one. `bytes` is aligned to 4; the rest is as above. */
+tercet_status container_view_tokenizer(untrusted_bytes bytes, uint32_t vocabulary,
+                                       struct container_tokenizer *tokenizer, tercet_error *error);
 /* index < tensor_count of a container that was read. */
 struct container_tensor container_get_tensor(const struct container *container, uint32_t index);
 /* Exact size of a tensor of this type, scale and shape; false on overflow, a side of 0 or a combination that does not

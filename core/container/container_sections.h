@@ -43,6 +43,9 @@ tercet_status section_f64(const struct section *section, size_t at, const char *
 /* Bytes [at, at + count) must be zero. */
 tercet_status section_zero(const struct section *section, size_t at, size_t count,
                            tercet_error *error);
+/* Bytes [at, at + bytes) must be UTF-8 (RFC 3629) without control characters; `lines` allows newline and tab. */
+tercet_status section_text(const struct section *section, size_t at, size_t bytes,
+                           const char *field, bool lines, tercet_error *error);
 /* The section must have exactly this size. */
 tercet_status section_size(const struct section *section, uint64_t bytes, tercet_error *error);
 
@@ -58,6 +61,9 @@ tercet_status container_read_chunks(const struct section *section, struct contai
                                     tercet_error *error);
 tercet_status container_read_tokenizer(const struct section *section, uint32_t vocabulary,
                                        struct container_tokenizer *tokenizer, tercet_error *error);
+tercet_status container_read_chat(const struct section *section,
+                                  const struct container_tokenizer *tokenizer,
+                                  struct container_chat *chat, tercet_error *error);
 tercet_status container_read_about(const struct section *section, struct container *container,
                                    tercet_error *error);
 

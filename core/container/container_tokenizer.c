@@ -248,3 +248,9 @@ tercet_status container_read_tokenizer(const struct section *s, uint32_t vocabul
     TERCET_TRY(check_merges(s, t, error));
     return check_specials(s, t, error);
 }
+
+tercet_status container_view_tokenizer(untrusted_bytes bytes, uint32_t vocabulary,
+                                       struct container_tokenizer *tokenizer, tercet_error *error) {
+    struct section section = {bytes, 0, "TOKENIZER"};
+    return container_read_tokenizer(&section, vocabulary, tokenizer, error);
+}

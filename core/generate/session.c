@@ -150,6 +150,23 @@ static void advance(struct tercet_session *session, uint32_t count) {
     session->tokens += count;
 }
 
+tercet_status session_set_stop_tokens(struct tercet_session *session, const uint32_t *tokens,
+                                      size_t count, tercet_error *error) {
+    uint32_t vocabulary = session->model->file.container.config.vocabulary;
+    if (count > CHAT_STOP_TOKENS_MAX)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, count, "at most %u stop tokens are possible",
+                           CHAT_STOP_TOKENS_MAX);
+    for (size_t i = 0; i < count; i++)
+        if (tokens[i] >= vocabulary)
+            return tercet_fail(error, TERCET_BAD_TOKEN, i,
+                               "stop token %u is not in the vocabulary of %u", tokens[i],
+                               vocabulary);
+    session->stop_count = (uint32_t)count;
+    for (size_t i = 0; i < count; i++)
+        session->stop_tokens[i] = tokens[i];
+    return TERCET_OK;
+}
+
 const float *session_logits(const struct tercet_session *session) {
     return session->has_logits
                ? session->forward.logits + session->row * session->forward.logits_stride
@@ -201,11 +218,17 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
     return TERCET_OK;
 }
 
-static bool is_stop_token(const struct container_config *config, uint32_t token) {
-    for (uint32_t i = 0; i < config->stop_count; i++)
-        if (config->stop_tokens[i] == token)
+static bool is_among(const uint32_t *tokens, uint32_t count, uint32_t token) {
+    for (uint32_t i = 0; i < count; i++)
+        if (tokens[i] == token)
             return true;
     return false;
+}
+
+static bool is_stop_token(const struct tercet_session *session, uint32_t token) {
+    const struct container_config *config = &session->model->file.container.config;
+    return is_among(config->stop_tokens, config->stop_count, token) ||
+           is_among(session->stop_tokens, session->stop_count, token);
 }
 
 static void append_text(struct tercet_session *session, uint32_t token) {
@@ -229,7 +252,7 @@ static uint32_t draft(struct tercet_session *session, uint32_t *next, uint32_t m
     uint32_t drafted = lookup_draft(&session->lookup, session->history, most,
                                     session->speculation == 0 ? cost : NULL);
     for (uint32_t i = 0; i < drafted; i++)
-        if (is_stop_token(&session->model->file.container.config, next[i]))
+        if (is_stop_token(session, next[i]))
             return i;
     return drafted;
 }
@@ -284,7 +307,7 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
     memcpy(random, session->sampler.random, sizeof random);
     uint32_t next = sampler_sample(&session->sampler, session_logits(session), session->history,
                                    session->tokens);
-    if (is_stop_token(&session->model->file.container.config, next)) {
+    if (is_stop_token(session, next)) {
         *token = next;
         return TERCET_END_OF_TEXT;
     }

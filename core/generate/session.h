@@ -40,6 +40,8 @@ struct tercet_session {
     uint32_t row;   /* of forward.logits: after the last token */
     uint32_t ahead; /* tokens behind the last one that are computed: drafted, not yet sampled */
     uint64_t passes, drafted, accepted;
+    uint32_t stop_count; /* besides those of the model */
+    uint32_t stop_tokens[CHAT_STOP_TOKENS_MAX];
     bool text_started; /* some token with a text came before */
     atomic_int cancel;
 };
@@ -64,6 +66,8 @@ tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
                                 tercet_error *error);
 tercet_status session_set_speculation(struct tercet_session *session, uint32_t speculation,
                                       tercet_error *error);
+tercet_status session_set_stop_tokens(struct tercet_session *session, const uint32_t *tokens,
+                                      size_t count, tercet_error *error);
 /* NULL when they are not computed. */
 const float *session_logits(const struct tercet_session *session);
 void session_destroy(struct tercet_session *session);

@@ -57,6 +57,8 @@ extern "C" {
     X(97, PROMPT_TOO_LONG,                                                                         \
       "the prompt does not fit into the context: shorten it or raise the context")                 \
     X(98, BAD_TOKEN, "a token id is not in the vocabulary")                                        \
+    X(99, NO_CHAT_FORMAT,                                                                          \
+      "the model has no such chat format: continue plain text, or name a format that fits it")     \
     X(112, BAD_SOURCE, "the model to pack is damaged or incomplete")                               \
     X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")     \
     X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")            \
@@ -240,6 +242,47 @@ tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *token
                                 size_t token_count, char *text, size_t capacity, size_t *bytes,
                                 tercet_error *error);
 
+/* ---------------------------------------------------------------- chat */
+
+#define TERCET_CHAT_SYSTEM 1u
+#define TERCET_CHAT_USER 2u
+#define TERCET_CHAT_ASSISTANT 3u
+
+typedef struct tercet_chat_message {
+    uint32_t role;    /* TERCET_CHAT_* */
+    const char *text; /* UTF-8 */
+    size_t bytes;
+} tercet_chat_message;
+
+#define TERCET_CHAT_NO_THINKING                                                                    \
+    1u /* ask for an answer without thinking; only where there is a switch */
+
+typedef struct tercet_chat_info {
+    const char *name;    /* "qwen3", "llama3", ... */
+    const char *system;  /* system text where the conversation brings none; not NUL-terminated */
+    size_t system_bytes; /* 0: none */
+    uint32_t thinking_switch; /* 1: TERCET_CHAT_NO_THINKING can be asked for */
+    char thinking_begin[65];  /* how an answer marks its thinking; both "": it does not think */
+    char thinking_end[65];
+    uint32_t stop_count;
+    uint32_t stop_tokens[8]; /* an answer ends with these, besides the stop tokens of the model */
+} tercet_chat_info;
+
+/* Names of the formats that can be chosen for any model that has their tokens, NULL past the end. */
+const char *tercet_chat_format_name(uint32_t index);
+/* `format`: one of those names, or NULL for the model's own. NO_CHAT_FORMAT when the model has none, or lacks a token that
+ * the format is made of; BAD_ARGUMENT for a name that is not known. `name` and `system` live as long as the model. */
+tercet_status tercet_chat_get_info(const tercet_model *model, const char *format,
+                                   tercet_chat_info *info, tercet_error *error);
+/* Messages to the tokens of a prompt that asks for the assistant's next one, as tercet_tokenize gives tokens. Special tokens
+ * come from the format alone: a message that holds their text stays text. The beginning of a longer conversation has the same
+ * tokens but for what the format itself drops (thinking) and the end of the prompt: tercet_session_reuse finds them.
+ * `where` of an error is the number of the message. */
+tercet_status tercet_chat_tokenize(const tercet_model *model, const char *format,
+                                   const tercet_chat_message *messages, size_t message_count,
+                                   uint32_t flags, uint32_t *tokens, size_t capacity, size_t *count,
+                                   tercet_error *error);
+
 /* ---------------------------------------------------------------- session */
 
 typedef struct tercet_session tercet_session;
@@ -321,6 +364,9 @@ tercet_status tercet_session_set_slice(tercet_session *session, uint32_t slice,
                                        tercet_error *error);
 tercet_status tercet_session_set_speculation(tercet_session *session, uint32_t speculation,
                                              tercet_error *error);
+/* Tokens that end a text besides the model's own, from the next step on (a chat format's); at most 8, NULL and 0: none. */
+tercet_status tercet_session_set_stop_tokens(tercet_session *session, const uint32_t *tokens,
+                                             size_t count, tercet_error *error);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
 /* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory

@@ -61,8 +61,18 @@ static void sort_by_bytes(const struct container_tokenizer *tables, uint32_t *or
     }
 }
 
+static bool is_among(const uint32_t *tokens, uint32_t count, uint32_t token) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (tokens[i] == token) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void special_tokens_build(struct special_tokens *specials, const struct container_tokenizer *tables,
-                          bool all, const uint8_t *text, size_t bytes, uint32_t *order) {
+                          bool all, const uint32_t *reserved, uint32_t reserved_count,
+                          const uint8_t *text, size_t bytes, uint32_t *order) {
     specials->tables = tables;
     specials->order = order;
     specials->count = 0;
@@ -70,7 +80,8 @@ void special_tokens_build(struct special_tokens *specials, const struct containe
     for (uint32_t i = 0; i < tables->special_count; i++) {
         uint32_t token = tables->specials[i];
         struct special_text special = text_of(tables, token);
-        if (special.count > 0 && (all || tables->kinds[token] == TOKEN_USER_DEFINED)) {
+        if (special.count > 0 && (all || tables->kinds[token] == TOKEN_USER_DEFINED) &&
+            !is_among(reserved, reserved_count, token)) {
             order[specials->count++] = token;
             specials->first[special.bytes[0]] = 1;
         }

@@ -200,15 +200,40 @@ static void encode_part(struct encoder *encoder, const uint8_t *text, size_t fro
     }
 }
 
-static void encode_text(struct encoder *encoder, const uint8_t *text, size_t bytes) {
-    size_t from = 0, at, length;
+/* text[from, to), cut at the specials in it. */
+static void encode_text(struct encoder *encoder, const uint8_t *text, size_t from, size_t to) {
+    size_t at, length;
     uint32_t token;
-    while (special_tokens_find(&encoder->specials, text, bytes, from, &at, &length, &token)) {
+    while (special_tokens_find(&encoder->specials, text, to, from, &at, &length, &token)) {
         encode_part(encoder, text, from, at);
         emit(encoder, token);
         from = at + length;
     }
-    encode_part(encoder, text, from, bytes);
+    encode_part(encoder, text, from, to);
+}
+
+static void open_encoder(struct encoder *encoder, const struct container_tokenizer *tables,
+                         uint32_t *tokens, size_t capacity) {
+    encoder->tables = tables;
+    encoder->tokens = tokens;
+    encoder->capacity = tokens != NULL ? capacity : 0;
+    encoder->count = 0;
+    encoder->after_unknown = false;
+    for (size_t i = 0; i < sizeof encoder->ascii / sizeof encoder->ascii[0]; i++) {
+        encoder->ascii[i] = NO_TOKEN_YET;
+    }
+}
+
+static tercet_status close_encoder(const struct encoder *encoder, size_t *count,
+                                   tercet_error *error) {
+    *count = encoder->count;
+    if (encoder->count > encoder->capacity) {
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, encoder->count,
+                           "the text has %llu tokens, room is for %llu",
+                           (unsigned long long)encoder->count,
+                           (unsigned long long)encoder->capacity);
+    }
+    return TERCET_OK;
 }
 
 tercet_status tokenizer_encode(const struct container_tokenizer *tables, const char *text,
@@ -231,14 +256,7 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
     }
 
     struct encoder encoder;
-    encoder.tables = tables;
-    encoder.tokens = tokens;
-    encoder.capacity = tokens != NULL ? capacity : 0;
-    encoder.count = 0;
-    encoder.after_unknown = false;
-    for (size_t i = 0; i < sizeof encoder.ascii / sizeof encoder.ascii[0]; i++) {
-        encoder.ascii[i] = NO_TOKEN_YET;
-    }
+    open_encoder(&encoder, tables, tokens, capacity);
     if ((flags & TERCET_TEXT_ADD_BEGINNING) != 0 &&
         (tables->flags & TOKENIZER_FLAG_ADD_BEGINNING) != 0 &&
         tables->beginning != TERCET_NO_TOKEN) {
@@ -249,17 +267,32 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
         uint8_t *memory = scratch;
         merge_machine_place(&encoder.machine, tables, memory, symbols);
         special_tokens_build(&encoder.specials, tables, (flags & TERCET_TEXT_PARSE_SPECIAL) != 0,
-                             in, bytes,
+                             NULL, 0, in, bytes,
                              (uint32_t *)(void *)(memory + merge_machine_bytes(symbols)));
-        encode_text(&encoder, in, bytes);
+        encode_text(&encoder, in, 0, bytes);
     }
-    *count = encoder.count;
-    if (encoder.count > encoder.capacity) {
-        return tercet_fail(error, TERCET_BAD_ARGUMENT, encoder.count,
-                           "the text has %llu tokens, room is for %llu",
-                           (unsigned long long)encoder.count, (unsigned long long)encoder.capacity);
+    return close_encoder(&encoder, count, error);
+}
+
+tercet_status tokenizer_encode_marked(const struct container_tokenizer *tables, const uint8_t *text,
+                                      size_t bytes, const struct tokenizer_marks *marks,
+                                      uint32_t *tokens, size_t capacity, size_t *count,
+                                      void *scratch, tercet_error *error) {
+    struct encoder encoder;
+    uint32_t symbols = (uint32_t)bytes + 1;
+    uint8_t *memory = scratch;
+    size_t from = 0;
+    open_encoder(&encoder, tables, tokens, capacity);
+    merge_machine_place(&encoder.machine, tables, memory, symbols);
+    special_tokens_build(&encoder.specials, tables, false, marks->reserved, marks->reserved_count,
+                         text, bytes, (uint32_t *)(void *)(memory + merge_machine_bytes(symbols)));
+    for (size_t i = 0; i < marks->count; i++) {
+        encode_text(&encoder, text, from, marks->marks[i].at);
+        emit(&encoder, marks->marks[i].token);
+        from = marks->marks[i].at;
     }
-    return TERCET_OK;
+    encode_text(&encoder, text, from, bytes);
+    return close_encoder(&encoder, count, error);
 }
 
 bool tokenizer_token_bytes(const struct container_tokenizer *tables, uint32_t token,

@@ -25,6 +25,27 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
                                size_t bytes, uint32_t flags, uint32_t *tokens, size_t capacity,
                                size_t *count, void *scratch, tercet_error *error);
 
+/* A token that stands in a text at this byte, in front of what follows. */
+struct tokenizer_mark {
+    size_t at;
+    uint32_t token;
+};
+
+/* `marks` do not fall; no text becomes one of the `reserved` tokens by being spelled like it. */
+struct tokenizer_marks {
+    const struct tokenizer_mark *marks;
+    size_t count;
+    const uint32_t *reserved;
+    uint32_t reserved_count;
+};
+
+/* As tokenizer_encode without flags, for valid UTF-8 of at most 1 GiB with tokens in it: what lies between two of them is a
+ * text of its own, but only the first of all begins the text. */
+tercet_status tokenizer_encode_marked(const struct container_tokenizer *tables, const uint8_t *text,
+                                      size_t bytes, const struct tokenizer_marks *marks,
+                                      uint32_t *tokens, size_t capacity, size_t *count,
+                                      void *scratch, tercet_error *error);
+
 /* Bytes of a token: empty for control and unused ones. token < token_count, else false. */
 bool tokenizer_token_bytes(const struct container_tokenizer *tables, uint32_t token,
                            const uint8_t **bytes, size_t *count);

@@ -25,6 +25,7 @@ export const STATUS = {
   INVALID_UTF8: 96,
   PROMPT_TOO_LONG: 97,
   BAD_TOKEN: 98,
+  NO_CHAT_FORMAT: 99,
   BAD_SOURCE: 112,
   NOT_TERNARY: 113,
   NOT_LOSSLESS: 114,
@@ -62,6 +63,8 @@ export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
   INVALID_UTF8: "the text is not valid UTF-8: convert it",
   PROMPT_TOO_LONG: "the prompt does not fit into the context: shorten it or raise the context",
   BAD_TOKEN: "a token id is not in the vocabulary",
+  NO_CHAT_FORMAT:
+    "the model has no such chat format: continue plain text, or name a format that fits it",
   BAD_SOURCE: "the model to pack is damaged or incomplete",
   NOT_TERNARY: "the weights are not ternary: pass --quantize absmean or --dense f16",
   NOT_LOSSLESS: "a packed weight differs from its source: please report this",

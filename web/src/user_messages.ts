@@ -85,6 +85,7 @@ const STATUS_ADVICE: Readonly<Record<StatusName, Advice>> = {
   INVALID_UTF8: "fix-input",
   PROMPT_TOO_LONG: "fix-input",
   BAD_TOKEN: "fix-input",
+  NO_CHAT_FORMAT: "fix-input",
   BAD_SOURCE: "fix-input",
   NOT_TERNARY: "fix-input",
   NOT_LOSSLESS: "unsupported",

@@ -114,6 +114,37 @@ static inline const char *tokenizer_inconsistency_(const struct container_tokeni
     return NULL;
 }
 
+static inline const char *chat_inconsistency_(const struct container_chat *c, uint32_t tokens,
+                                              const uint8_t *header, uint64_t header_bytes) {
+    uint64_t text_bytes = 0;
+    uint32_t begin = 0;
+    if (c->name[0] == 0) {
+        EXPECT_(c->segments == NULL && c->text == NULL && c->stop_count == 0);
+        return NULL;
+    }
+    EXPECT_(inside_(header, header_bytes, c->name, strlen(c->name) + 1) && strlen(c->name) < 32);
+    EXPECT_(inside_(header, header_bytes, c->system, c->system_bytes) && c->flags < 4);
+    for (uint32_t i = 0; i < 8; i++)
+        EXPECT_(i < c->stop_count ? c->stop_tokens[i] < tokens
+                                  : c->stop_tokens[i] == TERCET_NO_TOKEN);
+    for (uint32_t i = 0; i < CHAT_PARTS; i++) {
+        EXPECT_(c->part_ends[i] >= begin && c->part_ends[i] <= 256);
+        begin = c->part_ends[i];
+    }
+    EXPECT_(inside_(header, header_bytes, c->segments, 8 * (uint64_t)begin));
+    EXPECT_((uintptr_t)c->segments % 4 == 0);
+    for (uint32_t i = 0; i < begin; i++) {
+        const uint32_t *segment = c->segments + (size_t)i * 2;
+        EXPECT_(segment[0] == TERCET_NO_TOKEN ? segment[1] > 0
+                                              : segment[0] < tokens && segment[1] == 0);
+        text_bytes += segment[1];
+    }
+    EXPECT_(inside_(header, header_bytes, c->text, text_bytes) && text_bytes <= 65536);
+    EXPECT_(c->part_ends[9] - c->part_ends[8] <= 1 && c->part_ends[10] - c->part_ends[9] <= 1);
+    EXPECT_((c->flags & CHAT_FLAG_DROP_THINKING) == 0 || c->part_ends[10] > c->part_ends[9]);
+    return NULL;
+}
+
 static inline const char *container_inconsistency(const struct container *c,
                                                   const uint8_t *header) {
     uint64_t header_bytes = c->prefix.header_bytes;
@@ -122,6 +153,8 @@ static inline const char *container_inconsistency(const struct container *c,
         wrong = tensors_inconsistency_(c);
     if (wrong == NULL)
         wrong = tokenizer_inconsistency_(&c->tokenizer, header, header_bytes);
+    if (wrong == NULL)
+        wrong = chat_inconsistency_(&c->chat, c->tokenizer.token_count, header, header_bytes);
     if (wrong != NULL)
         return wrong;
     EXPECT_(c->model_id == header + 32);

@@ -6,7 +6,15 @@
 
 import { createHash } from "node:crypto";
 
-export const SECTION = { config: 1, rope: 2, tensors: 3, chunks: 4, tokenizer: 5, about: 7 };
+export const SECTION = {
+  config: 1,
+  rope: 2,
+  tensors: 3,
+  chunks: 4,
+  tokenizer: 5,
+  chat: 6,
+  about: 7,
+};
 export const TYPE = { f32: 1, f16: 2, int8: 3, ternary: 4 };
 export const SCALE = { none: 0, tensor: 1, row: 2, group64: 3, group128: 4 };
 export const ROLE = {
@@ -224,6 +232,38 @@ function tokenizerSection(tokenizer) {
     .end();
 }
 
+/** Offsets of the tables inside the section, for those who damage them. */
+export function chatTables(chat) {
+  const segments = 128;
+  const name = segments + 8 * chat.parts.flat().length;
+  const system = name + Buffer.byteLength(chat.name) + 1;
+  const text = system + Buffer.byteLength(chat.system);
+  return { segments, name, system, text };
+}
+
+/** `parts`: for each part a list of segments, a number for a token and a string for a text. */
+function chatSection(chat) {
+  const segments = chat.parts.flat();
+  const texts = segments.filter((segment) => typeof segment === "string");
+  let end = 0;
+  const partEnds = chat.parts.map((part) => (end += part.length));
+  const name = Buffer.from(`${chat.name}\0`);
+  const system = Buffer.from(chat.system);
+  const text = Buffer.from(texts.join(""));
+  return new Fields()
+    .u32(chat.flags, name.length, system.length, chat.stopTokens.length)
+    .u32(...Array.from({ length: 8 }, (_, i) => chat.stopTokens[i] ?? NO_TOKEN))
+    .u32(segments.length, text.length, ...partEnds)
+    .zeros(28)
+    .u32(
+      ...segments.flatMap((segment) =>
+        typeof segment === "string" ? [NO_TOKEN, Buffer.byteLength(segment)] : [segment, 0],
+      ),
+    )
+    .bytes(Buffer.concat([name, system, text]))
+    .end();
+}
+
 function aboutSection({ name, licence, source }) {
   const strings = [name, licence, source].map((text) => Buffer.from(`${text}\0`));
   return new Fields()
@@ -252,6 +292,7 @@ export function buildContainer(model, extraSections = [], shortened = {}) {
     { id: SECTION.tensors, flags: 1, bytes: tensorsSection(model.tensors, 0) },
     { id: SECTION.chunks, flags: 1, bytes: Buffer.concat(hashes) },
     { id: SECTION.tokenizer, flags: 1, bytes: tokenizerSection(model.tokenizer) },
+    ...(model.chat ? [{ id: SECTION.chat, flags: 0, bytes: chatSection(model.chat) }] : []),
     ...(model.about ? [{ id: SECTION.about, flags: 0, bytes: aboutSection(model.about) }] : []),
     ...extraSections,
   ].sort((a, b) => a.id - b.id);

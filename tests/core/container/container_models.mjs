@@ -177,6 +177,34 @@ export function denseModel() {
   };
 }
 
+/** The dense model with a chat format that has something in every part. */
+export function chatModel() {
+  const [end, pad] = [258, 259];
+  return {
+    ...denseModel(),
+    chat: {
+      name: "golden-1.0",
+      flags: 1 | 2,
+      system: "Be brief.\n",
+      stopTokens: [end, pad],
+      parts: [
+        [pad],
+        ["system: "],
+        [end, "\n"],
+        [pad, "user: "],
+        [end],
+        ["assistant: "],
+        [end, "\n"],
+        ["assistant:", pad],
+        ["<think>", pad, "</think>"],
+        ["<think>"],
+        ["</think>"],
+      ],
+    },
+    about: { name: "Golden chat", licence: "MIT", source: "container_models.mjs" },
+  };
+}
+
 /** GPT-2-like: layer norms, learned positions, biases everywhere, no gate; vectors of both types. */
 export function learnedModel() {
   const layer = (stage) => [
