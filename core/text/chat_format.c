@@ -95,8 +95,10 @@ static uint32_t find_special(const struct container_tokenizer *tables, const cha
 static size_t marker_bytes(const char *text) {
     static const char *const thinking[] = {"<think>", "</think>"};
     if (strncmp(text, "<|", 2) == 0) {
-        const char *end = strstr(text, "|>");
-        return end == NULL ? 0 : (size_t)(end - text) + 2;
+        size_t bytes = 2;
+        while (text[bytes] != '\0' && strncmp(text + bytes, "|>", 2) != 0)
+            bytes++;
+        return text[bytes] == '\0' ? 0 : bytes + 2;
     }
     for (uint32_t i = 0; i < 2; i++)
         if (strncmp(text, thinking[i], strlen(thinking[i])) == 0)
