@@ -304,8 +304,8 @@ static tercet_status build_chat(struct packing *packing, tercet_error *error) {
     uint32_t vocabulary = packing->architecture.config.vocabulary;
     if (packing->is_gguf) {
         struct gguf_text text = {NULL, 0};
-        TERCET_TRY(gguf_get_text(&packing->gguf.header, "tokenizer.chat_template", &text, NULL,
-                                 error));
+        TERCET_TRY(
+            gguf_get_text(&packing->gguf.header, "tokenizer.chat_template", &text, NULL, error));
         TERCET_TRY(chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary,
                                               options->chat_format, (const char *)text.bytes,
                                               text.count, chat, error));

@@ -106,12 +106,12 @@ static void test_what_is_something_else(void) {
               "");
     CHECK_STR(format_of(with(bitnet, " | capitalize", "")), "");
     CHECK_STR(format_of(with(bitnet, "'Assistant: '", "'Assistant:'")), "");
-    /* The one that a conversion script put into BitNet's GGUF. */
+    /* The one that a conversion script put into the GGUF of BitNet: the model knows the other. */
     CHECK_STR(
         format_of("{% for message in messages %}{% if message['role'] == 'user' %}{{ "
                   "'Human: ' + message['content'] + '\\n\\nBITNETAssistant: ' }}{% endif %}{% "
                   "endfor %}"),
-        "");
+        "bitnet");
     /* Qwen3's switch, but earlier thinking stays. */
     CHECK_STR(format_of(with(chatml, "{% if add_generation_prompt %}",
                              "{{ '<think>\\n\\n</think>\\n\\n' }}{% if add_generation_prompt %}")),
@@ -131,6 +131,14 @@ static void test_default_system_text(void) {
                              "for")),
               "");
     CHECK_STR(found.system, "");
+    /* Nothing that a container does not take. */
+    static const char *const bad[] = {"\x1b", "\x7f", "\xff", "\xc2\x85", "\r"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char system[128];
+        (void)snprintf(system, sizeof system,
+                       "{{ '<|im_start|>system\\nBe %s kind.<|im_end|>\\n' }}{%% for", bad[i]);
+        CHECK_STR(format_of(with(chatml, "{% for", system)), "");
+    }
 }
 
 static void test_broken_text(void) {
