@@ -16,6 +16,11 @@ ALWAYS_INLINE v128_t widened(v128_t sum) {
     return sum;
 }
 
+/* Sums of 32 bits hold any number of columns, so one token walks whole strips, which lie one behind the other: a single
+ * stream that the machine reads ahead by itself. Four strips in lockstep, block by block, took a fifth longer from memory. */
+#define WHOLE_TILES 128
+#define WHOLE_STRIPS 1
+
 #include "wasm_relaxed_ternary.inc"
 
 /* ---- int8: the activations are the 7-bit operand ------------------------------------------ */
@@ -69,72 +74,89 @@ ALWAYS_INLINE void int8_strips_dots(const int8_t *codes, size_t strip_bytes, con
 
 /* ---- attention --------------------------------------------------------------------------- */
 
-/* Two rows of 7-bit operands, two sums each: eight sums a half strip stay in registers. out[r] is half of 16 rows. */
-ALWAYS_INLINE void half_dots(const int8_t *tiles_at, const v128_t *operands, uint32_t rows,
-                             v128_t *first, v128_t *second) {
-    v128_t a = wasm_v128_load(tiles_at), b = wasm_v128_load(tiles_at + 16);
+/* One query on the 16 rows of a strip, or half a strip for two queries at a time: eight sums, which stay in registers.
+ * Every row of operands is 7-bit and there are two of them a query: first[..] and second[..] are their sums, and `rows` vectors
+ * of four rows each begin at tiles_at. */
+ALWAYS_INLINE void two_parts_dots(const int8_t *tiles_at, const v128_t *operands, uint32_t queries,
+                                  uint32_t rows, v128_t *first, v128_t *second) {
     for (uint32_t r = 0; r < rows; r++) {
-        first[r] = multiply_add(first[r], a, operands[r]);
-        second[r] = multiply_add(second[r], b, operands[r]);
+        v128_t four = wasm_v128_load(tiles_at + 16 * r);
+        for (uint32_t j = 0; j < queries; j++) {
+            first[j * rows + r] = multiply_add(first[j * rows + r], four, operands[2 * j]);
+            second[j * rows + r] = multiply_add(second[j * rows + r], four, operands[2 * j + 1]);
+        }
     }
 }
 
-/* As in int8 above, q is the 7-bit operand in two parts, and two queries are four rows of operands. */
+/* As in int8 above, q is the 7-bit operand in two parts. `pair` (a constant) queries, 4 / pair vectors of rows from `from` on. */
+ALWAYS_INLINE void key_part(const int8_t *keys, const int8_t *const *q, uint32_t pair,
+                            uint32_t from, uint32_t tiles, sums *out) {
+    const v128_t low_bits = kept(bytes_7F);
+    uint32_t rows = 4 / pair;
+    v128_t low[4], sign[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        low[i] = sign[i] = wasm_i32x4_splat(0);
+    }
+#pragma clang loop unroll(disable)
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        v128_t operands[4];
+        for (uint32_t j = 0; j < pair; j++) {
+            v128_t four = wasm_v128_load32_splat(q[j] + (size_t)tile * INT8_TILE_COLUMNS);
+            operands[2 * j] = wasm_v128_and(four, low_bits);
+            operands[2 * j + 1] = wasm_u16x8_shr(wasm_v128_andnot(four, low_bits), 7);
+        }
+        two_parts_dots(keys + (size_t)tile * TILE_BYTES + 16 * from, operands, pair, rows, low,
+                       sign);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        out[i / rows].v[from + i % rows] = wasm_i32x4_sub(low[i], wasm_i32x4_shl(sign[i], 7));
+    }
+}
+
 ALWAYS_INLINE void key_dots(const int8_t *keys, const int8_t *const *q, uint32_t queries,
                             uint32_t tiles, sums *out) {
-    const v128_t low_bits = wasm_i8x16_splat(0x7F);
-    for (uint32_t from = 0; from < queries; from += 2) {
-        uint32_t pair = queries - from < 2 ? 1 : 2;
-        for (uint32_t half = 0; half < 2; half++) {
-            v128_t first[4], second[4], operands[4];
-            for (uint32_t r = 0; r < 2 * pair; r++) {
-                first[r] = second[r] = wasm_i32x4_splat(0);
-            }
-            for (uint32_t tile = 0; tile < tiles; tile++) {
-                for (uint32_t j = 0; j < pair; j++) {
-                    const int8_t *at = q[from + j] + (size_t)tile * INT8_TILE_COLUMNS;
-                    v128_t four = wasm_v128_load32_splat(at);
-                    operands[2 * j] = wasm_v128_and(four, low_bits);
-                    operands[2 * j + 1] = wasm_u8x16_shr(four, 7);
-                }
-                half_dots(keys + (size_t)tile * TILE_BYTES + 32 * half, operands, 2 * pair, first,
-                          second);
-            }
-            for (uint32_t j = 0; j < pair; j++) {
-                out[from + j].v[2 * half] =
-                    wasm_i32x4_sub(first[2 * j], wasm_i32x4_shl(first[2 * j + 1], 7));
-                out[from + j].v[2 * half + 1] =
-                    wasm_i32x4_sub(second[2 * j], wasm_i32x4_shl(second[2 * j + 1], 7));
-            }
+    if (queries == 1) {
+        key_part(keys, q, 1, 0, tiles, out);
+        return;
+    }
+    for (uint32_t j = 0; j < queries; j += 2) {
+        key_part(keys, q + j, 2, 0, tiles, out + j);
+        key_part(keys, q + j, 2, 2, tiles, out + j);
+    }
+}
+
+ALWAYS_INLINE void value_part(const int8_t *values, const int8_t *const *w, uint32_t pair,
+                              uint32_t from, uint32_t tiles, sums *out) {
+    uint32_t rows = 4 / pair;
+    v128_t upper[4], lower[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        upper[i] = lower[i] = wasm_i32x4_splat(0);
+    }
+#pragma clang loop unroll(disable)
+    for (uint32_t tile = 0; tile < tiles; tile++) {
+        v128_t operands[4];
+        for (uint32_t j = 0; j < pair; j++) {
+            const int8_t *four = w[j] + (size_t)tile * INT8_TILE_COLUMNS;
+            operands[2 * j] = wasm_v128_load32_splat(four);
+            operands[2 * j + 1] = wasm_v128_load32_splat(four + KV_BLOCK);
         }
+        two_parts_dots(values + (size_t)tile * TILE_BYTES + 16 * from, operands, pair, rows, upper,
+                       lower);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        out[i / rows].v[from + i % rows] = wasm_i32x4_add(wasm_i32x4_shl(upper[i], 7), lower[i]);
     }
 }
 
 ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint32_t queries,
                               uint32_t tiles, sums *out) {
-    for (uint32_t from = 0; from < queries; from += 2) {
-        uint32_t pair = queries - from < 2 ? 1 : 2;
-        for (uint32_t half = 0; half < 2; half++) {
-            v128_t first[4], second[4], operands[4];
-            for (uint32_t r = 0; r < 2 * pair; r++) {
-                first[r] = second[r] = wasm_i32x4_splat(0);
-            }
-            for (uint32_t tile = 0; tile < tiles; tile++) {
-                for (uint32_t j = 0; j < pair; j++) {
-                    const int8_t *four = w[from + j] + (size_t)tile * INT8_TILE_COLUMNS;
-                    operands[2 * j] = wasm_v128_load32_splat(four);
-                    operands[2 * j + 1] = wasm_v128_load32_splat(four + KV_BLOCK);
-                }
-                half_dots(values + (size_t)tile * TILE_BYTES + 32 * half, operands, 2 * pair, first,
-                          second);
-            }
-            for (uint32_t j = 0; j < pair; j++) {
-                out[from + j].v[2 * half] =
-                    wasm_i32x4_add(wasm_i32x4_shl(first[2 * j], 7), first[2 * j + 1]);
-                out[from + j].v[2 * half + 1] =
-                    wasm_i32x4_add(wasm_i32x4_shl(second[2 * j], 7), second[2 * j + 1]);
-            }
-        }
+    if (queries == 1) {
+        value_part(values, w, 1, 0, tiles, out);
+        return;
+    }
+    for (uint32_t j = 0; j < queries; j += 2) {
+        value_part(values, w + j, 2, 0, tiles, out + j);
+        value_part(values, w + j, 2, 2, tiles, out + j);
     }
 }
 
