@@ -166,6 +166,7 @@ ALWAYS_INLINE void value_dots(const int8_t *values, const int8_t *const *w, uint
 const struct tercet_kernels kernels_wasm_relaxed_dot = {
     .name = "wasm_relaxed_dot",
     .needs = CPU_WASM_DOT,
+    .pass_cost = {{220, 340}, {330, 555}},
     .ternary_matmul = ternary_matmul,
     .int8_matmul = int8_matmul,
     .attend_int8 = attend_int8,
