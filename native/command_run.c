@@ -2,24 +2,20 @@
  * command_run.c: `tercet run`: a prompt in, text out, token by token; figures on stderr or one JSON
  * object on stdout. The loop itself is generation.c.
  */
-#define _GNU_SOURCE 1 /* sigaction, getrandom */
+#define _GNU_SOURCE 1 /* ssize_t */
 #include "clock.h"
 #include "commands.h"
 #include "generation.h"
+#include "interrupt.h"
 #include "json_writer.h"
 #include "machine.h"
 #include "open_model.h"
+#include "sampling_options.h"
 #include "terminal.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* Seeds stay below 2^53, the largest range that JavaScript's numbers hold exactly: a seed of one
- * twin must work in the other. */
-#define SEED_MAX (((uint64_t)1 << 53) - 1)
 
 enum { DEFAULT_TOKENS = 128, TOKENS_MAX = 1 << 20 };
 
@@ -27,11 +23,9 @@ struct run_options {
     struct open_options open;
     const char *prompt, *prompt_file, *standard_input;
     bool prompt_given, prompt_file_given;
-    uint32_t tokens, context, speculation, top_k, repetition_window;
+    uint32_t tokens, context, speculation;
     const char *speculation_text;
-    float temperature, top_p, min_p, repetition_penalty;
-    bool temperature_given, top_k_given, top_p_given, min_p_given, seed_given;
-    uint64_t seed;
+    struct sampling_options sampling;
     struct text_list stops;
     bool json, no_prompt_echo, hash_logits;
 };
@@ -78,28 +72,13 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
         argument_count("tokens", 'n', &options->tokens, 0, TOKENS_MAX,
                        "Most tokens to write (default 128). "
                        "The model's context is a limit, too."),
-        argument_noting(argument_number("temperature", &options->temperature, 0, 100,
-                                        "0: always the likeliest token; higher: more surprise "
-                                        "(defaults for sampling come with the model)."),
-                        &options->temperature_given),
-        argument_noting(argument_count("top-k", 0, &options->top_k, 0, TOKENS_MAX,
-                                       "Choose among the N likeliest tokens only; 0: all."),
-                        &options->top_k_given),
-        argument_noting(argument_number("top-p", &options->top_p, 0.000001, 1,
-                                        "Choose among the likeliest tokens that together have "
-                                        "this probability; 1: all."),
-                        &options->top_p_given),
-        argument_noting(argument_number("min-p", &options->min_p, 0, 1,
-                                        "Drop tokens less likely than X times the best; 0: off."),
-                        &options->min_p_given),
-        argument_number("repetition-penalty", &options->repetition_penalty, 0.01, 100,
-                        "Above 1: makes recent tokens less likely (default 1)."),
-        argument_count("repetition-window", 0, &options->repetition_window, 0, 4096,
-                       "How many tokens count as recent (default 64)."),
-        argument_noting(argument_integer("seed", &options->seed, SEED_MAX,
-                                         "Same seed, same text, here and in the browser "
-                                         "(default: a new one, printed at the end)."),
-                        &options->seed_given),
+        sampling_argument_temperature(&options->sampling),
+        sampling_argument_top_k(&options->sampling),
+        sampling_argument_top_p(&options->sampling),
+        sampling_argument_min_p(&options->sampling),
+        sampling_argument_repetition_penalty(&options->sampling),
+        sampling_argument_repetition_window(&options->sampling),
+        sampling_argument_seed(&options->sampling),
         argument_texts("stop", &options->stops, "TEXT",
                        "End before this text; may be given several times."),
         argument_count("context", 0, &options->context, 1, TOKENS_MAX,
@@ -165,29 +144,6 @@ static enum arguments_outcome read_arguments(struct run_options *options, int ar
     return ARGUMENTS_RUN;
 }
 
-/* ---------------------------------------------------------------- Ctrl-C */
-
-static tercet_session *volatile interruptible;
-static volatile sig_atomic_t interrupted;
-
-static void interrupt(int signal_number) {
-    (void)signal_number;
-    interrupted = 1;
-    if (interruptible != NULL) {
-        tercet_session_cancel(interruptible); /* an atomic store: safe here */
-    }
-}
-
-static void watch_interrupt(tercet_session *session) {
-    struct sigaction action = {0};
-    action.sa_handler = interrupt;
-    /* The second Ctrl-C finds the default action. */
-    action.sa_flags = (int)SA_RESETHAND | SA_RESTART;
-    (void)sigemptyset(&action.sa_mask);
-    interruptible = session;
-    (void)sigaction(SIGINT, &action, NULL);
-}
-
 /* ---------------------------------------------------------------- work */
 
 static tercet_status read_prompt(const struct run_options *options, struct input_text *prompt,
@@ -201,31 +157,6 @@ static tercet_status read_prompt(const struct run_options *options, struct input
         input_text_chomp(prompt);
     }
     return status;
-}
-
-static void choose_sampling(const struct run_options *options, tercet_sampling *sampling) {
-    if (options->temperature_given) {
-        sampling->temperature = options->temperature;
-    }
-    if (options->top_k_given) {
-        sampling->top_k = options->top_k;
-    }
-    if (options->top_p_given) {
-        sampling->top_p = options->top_p;
-    }
-    if (options->min_p_given) {
-        sampling->min_p = options->min_p;
-    }
-    sampling->repetition_penalty = options->repetition_penalty;
-    sampling->repetition_window = options->repetition_window;
-    sampling->seed = options->seed;
-    if (!options->seed_given) {
-        uint32_t seed = 0; /* 32 bits are enough to differ and short enough to type */
-        if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
-            seed = (uint32_t)(clock_seconds() * 1e6);
-        }
-        sampling->seed = seed;
-    }
 }
 
 /* As much context as this run needs; the prompt alone must fit. */
@@ -254,7 +185,7 @@ static tercet_status prepare(const struct run_options *options, struct run_state
     tercet_session_options_init(state->opened.model, &state->session_options);
     state->session_options.speculation = options->speculation;
     state->session_options.kv = options->open.kv;
-    choose_sampling(options, &state->session_options.sampling);
+    sampling_options_apply(&options->sampling, &state->session_options.sampling);
     status = choose_context(options, state, error);
     return status != TERCET_OK ? status
                                : tercet_session_create(state->opened.model, &state->session_options,
@@ -279,7 +210,8 @@ static void print_statistics(const struct run_options *options, const struct run
     tercet_session_info session;
     char a[24], b[24], c[24];
     tercet_session_get_info(state->session, &session);
-    bool repeatable = options->seed_given || state->session_options.sampling.temperature <= 0;
+    bool repeatable =
+        options->sampling.seed_given || state->session_options.sampling.temperature <= 0;
     fprintf(stderr, "\n%sprompt     %zu tokens in %s: %.1f tokens/s\n", style_faint(stderr),
             state->prompt_tokens.count, format_seconds(done->prompt_seconds, a, sizeof a),
             clock_rate((double)state->prompt_tokens.count, done->prompt_seconds));
@@ -379,7 +311,7 @@ static int generate(const struct run_options *options, struct run_state *state) 
         .vocabulary = state->opened.info.vocabulary,
         .show = options->json ? NULL : show_text,
     };
-    watch_interrupt(state->session);
+    interrupt_cancels(state->session);
     if (!options->json && !options->no_prompt_echo) {
         (void)show_text(NULL, state->prompt.bytes, state->prompt.count);
     }
@@ -400,7 +332,7 @@ static int generate(const struct run_options *options, struct run_state *state) 
     } else {
         print_statistics(options, state);
     }
-    return interrupted ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
+    return interrupt_came() ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
 }
 
 static int run(const struct run_options *options, struct run_state *state) {
@@ -426,12 +358,12 @@ static int run(const struct run_options *options, struct run_state *state) {
 }
 
 int command_run(int argc, char **argv) {
-    struct run_options options = {
-        .tokens = DEFAULT_TOKENS, .repetition_penalty = 1, .repetition_window = 64};
+    struct run_options options = {.tokens = DEFAULT_TOKENS};
     struct run_state state = {0};
+    sampling_options_init(&options.sampling);
     enum arguments_outcome outcome = read_arguments(&options, argc, argv);
     int code = outcome == ARGUMENTS_RUN ? run(&options, &state) : (int)outcome;
-    interruptible = NULL;
+    interrupt_cancels(NULL);
     tercet_session_destroy(state.session);
     generation_free(&state.generation);
     token_list_free(&state.prompt_tokens);

@@ -16,6 +16,7 @@ enum {
 /* argv[0] is the command's own name ("run"), the rest are its arguments. */
 int command_pack(int argc, char **argv);
 int command_export(int argc, char **argv);
+int command_chat(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_verify(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct {
     {"pack", command_pack, "turn a Hugging Face folder into one .tercet file"},
     {"export", command_export, "turn a .tercet file into a GGUF file for llama.cpp"},
     {"run", command_run, "write text"},
+    {"chat", command_chat, "hold a conversation"},
     {"inspect", command_inspect, "show what is in a model"},
     {"verify", command_verify, "check every byte of a model against its hashes"},
     {"bench", command_bench, "measure speed, memory and the share of the machine's limit"},

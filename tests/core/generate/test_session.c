@@ -134,6 +134,54 @@ static void reset_equals_a_fresh_session(const struct file *file) {
     tear_down(&setup);
 }
 
+/* A chat format's: the text ends at the first of them that comes, and nothing of it was computed. */
+static void further_stop_tokens_end_the_text(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT], tokens[10] = {0}, token;
+    fill_prompt(prompt, vocabulary);
+    tercet_session *session = open_session(&setup, 0, 16, 0.9f);
+    CHECK_STATUS(prefill(session, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+    uint32_t count = 0;
+    while (count < 10 && tercet_session_step(session, &tokens[count], NULL) == TERCET_OK)
+        count++;
+    REQUIRE(count >= 2);
+    uint32_t at = 0;
+    while (tokens[at] != tokens[count - 1])
+        at++;
+    const uint32_t stops[] = {vocabulary - 1, tokens[at]};
+    CHECK_STATUS(tercet_session_set_stop_tokens(session, stops + 1, 1, NULL), TERCET_OK);
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    CHECK_STATUS(prefill(session, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+    for (uint32_t i = 0; i < at; i++) {
+        CHECK_STATUS(tercet_session_step(session, &token, NULL), TERCET_OK);
+        CHECK_EQ(token, tokens[i]);
+    }
+    CHECK_STATUS(tercet_session_step(session, &token, NULL), TERCET_END_OF_TEXT);
+    CHECK_EQ(token, tokens[at]);
+    tercet_session_info info;
+    tercet_session_get_info(session, &info);
+    CHECK_EQ(info.tokens, PROMPT + at);
+
+    const uint32_t many[9] = {0}, wrong[] = {0, vocabulary};
+    tercet_error error;
+    CHECK_STATUS(tercet_session_set_stop_tokens(session, many, 9, &error), TERCET_BAD_ARGUMENT);
+    CHECK_STATUS(tercet_session_set_stop_tokens(session, wrong, 2, &error), TERCET_BAD_TOKEN);
+    CHECK_EQ(error.where, 1);
+    CHECK_STATUS(tercet_session_set_stop_tokens(session, NULL, 1, NULL), TERCET_BAD_ARGUMENT);
+    CHECK_STATUS(tercet_session_set_stop_tokens(NULL, NULL, 0, NULL), TERCET_BAD_ARGUMENT);
+    /* What was refused changed nothing; none are none. */
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    CHECK_STATUS(tercet_session_set_stop_tokens(session, NULL, 0, NULL), TERCET_OK);
+    CHECK_STATUS(prefill(session, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK_STATUS(tercet_session_step(session, &token, NULL), TERCET_OK);
+        CHECK_EQ(token, tokens[i]);
+    }
+    tercet_session_destroy(session);
+    tear_down(&setup);
+}
+
 static void limits_are_told(const struct file *file) {
     struct setup setup;
     set_up(&setup, file, 1);
@@ -300,6 +348,7 @@ static void check_model(const char *folder, enum pack_quantize quantize, enum pa
         slices_and_threads_change_no_bit(&file, kv);
     cancel_leaves_no_trace(&file);
     reset_equals_a_fresh_session(&file);
+    further_stop_tokens_end_the_text(&file);
     limits_are_told(&file);
     for (uint32_t kv = TERCET_KV_DEFAULT; kv <= TERCET_KV_INT4; kv++)
         memory_is_what_was_announced(&file, kv);
