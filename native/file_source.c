@@ -31,8 +31,8 @@ static tercet_status refuse_folder(const char *path, tercet_error *error) {
 static tercet_status refuse_known_formats(const struct file_source *source, tercet_error *error) {
     if (source->count >= 4 && memcmp(source->bytes, "GGUF", 4) == 0) {
         return set_error(error, TERCET_BAD_MAGIC, 0,
-                         "this is a GGUF file; get the model as a Hugging Face folder and pack it "
-                         "first: tercet pack FOLDER -o model.tercet");
+                         "this is a GGUF file; pack it first: tercet pack %s -o model.tercet",
+                         strlen(source->path) < 100 ? source->path : "FILE");
     }
     /* safetensors: length of the JSON header (u64, little-endian), then the JSON. */
     if (source->count >= 9 && source->bytes[8] == '{' && source->bytes[5] == 0 &&

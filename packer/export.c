@@ -17,6 +17,8 @@
 
 /* Rows are written in blocks of at least so many bytes. */
 #define WRITE_BYTES ((size_t)1 << 20)
+/* From here on a number rounds to a half that is infinite. */
+#define HALF_INFINITE 65520.0f
 
 enum { PARTS_MOST = 3 };
 
@@ -75,14 +77,24 @@ static enum gguf_type choose_type(const struct export_options *options,
     if (vector || info->type == TENSOR_F32) {
         return GGUF_F32;
     }
-    if (info->type == TENSOR_F16 || info->role == ROLE_POSITION_EMBEDDING) {
-        return GGUF_F16; /* as every converter writes positions */
+    if (info->type == TENSOR_F16) {
+        return GGUF_F16;
+    }
+    bool dense_fallback = options->fallback == GGUF_F16 || options->fallback == GGUF_F32;
+    if (info->role == ROLE_POSITION_EMBEDDING) { /* never in blocks there */
+        return dense_fallback ? options->fallback : GGUF_F16;
     }
     if (info->type == TENSOR_INT8) {
-        return GGUF_Q8_0;
+        bool fits = info->columns % gguf_block_columns(GGUF_Q8_0) == 0;
+        return fits || !dense_fallback ? GGUF_Q8_0 : options->fallback;
     }
     return info->columns % gguf_block_columns(options->type) == 0 ? options->type
                                                                   : options->fallback;
+}
+
+/* The option that decides on the type of a tensor that is no ternary matrix. */
+static const char *deciding_option(const struct export_options *options, uint32_t role) {
+    return is_table(role) && options->embedding != EXPORT_TABLE_SAME ? "--embedding" : "--fallback";
 }
 
 static void count_type(struct export_report *report, enum gguf_type type, uint64_t weights) {
@@ -140,9 +152,9 @@ static tercet_status plan_tensor(struct exporting *e, untrusted_bytes model, uin
     if (gguf_row_bytes(tensor->type, info->columns) == 0) {
         return tercet_fail(error, TERCET_CANNOT_EXPORT, info->columns,
                            "%s has %u columns, which is no multiple of the %u of a block of %s: "
-                           "try --type or --embedding f16",
+                           "try %s f16",
                            tensor->name, info->columns, gguf_block_columns(tensor->type),
-                           gguf_type_name(tensor->type));
+                           gguf_type_name(tensor->type), deciding_option(e->options, info->role));
     }
     if ((info->role == ROLE_Q || info->role == ROLE_K) &&
         info->rows % e->container.config.head_dim != 0) { /* they are put in another order */
@@ -227,9 +239,11 @@ static tercet_status round_scale(struct exporting *e, const struct export_tensor
                                  float *scale, tercet_error *error) {
     float rounded = math_half_to_float(math_float_to_half(*scale));
     if (*scale != 0 && (rounded == 0 || isinf(rounded))) {
+        char number[32];
+        (void)snprintf(number, sizeof number, "%.9g", (double)*scale);
         return tercet_fail(error, TERCET_CANNOT_EXPORT, 0,
-                           "%s has the scale %g, which no half can hold: try --type f32",
-                           tensor->name, (double)*scale);
+                           "%s has the scale %s, which no half can hold: try --type f32",
+                           tensor->name, number);
     }
     if (*scale != 0) {
         double off = fabs((double)rounded / (double)*scale - 1);
@@ -288,6 +302,24 @@ static tercet_status encode_ternary_row(struct exporting *e, const struct export
     return TERCET_OK;
 }
 
+/* A number beyond what its type holds would become infinite, which is no rounding. */
+static tercet_status check_values(const struct exporting *e, const struct export_tensor *tensor,
+                                  const struct packed_tensor *part, tercet_error *error) {
+    /* A block of Q8_0 has a half as the scale of codes up to 127. */
+    float limit = tensor->type == GGUF_Q8_0 ? HALF_INFINITE * 127 : HALF_INFINITE;
+    for (uint32_t i = 0; i < part->info.columns && tensor->type != GGUF_F32; i++) {
+        if (!(fabsf(e->values[i]) < limit)) {
+            char number[32];
+            (void)snprintf(number, sizeof number, "%.9g", (double)e->values[i]);
+            return tercet_fail(error, TERCET_CANNOT_EXPORT, i,
+                               "%s holds %s, which is too large for %s: try %s f32", tensor->name,
+                               number, gguf_type_name(tensor->type),
+                               deciding_option(e->options, part->info.role));
+        }
+    }
+    return TERCET_OK;
+}
+
 static tercet_status encode_row(struct exporting *e, const struct export_tensor *tensor,
                                 const struct packed_tensor *part, uint32_t row, uint8_t *out,
                                 tercet_error *error) {
@@ -308,6 +340,7 @@ static tercet_status encode_row(struct exporting *e, const struct export_tensor 
                            "row %u of %s holds a code that is no ternary weight", row,
                            tensor->name);
     }
+    TERCET_TRY(check_values(e, tensor, part, error));
     gguf_encode_values(tensor->type, e->values, columns, out);
     bool kept =
         tensor->type == GGUF_F32 || (tensor->type == GGUF_F16 && part->info.type == TENSOR_F16);

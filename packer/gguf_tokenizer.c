@@ -18,6 +18,7 @@
 struct tables {
     const struct container_tokenizer *t;
     struct gguf_writer *writer;
+    uint32_t padding_marks;
     uint8_t text[2 * TEXT_ROOM];
 };
 
@@ -27,8 +28,46 @@ static const uint8_t *token_bytes(const struct container_tokenizer *t, uint32_t 
     return t->text + t->text_offsets[token];
 }
 
-static bool is_written_plainly(uint32_t kind) {
-    return kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED || kind == TOKEN_UNKNOWN;
+/* "[PAD17]" is the name of row 17 without a token; where a token of the model has such a text itself, names get one mark
+ * more than any of them, "[PAD17_]", so that no two texts are equal. */
+static size_t name_padding(uint32_t token, uint32_t marks, uint8_t *out) {
+    size_t written = (size_t)snprintf((char *)out, TEXT_ROOM, "[PAD%u", token);
+    memset(out + written, '_', marks);
+    out[written + marks] = ']';
+    return written + marks + 1;
+}
+
+/* The marks of a text of the form [PAD17__]; -1 for any other. */
+static int64_t padding_marks_of(const uint8_t *text, uint32_t bytes) {
+    uint32_t at = 4, digits = 0;
+    if (bytes < 6 || memcmp(text, "[PAD", 4) != 0 || text[bytes - 1] != ']') {
+        return -1;
+    }
+    for (; text[at] >= '0' && text[at] <= '9'; at++) {
+        digits++;
+    }
+    uint32_t first = at;
+    for (; text[at] == '_'; at++) {
+    }
+    return digits > 0 && at == bytes - 1 ? (int64_t)(at - first) : -1;
+}
+
+static uint32_t count_padding_marks(const struct container_tokenizer *t) {
+    int64_t most = -1;
+    for (uint32_t token = 0; token < t->token_count; token++) {
+        uint32_t bytes;
+        const uint8_t *text = token_bytes(t, token, &bytes);
+        int64_t marks = padding_marks_of(text, bytes);
+        most = marks > most ? marks : most;
+    }
+    return (uint32_t)(most + 1);
+}
+
+/* Tokens that merging cannot give are not written in the printable alphabet; in SentencePiece an unused one still has its
+ * spaces as U+2581. */
+static bool is_written_plainly(const struct container_tokenizer *t, uint32_t kind) {
+    return kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED || kind == TOKEN_UNKNOWN ||
+           (kind == TOKEN_UNUSED && t->kind == TOKENIZER_BYTE_BPE);
 }
 
 /* The text of a token as GGUF spells it. */
@@ -41,15 +80,14 @@ static size_t spell(const struct tables *tables, uint32_t token, uint8_t *out) {
         text = token_bytes(t, token, &bytes);
         kind = t->kinds[token];
     }
-    if (bytes ==
-        0) { /* a row of the embedding without a token; texts must differ from each other */
-        return (size_t)snprintf((char *)out, TEXT_ROOM, "[PAD%u]", token);
+    if (bytes == 0) { /* a row of the embedding without a token */
+        return name_padding(token, tables->padding_marks, out);
     }
     if (kind == TOKEN_BYTE) {
         return (size_t)snprintf((char *)out, TEXT_ROOM, "<0x%02X>", text[0]);
     }
     for (uint32_t i = 0; i < bytes; i++) {
-        if (is_written_plainly(kind)) {
+        if (is_written_plainly(t, kind)) {
             out[written++] = text[i];
         } else if (t->kind == TOKENIZER_BYTE_BPE) {
             written += utf8_encode(byte_alphabet_character(text[i]), out + written);
@@ -288,6 +326,7 @@ tercet_status gguf_tokenizer_add_keys(const struct container *container, struct 
     }
     tables->t = &container->tokenizer;
     tables->writer = writer;
+    tables->padding_marks = count_padding_marks(&container->tokenizer);
     tercet_status status = add_kind(tables, container->config.vocabulary, report, error);
     if (status == TERCET_OK) {
         add_texts(tables, container->config.vocabulary);

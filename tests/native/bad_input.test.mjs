@@ -189,7 +189,10 @@ test("other files by mistake", () => {
   const weights = fail(["run", join(bundledSource, "model.safetensors")], "BAD_MAGIC");
   assert.match(weights.err, /safetensors.*tercet pack FOLDER -o model\.tercet/);
   writeFileSync(at("model.gguf"), "GGUF\x03\0\0\0................................................");
-  assert.match(fail(["run", at("model.gguf")], "BAD_MAGIC").err, /GGUF.*tercet pack/);
+  assert.match(
+    fail(["run", at("model.gguf")], "BAD_MAGIC").err,
+    /GGUF file; pack it first: tercet pack \S+model\.gguf -o model\.tercet/,
+  );
   writeFileSync(at("text.tercet"), "Once upon a time\n");
   fail(["inspect", at("text.tercet")], "BAD_MAGIC");
 });

@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import {
+  cpSync,
   existsSync,
   readFileSync,
   readdirSync,
@@ -300,6 +301,89 @@ test("what cannot be written is refused by name, and nothing is left behind", ()
   misuse(["export", bundledModel(), "-o", "x", "--to", "onnx"], /--to takes gguf/);
   misuse(["export", bundledModel(), "-o", "x", "--type", "q5_1"], /--type takes one of tq2_0/);
   assert.equal(existsSync("x"), false);
+});
+
+/** A copy of a golden folder with changes to its files: name -> function of the JSON, or of the bytes. */
+function changed(name, golden, changes) {
+  const folder = at(name);
+  cpSync(join(goldenModels, golden), folder, { recursive: true });
+  for (const [file, change] of Object.entries(changes)) {
+    const path = join(folder, file);
+    const json = file.endsWith(".json");
+    const content = json ? readJson(path) : readFileSync(path);
+    const result = change(content) ?? content;
+    writeFileSync(path, json ? JSON.stringify(result) : result);
+  }
+  return folder;
+}
+
+test("int8 matrices of a width without whole blocks become halves or floats when asked", () => {
+  const model = pack(join(goldenModels, "gpt2-dense-f32"), ["--dense", "q8"]);
+  const refused = fail(["export", model, "-o", at("odd.gguf")], "CANNOT_EXPORT");
+  assert.match(refused.err, /attn_qkv\.weight has 36 columns.*: try --fallback f16\)/);
+  const { gguf, report } = exportOf("odd", model, ["--fallback", "f32"]);
+  assert.equal(gguf.typeOf("blk.0.attn_qkv.weight"), "F32");
+  assert.equal(report.rounded_weights, 0);
+  assert.ok(exportOf("odd-f16", model, ["--fallback", "f16"]).report.rounded_weights > 0);
+  const table = ["-o", at("table.gguf"), "--embedding", "q8_0", "--fallback", "f16"];
+  const told = fail(["export", model, ...table], "CANNOT_EXPORT").err;
+  assert.match(told, /token_embd\.weight has 36 columns.*: try --embedding f16\)/);
+});
+
+test("the name of a row without a token is the text of no token", () => {
+  const folder = changed("padded", "llama-packed-bitlinear", {
+    "tokenizer.json": (json) => {
+      const added = json.added_tokens;
+      added.find(({ id }) => id === 298).content = "[PAD299]";
+      json.added_tokens = added.filter(({ id }) => id !== 299);
+    },
+  });
+  const { gguf } = exportOf("padded", pack(folder), ["--type", "f16"]);
+  const tokens = gguf.keys.get("tokenizer.ggml.tokens");
+  assert.deepEqual(tokens.slice(298), ["[PAD299]", "[PAD299_]", "<|eot_id|>"]);
+  assert.deepEqual(gguf.keys.get("tokenizer.ggml.token_type").slice(298), [3, 5, 3]);
+});
+
+test("a scale that no half can hold is named", () => {
+  const folder = changed("scale", "llama-packed-bitlinear", {
+    "model.safetensors": (bytes) => {
+      const data = 8 + Number(bytes.readBigUInt64LE());
+      const json = JSON.parse(bytes.subarray(8, data));
+      const { data_offsets: places } = json["model.layers.0.self_attn.q_proj.weight_scale"];
+      bytes.writeUInt16LE(0x4e6e, data + places[0]); // 998244352 in bf16; it divides
+    },
+  });
+  const args = ["export", pack(folder), "-o", at("scale.gguf"), "--fallback", "f16"];
+  assert.match(fail(args, "CANNOT_EXPORT").err, /has the scale 1\.001\d+e-09, which no half/);
+  succeed([...args.slice(0, 4), "--type", "f32"]);
+});
+
+/** A copy of stories260K with this number in row 1, column 36 of its embedding. */
+const withNumber = (value) =>
+  changed(`number-${value}`, "stories260K", {
+    "model.safetensors": (bytes) => {
+      const data = 8 + Number(bytes.readBigUInt64LE());
+      const table = JSON.parse(bytes.subarray(8, data))["model.embed_tokens.weight"];
+      bytes.writeFloatLE(value, data + table.data_offsets[0] + 4 * (64 + 36));
+    },
+  });
+
+test("a value too large for the type that was asked for is refused, not made infinite", () => {
+  for (const [value, type, option] of [
+    [65520, "F16", "f16"],
+    [-65536 * 127, "Q8_0", "q8_0"],
+  ]) {
+    const model = pack(withNumber(value), ["--dense", "f32"]);
+    const args = ["export", model, "-o", at("large.gguf"), "--embedding", option];
+    const told = fail(args, "CANNOT_EXPORT").err;
+    assert.match(
+      told,
+      new RegExp(`token_embd.weight holds -?[\\de+]+, which.*for ${type}: try --embedding f32`),
+    );
+  }
+  const model = pack(withNumber(65519), ["--dense", "f32"]);
+  const { gguf } = exportOf("fits", model, ["--embedding", "f16"]);
+  assert.equal(gguf.weight("token_embd.weight", 1, 36)[0], 65504);
 });
 
 test("the report for people says what is exact", () => {
