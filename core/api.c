@@ -372,8 +372,7 @@ const float *tercet_session_logits(const tercet_session *session) {
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep) {
     if (session == NULL)
         return TERCET_BAD_ARGUMENT;
-    session_reset(session, keep);
-    return TERCET_OK;
+    return session_reset(session, keep);
 }
 
 tercet_status tercet_session_reuse(tercet_session *session, const uint32_t *tokens, size_t count,

@@ -38,6 +38,7 @@ set(TERCET_CORE_SOURCES
     model/kv_cache.c
     model/model.c
     model/attention.c
+    model/state_space.c
     model/forward.c
     generate/lookup.c
     generate/sampler.c

@@ -136,7 +136,12 @@ static void print_parts(const struct inspection *inspection) {
                  {"layers.0.attention.sub_norm", "sub-norms"},
                  {"layers.0.attention.q_bias", "biases of q, k and v"},
                  {"layers.0.attention.o_bias", "bias of o"},
-                 {"layers.0.ffn.up_bias", "biases of the feed-forward part"}};
+                 {"layers.0.ffn.up_bias", "biases of the feed-forward part"},
+                 {"head_bias", "a bias of the head"},
+                 {"head_norm", "a second norm of the head"},
+                 {"layers.0.mixer.in",
+                  "states in place of attention: no cache, memory that does not "
+                  "grow"}};
     const char *between = "";
     printf("%-12s", "with");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -145,8 +150,11 @@ static void print_parts(const struct inspection *inspection) {
             between = ", ";
         }
     }
-    printf("%s%s\n", between,
-           has_tensor(inspection, "layers.0.ffn.gate") ? "gated activation" : "gelu, no gate");
+    if (has_tensor(inspection, "layers.0.ffn.up")) {
+        printf("%s%s", between,
+               has_tensor(inspection, "layers.0.ffn.gate") ? "gated activation" : "gelu, no gate");
+    }
+    putchar('\n');
 }
 
 static void print_summary(const struct inspection *inspection) {

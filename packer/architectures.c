@@ -51,6 +51,8 @@ static const struct family {
      &llama_keys, &source_naming_llama},
     {"GPT2LMHeadModel", "gpt2", FAMILY_GPT2, GPT2_FLAGS, "gelu_new", 1e-5, true, &gpt2_keys,
      &source_naming_gpt2},
+    {"TernaryLM", "ternarylm", FAMILY_TERNARYLM, CONFIG_FLAG_HEAD_BIAS, "silu", 1e-6, false,
+     &llama_keys, &source_naming_ternarylm},
     {"BitNetForCausalLM", "bitnet", FAMILY_BITNET, 0, "relu2", 1e-5, false, &llama_keys,
      &source_naming_llama},
     /* 1bitLLM's own class; its model_type is "llama", so the class decides. */
@@ -75,7 +77,9 @@ static tercet_status find_family(const struct json_document *document, const str
     for (size_t i = FAMILIES; i-- > 0;) {
         bool type_fits = type != NULL && strcmp(type, families[i].model_type) == 0;
         type_known = type_known || type_fits;
-        if (class_name != NULL ? strcmp(class_name, families[i].class_name) == 0 : type_fits) {
+        /* TernaryLM's class is nobody's but its notebook's. */
+        bool by_type = class_name == NULL || families[i].family == FAMILY_TERNARYLM;
+        if (by_type ? type_fits : strcmp(class_name, families[i].class_name) == 0) {
             *family = &families[i];
         }
     }
@@ -86,8 +90,8 @@ static tercet_status find_family(const struct json_document *document, const str
     if (*family == NULL || (type != NULL && !type_known)) {
         return tercet_fail(
             error, TERCET_UNSUPPORTED_SOURCE, 0,
-            "models of type %s (class %s) cannot be packed: llama, mistral, qwen2, qwen3, bitnet "
-            "and gpt2 can",
+            "models of type %s (class %s) cannot be packed: llama, mistral, qwen2, qwen3, bitnet, "
+            "gpt2 and ternarylm can",
             type != NULL ? type : "unknown", class_name != NULL ? class_name : "unknown");
     }
     return TERCET_OK;
@@ -117,10 +121,10 @@ static tercet_status read_heads(const struct json_document *document, const stru
     config->head_dim = config->hidden / config->heads;
     if (family->family ==
         FAMILY_GPT2) { /* has no other heads, and c_attn's shape is checked later */
-        if (config->hidden % config->heads != 0 || config->head_dim % 2 != 0) {
+        if (config->hidden % config->heads != 0 || config->head_dim < 2) {
             return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                               "%s: %u heads do not divide a width of %u into even parts",
-                               document->file, config->heads, config->hidden);
+                               "%s: %u heads do not divide a width of %u", document->file,
+                               config->heads, config->hidden);
         }
         return config->head_dim <= LIMIT_HEAD_DIM
                    ? TERCET_OK

@@ -31,6 +31,8 @@ struct block_size block_size_of(enum source_type type) {
     case SOURCE_PTQ1_0:
         return (struct block_size){128, 28};
     case SOURCE_U8:
+    case SOURCE_U32:
+    case SOURCE_QUADS:
     case SOURCE_OTHER:
     case SOURCE_I2_S:
         break;

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-/* Weights of one block and its bytes. 1 weight for the plain types; SOURCE_OTHER, SOURCE_U8 and SOURCE_I2_S have no blocks
+/* Weights of one block and its bytes. 1 weight for the plain types; SOURCE_OTHER, U8, U32, QUADS and I2_S have no blocks
  * (0 bytes). */
 struct block_size {
     uint32_t columns, bytes;

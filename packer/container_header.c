@@ -75,9 +75,9 @@ static tercet_status sum_data_bytes(const struct writer_plan *plan, uint64_t *su
     return TERCET_OK;
 }
 
-/* Frequencies in section ROPE: one a pair of a head, none where positions are learned. */
+/* Frequencies in section ROPE: one a pair of a head, none where nothing is rotated. */
 static uint32_t rope_count(const struct container_config *config) {
-    return (config->flags & CONFIG_FLAG_LEARNED_POSITIONS) != 0 ? 0 : config->head_dim / 2;
+    return (config->flags & CONFIG_FLAGS_UNROTATED) != 0 ? 0 : config->head_dim / 2;
 }
 
 static tercet_status about_bytes(const struct writer_plan *plan, uint64_t *bytes,

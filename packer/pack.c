@@ -6,6 +6,7 @@
 
 #include "about_source.h"
 #include "architectures.h"
+#include "bitmamba_model.h"
 #include "chat_section.h"
 #include "gguf_model.h"
 #include "prove_lossless.h"
@@ -20,11 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PATH_BYTES 4096u
+
 /* Everything that one call holds. */
 struct packing {
     const struct pack_options *options;
     struct pack_report *report;
-    bool is_gguf; /* the source is such a file, else a folder */
+    bool is_gguf, is_bitmamba; /* the source is such a file, else a folder */
+    struct bitmamba_shape bitmamba;
     struct gguf_file gguf;
     struct source_weights source;
     struct architecture architecture;
@@ -176,7 +180,9 @@ static void describe_form(const struct packing *packing, char form[96]) {
         (void)snprintf(form, 96, "no ternary weights");
         return;
     }
-    if (method != TERNARY_STORED) {
+    if (method == TERNARY_EXACT && least->affine_scales != NULL) {
+        (void)snprintf(form, 96, "MLX affine codes on the ternary grid");
+    } else if (method != TERNARY_STORED) {
         const char *name = least->weight->dtype_name;
         for (size_t i = 0; i + 1 < sizeof type && name[i] != '\0'; i++) {
             bool upper = block_is_plain(least->weight->dtype) && name[i] >= 'A' && name[i] <= 'Z';
@@ -185,12 +191,23 @@ static void describe_form(const struct packing *packing, char form[96]) {
         (void)snprintf(form, 96, "%s (%s)", methods[method], type);
     } else if (least->weight->dtype == SOURCE_I2_S) {
         (void)snprintf(form, 96, "I2_S, %s", i2s_layout_name(packing->options->i2s_layout));
+    } else if (least->weight->dtype == SOURCE_QUADS) {
+        (void)snprintf(form, 96, "codes of BitMamba-2, scale divides");
     } else {
         (void)snprintf(form, 96, "%s",
                        packing->architecture.quantization == SOURCE_MULTIPLY
                            ? "packed uint8, scale multiplies (autobitlinear)"
                            : "packed uint8, scale divides (bitlinear)");
     }
+}
+
+/* The folder of a file; false when its path is too long. */
+static bool folder_of(const char *path, char folder[PATH_BYTES]) {
+    const char *slash = strrchr(path, '/');
+    int bytes = slash == NULL   ? snprintf(folder, PATH_BYTES, ".")
+                : slash == path ? snprintf(folder, PATH_BYTES, "/")
+                                : snprintf(folder, PATH_BYTES, "%.*s", (int)(slash - path), path);
+    return bytes > 0 && (size_t)bytes < PATH_BYTES;
 }
 
 /* The name that the model gives itself, else that of its folder or file; and its licence. */
@@ -205,7 +222,8 @@ static void describe_source(const struct packing *packing, char name[ABOUT_TEXT_
         return;
     }
     about_source_name(path, name);
-    about_source_licence(path, licence);
+    char folder[PATH_BYTES];
+    about_source_licence(packing->is_bitmamba && folder_of(path, folder) ? folder : path, licence);
 }
 
 static tercet_status open_writer(struct packing *packing, tercet_error *error) {
@@ -328,6 +346,26 @@ static tercet_status read_gguf(struct packing *packing, tercet_error *error) {
                                 error);
 }
 
+/* The tokenizer lies beside the model. */
+static tercet_status read_bitmamba(struct packing *packing, tercet_error *error) {
+    struct architecture *architecture = &packing->architecture;
+    struct container_config *config = &architecture->config;
+    char folder[PATH_BYTES];
+    if (!folder_of(packing->options->source, folder)) {
+        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, 0, "the path of the model is too long");
+    }
+    TERCET_TRY(bitmamba_model_read(&packing->bitmamba, &packing->source, architecture, error));
+    TERCET_TRY(tokenizer_section_build(folder, config->vocabulary, TERCET_NO_TOKEN,
+                                       &packing->tokenizer, error));
+    for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++) {
+        config->stop_tokens[i] = TERCET_NO_TOKEN;
+    }
+    if (packing->tokenizer.end_token != TERCET_NO_TOKEN) {
+        config->stop_tokens[config->stop_count++] = packing->tokenizer.end_token;
+    }
+    return TERCET_OK;
+}
+
 static tercet_status read_folder(struct packing *packing, tercet_error *error) {
     const char *folder = packing->options->source;
     struct architecture *architecture = &packing->architecture;
@@ -339,15 +377,20 @@ static tercet_status read_folder(struct packing *packing, tercet_error *error) {
 static tercet_status read_source(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     packing->is_gguf = gguf_is_file(options->source);
+    packing->is_bitmamba = bitmamba_is(options->source);
     TERCET_TRY(packing->is_gguf
                    ? gguf_open(options->source, &packing->gguf, &packing->source, error)
+               : packing->is_bitmamba
+                   ? bitmamba_open(options->source, &packing->source, &packing->bitmamba, error)
                    : safetensors_open(options->source, &packing->source, error));
     if (source_file_is_at(options->source, options->destination)) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "the destination %s is a file of the source: choose another",
                            options->destination);
     }
-    return packing->is_gguf ? read_gguf(packing, error) : read_folder(packing, error);
+    return packing->is_gguf       ? read_gguf(packing, error)
+           : packing->is_bitmamba ? read_bitmamba(packing, error)
+                                  : read_folder(packing, error);
 }
 
 static tercet_status run(struct packing *packing, tercet_error *error) {

@@ -18,7 +18,7 @@ static const struct {
     {"F32", SOURCE_F32, 4},       {"F16", SOURCE_F16, 2},    {"BF16", SOURCE_BF16, 2},
     {"U8", SOURCE_U8, 1},         {"BOOL", SOURCE_OTHER, 1}, {"I8", SOURCE_OTHER, 1},
     {"I16", SOURCE_OTHER, 2},     {"U16", SOURCE_OTHER, 2},  {"I32", SOURCE_OTHER, 4},
-    {"U32", SOURCE_OTHER, 4},     {"I64", SOURCE_OTHER, 8},  {"U64", SOURCE_OTHER, 8},
+    {"U32", SOURCE_U32, 4},       {"I64", SOURCE_OTHER, 8},  {"U64", SOURCE_OTHER, 8},
     {"F64", SOURCE_OTHER, 8},     {"C64", SOURCE_OTHER, 8},  {"F8_E4M3", SOURCE_OTHER, 1},
     {"F8_E5M2", SOURCE_OTHER, 1},
 };

@@ -114,7 +114,10 @@ static tercet_status check_i2s(const struct planned_tensor *planned, tercet_erro
 /* Bytes of what is read at once. */
 static size_t buffer_bytes(const struct planned_tensor *planned) {
     struct block_size size = block_size_of(planned->weight->dtype);
-    if (size.bytes == 0) { /* codes: a row of U8 or I2_S, or four rows of I2_S */
+    if (planned->weight->dtype == SOURCE_U32) { /* codes of at most 8 bits, or f32 of each group */
+        return (size_t)planned->columns * 4;
+    }
+    if (size.bytes == 0) { /* codes: a row of U8, QUADS or I2_S, or four rows of I2_S */
         return planned->columns;
     }
     size_t row_bytes = (size_t)(planned->columns / size.columns) * size.bytes;
@@ -139,7 +142,10 @@ tercet_status source_matrix_open(const struct source_weights *source,
     }
     matrix->bytes = malloc(buffer_bytes(planned));
     matrix->trits = matrix->packed ? malloc(planned->columns) : NULL;
-    if (matrix->bytes == NULL || (matrix->packed && matrix->trits == NULL)) {
+    bool affine = planned->affine_scales != NULL;
+    matrix->affine = affine ? malloc(2 * (size_t)planned->columns * sizeof(float)) : NULL;
+    if (matrix->bytes == NULL || (matrix->packed && matrix->trits == NULL) ||
+        (affine && matrix->affine == NULL)) {
         source_matrix_close(matrix);
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
                            planned->weight->name);
@@ -150,6 +156,7 @@ tercet_status source_matrix_open(const struct source_weights *source,
 void source_matrix_close(struct source_matrix *matrix) {
     free(matrix->bytes);
     free(matrix->trits);
+    free(matrix->affine);
     memset(matrix, 0, sizeof *matrix);
 }
 
@@ -184,6 +191,22 @@ static tercet_status read_u8_row(struct source_matrix *matrix, uint32_t row, int
     return TERCET_OK;
 }
 
+/* Four columns a byte. */
+static tercet_status read_quads_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
+                                    tercet_error *error) {
+    uint32_t columns = matrix->planned->columns, row_bytes = (columns + 3) / 4;
+    TERCET_TRY(source_weights_read(matrix->source, matrix->planned->weight,
+                                   (uint64_t)row * row_bytes, matrix->bytes, row_bytes, error));
+    for (uint32_t c = 0; c < columns; c++) {
+        uint32_t code = (uint32_t)matrix->bytes[c / 4] >> (2 * (c % 4)) & 3u;
+        if (code == 3) {
+            return code_3(matrix, row, c, error);
+        }
+        trits[c] = (int8_t)((int)code - 1);
+    }
+    return TERCET_OK;
+}
+
 static tercet_status read_i2s_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
                                   tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
@@ -201,11 +224,12 @@ static tercet_status read_i2s_row(struct source_matrix *matrix, uint32_t row, in
 
 tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
                                        int8_t *trits, tercet_error *error) {
-    bool i2s = matrix->planned->weight->dtype == SOURCE_I2_S;
+    enum source_type dtype = matrix->planned->weight->dtype;
     for (uint32_t i = 0; i < count; i++) {
         int8_t *row = trits + (size_t)i * matrix->planned->columns;
-        TERCET_TRY(i2s ? read_i2s_row(matrix, first + i, row, error)
-                       : read_u8_row(matrix, first + i, row, error));
+        TERCET_TRY(dtype == SOURCE_I2_S    ? read_i2s_row(matrix, first + i, row, error)
+                   : dtype == SOURCE_QUADS ? read_quads_row(matrix, first + i, row, error)
+                                           : read_u8_row(matrix, first + i, row, error));
     }
     return TERCET_OK;
 }
@@ -217,6 +241,43 @@ static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t f
         TERCET_TRY(source_matrix_read_trits(matrix, first + i, 1, matrix->trits, error));
         for (uint32_t c = 0; c < columns; c++) {
             values[(size_t)i * columns + c] = (float)matrix->trits[c] * matrix->scale;
+        }
+    }
+    return TERCET_OK;
+}
+
+/* One number of each group of columns of a row. */
+static tercet_status read_groups(struct source_matrix *matrix, const struct source_tensor *tensor,
+                                 uint32_t row, float *groups, tercet_error *error) {
+    uint32_t count = (uint32_t)tensor->shape[1];
+    size_t bytes = (size_t)count * block_size_of(tensor->dtype).bytes;
+    TERCET_TRY(source_weights_read(matrix->source, tensor, (uint64_t)row * bytes, matrix->bytes,
+                                   bytes, error));
+    block_decode_row(tensor->dtype, matrix->bytes, count, groups);
+    return TERCET_OK;
+}
+
+/* scale * code + bias, as mlx's dequantize computes it. */
+static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                 float *values, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    uint32_t columns = planned->columns, row_bytes = (uint32_t)planned->weight->shape[1] * 4;
+    uint32_t bits = row_bytes * 8 / columns, mask = (1u << bits) - 1;
+    uint32_t group = columns / (uint32_t)planned->affine_scales->shape[1];
+    float *scales = matrix->affine, *biases = matrix->affine + columns;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = planned->source_first + first + i;
+        TERCET_TRY(read_groups(matrix, planned->affine_scales, row, scales, error));
+        TERCET_TRY(read_groups(matrix, planned->affine_biases, row, biases, error));
+        TERCET_TRY(source_weights_read(matrix->source, planned->weight, (uint64_t)row * row_bytes,
+                                       matrix->bytes, row_bytes, error));
+        for (uint32_t c = 0; c < columns; c++) {
+            uint32_t code = (uint32_t)matrix->bytes[c * bits / 8] >> (c * bits % 8) & mask;
+            float value = scales[c / group] * (float)code + biases[c / group];
+            if (!isfinite(value)) {
+                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+            }
+            values[(size_t)i * columns + c] = value;
         }
     }
     return TERCET_OK;
@@ -281,6 +342,9 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     size_t row_bytes = (size_t)(columns / size.columns) * size.bytes;
     if (matrix->packed) {
         return read_packed_values(matrix, first, count, values, error);
+    }
+    if (matrix->planned->affine_scales != NULL) {
+        return read_affine(matrix, first, count, values, error);
     }
     if (matrix->planned->transposed) {
         return read_transposed(matrix, first, count, values, error);

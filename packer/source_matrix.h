@@ -13,12 +13,13 @@ struct source_matrix {
     const struct source_weights *source;
     const struct planned_tensor *planned;
     bool
-        packed; /* codes of trits with one scale: U8 or I2_S; trits are exact, and `scale` is theirs */
+        packed; /* codes of trits with one scale: U8, QUADS or I2_S; trits are exact, and `scale` is theirs */
     float scale;
     float multiplier; /* of the weights of other matrices, mostly 1 */
     uint8_t *
         bytes; /* SOURCE_ROWS_MAX rows as stored; of a transposed matrix `block_rows` rows, column by column */
     int8_t *trits; /* of one row, when packed */
+    float *affine; /* scales and biases of one row of MLX's codes, else NULL */
     bool code_3;   /* a row that was read had the code 3, which only dense
                                          weights may have; the first place: */
     uint32_t code_3_row, code_3_column;

@@ -161,3 +161,55 @@ const struct source_naming source_naming_gguf_gpt2 = {
     .ignorable = gguf_gpt2_ignorable,
     .multiplier = "scale",
 };
+
+/* OpenRAG128/TernaryLM: a state_dict of its own. */
+static const struct source_name ternarylm_layer[] = {
+    VECTOR(ROLE_ATTENTION_NORM, HIDDEN, 0, "norm1.weight"),
+    MATRIX(ROLE_Q, QUERY, HIDDEN, "attn.q_proj.weight"),
+    MATRIX(ROLE_K, KEY, HIDDEN, "attn.k_proj.weight"),
+    MATRIX(ROLE_V, KEY, HIDDEN, "attn.v_proj.weight"),
+    MATRIX(ROLE_O, HIDDEN, QUERY, "attn.out_proj.weight"),
+    VECTOR(ROLE_FFN_NORM, HIDDEN, 0, "norm2.weight"),
+    MATRIX(ROLE_GATE, INNER, HIDDEN, "mlp.gate_proj.weight"),
+    MATRIX(ROLE_UP, INNER, HIDDEN, "mlp.up_proj.weight"),
+    MATRIX(ROLE_DOWN, HIDDEN, INNER, "mlp.down_proj.weight"),
+};
+
+static const char *const ternarylm_ignorable[] = {".attn.rope.inv_freq", NULL};
+
+const struct source_naming source_naming_ternarylm = {
+    .layers = "blocks.",
+    .embedding = TABLE(ROLE_EMBEDDING, VOCABULARY, "token_emb.weight"),
+    .output_norm = VECTOR(ROLE_OUTPUT_NORM, HIDDEN, 0, "norm.weight"),
+    .head = TABLE(ROLE_HEAD, VOCABULARY, "head.weight"),
+    .head_bias = VECTOR(ROLE_HEAD_BIAS, VOCABULARY, 0, "head.bias"),
+    .layer = ternarylm_layer,
+    .layer_count = sizeof ternarylm_layer / sizeof ternarylm_layer[0],
+    .ignorable = ternarylm_ignorable,
+};
+
+/* The names that read_bitmamba.c gives. */
+static const struct source_name bitmamba_layer[] = {
+    VECTOR(ROLE_MIXER_NORM, HIDDEN, 0, "in_proj.norm.weight"),
+    MATRIX(ROLE_MIXER_IN, PROJECTED, HIDDEN, "in_proj.weight"),
+    {ROLE_MIXER_CONV, SIDE_TAPS, SIDE_INNER, 0, false, 0, 0, "conv1d.weight", NULL},
+    VECTOR(ROLE_MIXER_CONV_BIAS, INNER, 0, "conv1d.bias"),
+    VECTOR(ROLE_MIXER_STEP_BIAS, HEADS, 0, "dt_bias"),
+    VECTOR(ROLE_MIXER_LOG_RATE, HEADS, 0, "A_log"),
+    VECTOR(ROLE_MIXER_SKIP, INNER, 0, "D"),
+    VECTOR(ROLE_MIXER_OUT_NORM, INNER, 0, "out_proj.norm.weight"),
+    MATRIX(ROLE_MIXER_OUT, HIDDEN, INNER, "out_proj.weight"),
+};
+
+static const char *const bitmamba_ignorable[] = {NULL};
+
+const struct source_naming source_naming_bitmamba = {
+    .layers = "layers.",
+    .embedding = TABLE(ROLE_EMBEDDING, VOCABULARY, "embed.weight"),
+    .output_norm = VECTOR(ROLE_OUTPUT_NORM, HIDDEN, 0, "norm_f.weight"),
+    .head = TABLE(ROLE_HEAD, VOCABULARY, "lm_head.weight"),
+    .head_norm = VECTOR(ROLE_HEAD_NORM, HIDDEN, 0, "lm_head.norm.weight"),
+    .layer = bitmamba_layer,
+    .layer_count = sizeof bitmamba_layer / sizeof bitmamba_layer[0],
+    .ignorable = bitmamba_ignorable,
+};

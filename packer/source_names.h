@@ -19,6 +19,9 @@ enum source_side {
     SIDE_KEY,
     SIDE_HEAD,
     SIDE_CONTEXT,
+    SIDE_HEADS,     /* one number a head */
+    SIDE_TAPS,      /* of the convolution of a state-space layer */
+    SIDE_PROJECTED, /* what its first matrix makes */
     SIDE_VOCABULARY
 };
 
@@ -42,7 +45,8 @@ struct source_naming {
     struct source_name embedding;
     struct source_name positions; /* name NULL: there are none */
     struct source_name output_norm, output_norm_bias, head;
-    const struct source_name *layer; /* in rising role order, as the container wants them */
+    struct source_name head_bias, head_norm; /* name NULL: there is none */
+    const struct source_name *layer;         /* in rising role order, as the container wants them */
     size_t layer_count;
     const char *const
         *ignorable; /* endings of buffers that are computed, never learned; NULL ends the list */
@@ -54,5 +58,7 @@ extern const struct source_naming source_naming_llama;
 extern const struct source_naming source_naming_gpt2;
 extern const struct source_naming source_naming_gguf_llama;
 extern const struct source_naming source_naming_gguf_gpt2;
+extern const struct source_naming source_naming_ternarylm;
+extern const struct source_naming source_naming_bitmamba;
 
 #endif

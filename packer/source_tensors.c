@@ -37,6 +37,12 @@ static uint32_t side_size(const struct container_config *config, enum source_sid
         return config->head_dim;
     case SIDE_CONTEXT:
         return config->context;
+    case SIDE_HEADS:
+        return config->heads;
+    case SIDE_TAPS:
+        return STATE_SPACE_TAPS;
+    case SIDE_PROJECTED:
+        return 2 * config->inner + 3 * config->heads;
     case SIDE_VOCABULARY:
         return config->vocabulary;
     default:
@@ -166,6 +172,66 @@ static tercet_status find_multiplier(struct tensor_list *list, struct planned_te
                              "tensor %s is not one number of type F32", name);
 }
 
+/* "X.weight" -> "X.scales". */
+static bool find_beside(struct tensor_list *list, const struct source_tensor *weight,
+                        const char *ending, const struct source_tensor **found) {
+    char name[NAME_BYTES];
+    uint32_t index;
+    size_t bytes = strlen(weight->name);
+    if (!ends_with(weight->name, ".weight") || bytes + strlen(ending) >= sizeof name) {
+        return false;
+    }
+    bytes -= strlen("weight");
+    memcpy(name, weight->name, bytes);
+    memcpy(name + bytes, ending, strlen(ending) + 1);
+    if (!source_weights_find(list->source, name, &index)) {
+        return false;
+    }
+    list->used[index] = true;
+    *found = list->source->tensors[index];
+    return true;
+}
+
+static tercet_status check_plain(const struct source_tensor *tensor, tercet_error *error) {
+    return block_is_plain(tensor->dtype)
+               ? TERCET_OK
+               : tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                             "tensor %s is stored as %s: F32, F16 and BF16 can be packed",
+                             tensor->name, tensor->dtype_name);
+}
+
+/* MLX writes [outputs, inputs], whatever its neighbours do: bits and columns of a group follow from the shapes. */
+static tercet_status check_affine(struct tensor_list *list, struct planned_tensor *planned,
+                                  tercet_error *error) {
+    const struct source_tensor *weight = planned->weight;
+    if (!find_beside(list, weight, "scales", &planned->affine_scales) ||
+        !find_beside(list, weight, "biases", &planned->affine_biases)) {
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           "tensor %s is stored as U32, but has no scales and biases beside it: "
+                           "only MLX's affine quantisation can be read",
+                           weight->name);
+    }
+    const struct source_tensor *scales = planned->affine_scales, *biases = planned->affine_biases;
+    uint64_t words = weight->rank == 2 ? weight->shape[1] : 0, bits = words * 32 / planned->columns;
+    if (words == 0 || weight->shape[0] != planned->source_outputs ||
+        bits * planned->columns != words * 32 ||
+        (bits != 1 && bits != 2 && bits != 4 && bits != 8)) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                           "tensor %s holds no %u x %u codes of 1, 2, 4 or 8 bits", weight->name,
+                           planned->source_outputs, planned->columns);
+    }
+    if (scales->rank != 2 || scales->shape[0] != planned->source_outputs || scales->shape[1] == 0 ||
+        planned->columns % scales->shape[1] != 0 || biases->rank != 2 ||
+        biases->shape[0] != scales->shape[0] || biases->shape[1] != scales->shape[1]) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                           "tensors %s and %s do not hold one number for each group of columns",
+                           scales->name, biases->name);
+    }
+    planned->transposed = false;
+    TERCET_TRY(check_plain(scales, error));
+    return check_plain(biases, error);
+}
+
 static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
                                 const struct source_name *kind, const char *name,
                                 tercet_error *error) {
@@ -182,7 +248,9 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
     planned->columns = side_size(list->config, kind->columns);
     planned->linear = kind->linear;
     planned->weight = list->source->tensors[index];
-    planned->transposed = kind->linear && list->naming->transposed;
+    /* A convolution's weights lie tap after tap, channels apart: we keep the channels of a tap together. */
+    planned->transposed =
+        (kind->linear && list->naming->transposed) || kind->role == ROLE_MIXER_CONV;
     planned->source_outputs = (kind->rows == SIDE_ONE ? planned->columns : planned->rows) * parts;
     planned->source_first = planned->source_outputs / parts * kind->part;
     planned->i2s_layout = list->rules->i2s_layout;
@@ -190,6 +258,16 @@ static tercet_status add_tensor(struct tensor_list *list, uint32_t stage,
     if (kind->linear && !planned->transposed && planned->weight->dtype == SOURCE_U8) {
         TERCET_TRY(check_packed(list, planned, error));
         TERCET_TRY(check_type(planned->weight_scale, error));
+    } else if (planned->weight->dtype == SOURCE_QUADS) {
+        char scale_name[NAME_BYTES];
+        (void)snprintf(scale_name, sizeof scale_name, "%.80s_scale", name);
+        if (!source_weights_find(list->source, scale_name, &index)) {
+            return missing_tensor(scale_name, error);
+        }
+        list->used[index] = true;
+        planned->weight_scale = list->source->tensors[index];
+    } else if (kind->rows != SIDE_ONE && planned->weight->dtype == SOURCE_U32) {
+        TERCET_TRY(check_affine(list, planned, error));
     } else {
         if (planned->weight->dtype != SOURCE_I2_S) {
             TERCET_TRY(check_type(planned->weight, error));
@@ -388,6 +466,8 @@ static tercet_status fill_list(struct tensor_list *list, tercet_error *error) {
         TERCET_TRY(add_model_tensor(list, output, &list->naming->head, error));
     }
     TERCET_TRY(add_model_tensor(list, output, &list->naming->output_norm_bias, error));
+    TERCET_TRY(add_model_tensor(list, output, &list->naming->head_bias, error));
+    TERCET_TRY(add_model_tensor(list, output, &list->naming->head_norm, error));
     return refuse_leftovers(list, error);
 }
 
@@ -402,7 +482,7 @@ tercet_status source_tensors_list(const struct source_weights *source,
     find_prefix(&list);
     list.used = calloc((size_t)source->tensor_count + 1, sizeof *list.used);
     list.tensors =
-        calloc((size_t)config->layers * rules->naming->layer_count + 5, sizeof *list.tensors);
+        calloc((size_t)config->layers * rules->naming->layer_count + 7, sizeof *list.tensors);
     if (list.used == NULL || list.tensors == NULL) {
         status = tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the list of tensors");
     } else {

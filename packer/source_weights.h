@@ -20,6 +20,8 @@ enum source_type {
     SOURCE_F16,
     SOURCE_BF16,
     SOURCE_U8,
+    SOURCE_U32,   /* words of codes (MLX) */
+    SOURCE_QUADS, /* trits, four columns of a row a byte, the first in the lowest bits (BitMamba-2) */
     SOURCE_OTHER,
     SOURCE_Q4_0,
     SOURCE_Q8_0,

@@ -307,10 +307,22 @@ static bool find_grid(struct survey_context *context, uint32_t group, enum terna
     return false;
 }
 
+/* Trits and one scale, as they are. */
+static void take_stored(const struct source_matrix *matrix, struct ternary_form *form) {
+    form->method = TERNARY_STORED;
+    form->scale = SCALE_TENSOR;
+    form->tensor_scale = matrix->scale;
+}
+
 tercet_status ternarize_probe(struct source_matrix *matrix, uint32_t group,
                               struct ternary_form *form, bool *exact, tercet_error *error) {
     struct survey_context context;
     memset(form, 0, sizeof *form);
+    if (matrix->packed) {
+        *exact = true;
+        take_stored(matrix, form);
+        return TERCET_OK;
+    }
     start_survey(&context, matrix);
     TERCET_TRY(visit_rows(matrix, visit_exact, &context, error));
     judge(&context.survey, SCALE_TENSOR, context.dtype, &context.survey.tensor);
@@ -323,9 +335,7 @@ tercet_status ternarize_find(struct source_matrix *matrix, const struct ternary_
     struct survey_context context;
     memset(form, 0, sizeof *form);
     if (matrix->packed) {
-        form->method = TERNARY_STORED;
-        form->scale = SCALE_TENSOR;
-        form->tensor_scale = matrix->scale;
+        take_stored(matrix, form);
         return TERCET_OK;
     }
     if (request->always_absmean) {

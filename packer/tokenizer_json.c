@@ -10,6 +10,7 @@
 #include "byte_alphabet.h"
 #include "json.h"
 #include "source_file.h"
+#include "tokenizer_bin.h"
 #include "tokenizer_pipeline.h"
 #include "vocab_merges.h"
 
@@ -441,11 +442,16 @@ tercet_status tokenizer_json_read(const char *folder, uint32_t vocabulary,
     memset(&reader, 0, sizeof reader);
     reader.builder = builder;
     bool whole = source_file_exists(folder, FILE_NAME);
-    TERCET_TRY(
-        tokenizer_builder_open(builder, whole ? FILE_NAME : VOCAB_MERGES_FILES, vocabulary, error));
+    bool pair = !whole && vocab_merges_exist(folder);
+    TERCET_TRY(tokenizer_builder_open(builder,
+                                      whole  ? FILE_NAME
+                                      : pair ? VOCAB_MERGES_FILES
+                                             : TOKENIZER_BIN_FILE,
+                                      vocabulary, error));
     TERCET_TRY(whole
                    ? json_load(folder, FILE_NAME, TOKENIZER_JSON_BYTES_MAX, &reader.document, error)
-                   : vocab_merges_load(folder, &reader.document, error));
+               : pair ? vocab_merges_load(folder, &reader.document, error)
+                      : tokenizer_bin_load(folder, &reader.document, error));
     reader.added = calloc(vocabulary, sizeof *reader.added);
     tercet_status status =
         reader.added != NULL

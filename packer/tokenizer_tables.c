@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "source_file.h"
+#include "tokenizer_bin.h"
 #include "tokenizer_builder.h"
 #include "tokenizer_json.h"
 #include "tokenizer_sentencepiece.h"
@@ -96,7 +97,7 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
     TERCET_TRY(read_beginning_choice(config, &choice, error));
     bool sentencepiece = source_file_exists(folder, "tokenizer.model");
     bool json = source_file_exists(folder, "tokenizer.json");
-    if (json || (!sentencepiece && vocab_merges_exist(folder))) {
+    if (json || (!sentencepiece && (vocab_merges_exist(folder) || tokenizer_bin_exists(folder)))) {
         if (!json) {
             TERCET_TRY(vocab_merges_check(config, error));
         }
@@ -114,6 +115,7 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
             folder);
     }
     TERCET_TRY(decide_beginning(builder, file_adds, &choice, bos, error));
+    section->end_token = find_special(builder, "<|endoftext|>");
     return tokenizer_builder_finish(builder, section, error);
 }
 

@@ -14,7 +14,9 @@ struct tokenizer_section {
     size_t count;
     uint32_t token_count;
     uint32_t beginning_token; /* or TERCET_NO_TOKEN */
-    const char *source;       /* "tokenizer.json" or "tokenizer.model" */
+    uint32_t
+        end_token; /* "<|endoftext|>" or TERCET_NO_TOKEN: for sources that say nothing of the end */
+    const char *source; /* "tokenizer.json" or "tokenizer.model" */
     bool
         expects_nfc; /* its author's tokenizer puts text into Unicode's form NFC first, the core does not */
 };

@@ -98,17 +98,23 @@ static tercet_status add_special_token(cJSON *frame, const cJSON *vocab, tercet_
     return TERCET_OK;
 }
 
-static tercet_status fill_frame(const char *folder, cJSON *frame, tercet_error *error) {
-    struct json_document vocab;
-    cJSON *model = cJSON_GetObjectItemCaseSensitive(frame, "model");
-    TERCET_TRY(json_load(folder, VOCAB_FILE, VOCAB_BYTES_MAX, &vocab, error));
-    tercet_status status = add_special_token(frame, vocab.root, error);
-    if (status != TERCET_OK || !cJSON_AddItemToObject(model, "vocab", vocab.root)) {
-        json_free(&vocab);
-        return status != TERCET_OK ? status : no_memory(error);
+tercet_status vocab_merges_frame(cJSON *vocab, const char *file, struct json_document *document,
+                                 cJSON **merges, tercet_error *error) {
+    *document = (struct json_document){make_frame(), file};
+    cJSON *model = cJSON_GetObjectItemCaseSensitive(document->root, "model");
+    tercet_status status =
+        model == NULL ? no_memory(error) : add_special_token(document->root, vocab, error);
+    if (status == TERCET_OK && !cJSON_AddItemToObject(model, "vocab", vocab)) {
+        status = no_memory(error);
+    }
+    if (status != TERCET_OK) {
+        cJSON_Delete(vocab);
+        json_free(document);
+        return status;
     }
     /* The frame owns the vocabulary now. */
-    return read_merges(folder, cJSON_GetObjectItemCaseSensitive(model, "merges"), error);
+    *merges = cJSON_GetObjectItemCaseSensitive(model, "merges");
+    return TERCET_OK;
 }
 
 /* Others have such files too (RoBERTa, Qwen2), but cut text in other ways. */
@@ -143,11 +149,11 @@ tercet_status vocab_merges_load(const char *folder, struct json_document *docume
         return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
                            ADDED_FILE " is not supported: save the tokenizer as tokenizer.json");
     }
-    *document = (struct json_document){make_frame(), VOCAB_MERGES_FILES};
-    if (document->root == NULL) {
-        return no_memory(error);
-    }
-    tercet_status status = fill_frame(folder, document->root, error);
+    struct json_document vocab;
+    cJSON *merges = NULL;
+    TERCET_TRY(json_load(folder, VOCAB_FILE, VOCAB_BYTES_MAX, &vocab, error));
+    TERCET_TRY(vocab_merges_frame(vocab.root, VOCAB_MERGES_FILES, document, &merges, error));
+    tercet_status status = read_merges(folder, merges, error);
     if (status != TERCET_OK) {
         json_free(document);
     }

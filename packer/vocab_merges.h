@@ -19,4 +19,9 @@ tercet_status vocab_merges_check(const struct json_document *config, tercet_erro
 tercet_status vocab_merges_load(const char *folder, struct json_document *document,
                                 tercet_error *error);
 
+/* The tokenizer.json that goes with GPT-2's `vocab` (taken over in any case) and has no merges yet: *merges is the list
+ * for them. `file` is for sentences. OUT_OF_MEMORY. */
+tercet_status vocab_merges_frame(cJSON *vocab, const char *file, struct json_document *document,
+                                 cJSON **merges, tercet_error *error);
+
 #endif

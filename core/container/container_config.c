@@ -20,13 +20,41 @@ static tercet_status read_shape(const struct section *s, struct container_config
         return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_KV_HEADS,
                            "CONFIG: kv_heads is %u, which does not divide the %u heads",
                            c->kv_heads, c->heads);
-    if (c->head_dim % 2 != 0)
+    if (c->head_dim % 2 != 0 && (c->flags & CONFIG_FLAGS_UNROTATED) == 0)
         return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_HEAD_DIM,
-                           "CONFIG: head_dim is %u, but must be even", c->head_dim);
+                           "CONFIG: head_dim is %u, but must be even to be rotated in pairs",
+                           c->head_dim);
     if (c->heads * c->head_dim > LIMIT_ATTENTION_WIDTH) /* at most 1024 * 1024 */
         return tercet_fail(error, TERCET_LIMIT_EXCEEDED, s->offset + CONFIG_AT_HEADS,
                            "CONFIG: heads times head_dim is %u, but may be at most %u",
                            c->heads * c->head_dim, LIMIT_ATTENTION_WIDTH);
+    return TERCET_OK;
+}
+
+/* What a state-space model leaves open, so that each has one form only. */
+static tercet_status check_state_space(const struct section *s, const struct container_config *c,
+                                       tercet_error *error) {
+    const uint32_t allowed = CONFIG_FLAG_STATE_SPACE | CONFIG_FLAG_TIED_HEAD |
+                             CONFIG_FLAG_HEAD_BIAS | CONFIG_FLAG_HEAD_NORM |
+                             CONFIG_FLAG_ADDED_FLOOR;
+    if ((c->flags & CONFIG_FLAG_STATE_SPACE) == 0)
+        return TERCET_OK;
+    if ((c->flags & ~allowed) != 0)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_FLAGS,
+                           "CONFIG: flags are %u, but layers of states have no part of attention",
+                           c->flags);
+    if (c->kv_heads != c->heads)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_KV_HEADS,
+                           "CONFIG: kv_heads is %u, but must be the %u heads in layers of states",
+                           c->kv_heads, c->heads);
+    if (c->heads * c->head_dim != c->inner)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_INNER,
+                           "CONFIG: inner is %u, but %u heads of %u are %u channels", c->inner,
+                           c->heads, c->head_dim, c->heads * c->head_dim);
+    if (c->activation != ACTIVATION_SILU)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + CONFIG_AT_ACTIVATION,
+                           "CONFIG: activation is %u, but must be 1 in layers of states",
+                           c->activation);
     return TERCET_OK;
 }
 
@@ -70,6 +98,7 @@ tercet_status container_read_config(const struct section *s, struct container_co
     TERCET_TRY(read_shape(s, c, error));
     TERCET_TRY(section_choice(s, CONFIG_AT_ACTIVATION, "activation", ACTIVATION_LAST,
                               &c->activation, error));
+    TERCET_TRY(check_state_space(s, c, error));
     TERCET_TRY(section_u32(s, CONFIG_AT_ACTIVATION_BITS, "activation_bits", 0, UINT32_MAX,
                            &c->activation_bits, error));
     if (c->activation_bits != 8 && c->activation_bits != 32)
@@ -86,15 +115,16 @@ tercet_status container_read_config(const struct section *s, struct container_co
 tercet_status container_read_rope(const struct section *s, struct container *container,
                                   tercet_error *error) {
     const struct container_config *config = &container->config;
-    bool rotated = (config->flags & CONFIG_FLAG_LEARNED_POSITIONS) == 0;
+    bool rotated = (config->flags & CONFIG_FLAGS_UNROTATED) == 0;
     uint32_t pairs = rotated ? config->head_dim / 2 : 0;
     uint32_t count;
     TERCET_TRY(section_u32(s, ROPE_AT_COUNT, "count", 0, UINT32_MAX, &count, error));
     if (count != pairs)
         return tercet_fail(
             error, TERCET_BAD_HEADER, s->offset + ROPE_AT_COUNT,
-            rotated ? "ROPE: there are %u frequencies, but a head has %u pairs"
-                    : "ROPE: there are %u frequencies, but with learned positions there must be %u",
+            rotated
+                ? "ROPE: there are %u frequencies, but a head has %u pairs"
+                : "ROPE: there are %u frequencies, but where nothing is rotated there must be %u",
             count, pairs);
     TERCET_TRY(section_size(s, ROPE_AT_FREQUENCIES + (uint64_t)count * sizeof(double), error));
     TERCET_TRY(section_zero(s, ROPE_AT_RESERVED, ROPE_AT_SCALE - ROPE_AT_RESERVED, error));

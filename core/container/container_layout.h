@@ -52,7 +52,7 @@
 #define CONFIG_AT_INNER 16u /* FFN width */
 #define CONFIG_AT_HEADS 20u
 #define CONFIG_AT_KV_HEADS 24u /* divides heads */
-#define CONFIG_AT_HEAD_DIM 28u /* even */
+#define CONFIG_AT_HEAD_DIM 28u /* even where heads are rotated */
 #define CONFIG_AT_VOCABULARY 32u
 #define CONFIG_AT_CONTEXT 36u
 #define CONFIG_AT_ACTIVATION 40u
@@ -72,7 +72,9 @@
 #define FAMILY_BITNET 2u
 #define FAMILY_GPT2 3u
 #define FAMILY_QWEN3 4u
-#define FAMILY_LAST FAMILY_QWEN3
+#define FAMILY_TERNARYLM 5u
+#define FAMILY_BITMAMBA2 6u
+#define FAMILY_LAST FAMILY_BITMAMBA2
 #define CONFIG_FLAG_TIED_HEAD 1u        /* no HEAD tensor: logits from EMBEDDING */
 #define CONFIG_FLAG_SUB_NORMS 2u        /* ATTENTION_SUB_NORM before O, FFN_SUB_NORM before DOWN */
 #define CONFIG_FLAG_ROPE_INTERLEAVED 4u /* pairs (2p, 2p+1) instead of (p, p + head_dim/2) */
@@ -84,14 +86,22 @@
 #define CONFIG_FLAG_O_BIAS 64u
 #define CONFIG_FLAG_FFN_BIASES 128u /* GATE_BIAS (with a gate), UP_BIAS, DOWN_BIAS */
 #define CONFIG_FLAG_QK_NORMS 256u   /* RMS norms of each head of q and k, before the rotation */
-#define CONFIG_FLAGS_ALL 511u
+#define CONFIG_FLAG_HEAD_BIAS 512u  /* HEAD_BIAS */
+/* Layers are MIXER_* in place of attention and feed-forward part; nothing is rotated. */
+#define CONFIG_FLAG_STATE_SPACE 1024u
+#define CONFIG_FLAG_HEAD_NORM 2048u /* HEAD_NORM: a second norm in front of the head */
+/* int8 activations: 1e-5 is added to the largest magnitude, else it is its least value. */
+#define CONFIG_FLAG_ADDED_FLOOR 4096u
+#define CONFIG_FLAGS_ALL 8191u
+/* Which of them leave the heads as they are. */
+#define CONFIG_FLAGS_UNROTATED (CONFIG_FLAG_LEARNED_POSITIONS | CONFIG_FLAG_STATE_SPACE)
 #define ACTIVATION_SILU 1u  /* silu(gate) * up */
 #define ACTIVATION_RELU2 2u /* relu(gate)^2 * up */
 #define ACTIVATION_GELU 3u  /* gelu_new(up): no gate */
 #define ACTIVATION_LAST ACTIVATION_GELU
 
 /* ROPE: u32 count, u32 0, f64 scale (multiplies cos and sin; YaRN's attention factor, else 1), f64 frequency[count]:
- * radians per position of each pair; count = head_dim / 2, or 0 with scale 1 where positions are learned. Scaling rules (llama3,
+ * radians per position of each pair; count = head_dim / 2, or 0 with scale 1 where nothing is rotated. Scaling rules (llama3,
  * YaRN, linear) are applied by the packer. */
 #define ROPE_AT_COUNT 0u
 #define ROPE_AT_RESERVED 4u
@@ -139,9 +149,21 @@
 #define ROLE_GATE_BIAS 38u
 #define ROLE_UP_BIAS 39u
 #define ROLE_DOWN_BIAS 40u
+#define ROLE_MIXER_NORM 48u
+#define ROLE_MIXER_IN 49u        /* [2 inner + 3 heads, hidden]: z, x, B, C, steps */
+#define ROLE_MIXER_CONV 50u      /* [STATE_SPACE_TAPS, inner], floats, the earliest token first */
+#define ROLE_MIXER_CONV_BIAS 51u /* [inner] */
+#define ROLE_MIXER_STEP_BIAS 52u /* [heads] */
+#define ROLE_MIXER_LOG_RATE 53u  /* [heads] */
+#define ROLE_MIXER_SKIP 54u      /* [inner] */
+#define ROLE_MIXER_OUT_NORM 55u  /* [inner] */
+#define ROLE_MIXER_OUT 56u       /* [hidden, inner] */
+#define STATE_SPACE_TAPS 4u
 #define ROLE_OUTPUT_NORM 64u
 #define ROLE_HEAD 65u
 #define ROLE_OUTPUT_NORM_BIAS 66u
+#define ROLE_HEAD_BIAS 67u
+#define ROLE_HEAD_NORM 68u
 
 /* Types. f32, f16: row-major, no padding between rows, zero padding to 64 at the end.
  * int8 and ternary: strips of 16 rows, rows and columns padded to 16 (padding means weight 0), tiles as in

@@ -36,9 +36,20 @@ static const struct role {
     {ROLE_GATE_BIAS, PLACE_LAYER, "ffn.gate_bias"},
     {ROLE_UP_BIAS, PLACE_LAYER, "ffn.up_bias"},
     {ROLE_DOWN_BIAS, PLACE_LAYER, "ffn.down_bias"},
+    {ROLE_MIXER_NORM, PLACE_LAYER, "mixer.norm"},
+    {ROLE_MIXER_IN, PLACE_LAYER, "mixer.in"},
+    {ROLE_MIXER_CONV, PLACE_LAYER, "mixer.conv"},
+    {ROLE_MIXER_CONV_BIAS, PLACE_LAYER, "mixer.conv_bias"},
+    {ROLE_MIXER_STEP_BIAS, PLACE_LAYER, "mixer.step_bias"},
+    {ROLE_MIXER_LOG_RATE, PLACE_LAYER, "mixer.log_rate"},
+    {ROLE_MIXER_SKIP, PLACE_LAYER, "mixer.skip"},
+    {ROLE_MIXER_OUT_NORM, PLACE_LAYER, "mixer.out_norm"},
+    {ROLE_MIXER_OUT, PLACE_LAYER, "mixer.out"},
     {ROLE_OUTPUT_NORM, PLACE_OUTPUT, "output_norm"},
     {ROLE_HEAD, PLACE_OUTPUT, "head"},
     {ROLE_OUTPUT_NORM_BIAS, PLACE_OUTPUT, "output_norm_bias"},
+    {ROLE_HEAD_BIAS, PLACE_OUTPUT, "head_bias"},
+    {ROLE_HEAD_NORM, PLACE_OUTPUT, "head_norm"},
 };
 
 static const struct role *find_role(uint32_t id) {

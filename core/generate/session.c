@@ -33,7 +33,8 @@ static uint32_t option_slice(const struct tercet_model *model,
 static uint32_t option_rows(const struct tercet_model *model,
                             const tercet_session_options *options) {
     uint32_t rows = options->speculation == 0 ? SESSION_SPECULATION_DEFAULT : options->speculation;
-    return min_u32(rows, option_context(model, options));
+    /* A draft that fails has changed a state for which there is no way back. */
+    return model->config.state_space ? 1 : min_u32(rows, option_context(model, options));
 }
 
 static uint32_t option_kv(const tercet_session_options *options) {
@@ -354,9 +355,13 @@ static void shorten(struct tercet_session *session, uint32_t keep) {
     sampler_start(&session->sampler, &session->sampler.options);
 }
 
-void session_reset(struct tercet_session *session, uint32_t keep) {
-    shorten(session, min_u32(keep, session->tokens));
+tercet_status session_reset(struct tercet_session *session, uint32_t keep) {
+    uint32_t kept = min_u32(keep, session->tokens);
+    if (session->model->config.state_space && kept != 0 && kept != session->tokens)
+        return TERCET_BAD_ARGUMENT;
+    shorten(session, kept);
     session->has_logits = false;
+    return TERCET_OK;
 }
 
 uint32_t session_reuse(struct tercet_session *session, const uint32_t *tokens, size_t count) {
@@ -366,6 +371,8 @@ uint32_t session_reuse(struct tercet_session *session, const uint32_t *tokens, s
     bool all = session->has_logits && same == session->tokens && same == count && count > 0;
     if (!all && same == count && same > 0)
         same--; /* whose logits are asked for is computed once more */
+    if (session->model->config.state_space && same != session->tokens)
+        same = 0; /* a state can only go on */
     shorten(session, same);
     session->has_logits = all;
     return same;

@@ -60,7 +60,8 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
 tercet_status session_step(struct tercet_session *session, uint32_t *token, tercet_error *error);
 void session_take_text(struct tercet_session *session, bool flush, const char **text,
                        size_t *bytes);
-void session_reset(struct tercet_session *session, uint32_t keep);
+/* BAD_ARGUMENT where states cannot go back to `keep`. */
+tercet_status session_reset(struct tercet_session *session, uint32_t keep);
 uint32_t session_reuse(struct tercet_session *session, const uint32_t *tokens, size_t count);
 tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
                                 tercet_error *error);

@@ -184,7 +184,7 @@ void tercet_loader_destroy(tercet_loader *loader);
 
 typedef struct tercet_model_info {
     const char *name;      /* UTF-8, NUL-terminated, may be "" */
-    const char *family;    /* "llama", "bitnet", "gpt2", "qwen3" */
+    const char *family;    /* "llama", "bitnet", "gpt2", "qwen3", "ternarylm", "bitmamba2" */
     const char *licence;   /* UTF-8, may be "" */
     const char *source;    /* what it was packed from, UTF-8, may be "" */
     const char *tokenizer; /* "byte-level BPE", "SentencePiece BPE" */
@@ -316,7 +316,8 @@ typedef struct tercet_session_options {
     uint32_t kv;    /* TERCET_KV_* */
     /* Most tokens that one step computes: the one that it returns, and a draft of what may follow it, looked up in the text
      * so far. Later steps that come to the same tokens return at once. The result is the same, bit for bit, only its time
-     * differs. 0 = automatic: up to 8 where a draft is likely to pay; 1 = off; at most 16: always as many as are found. */
+     * differs. 0 = automatic: up to 8 where a draft is likely to pay; 1 = off; at most 16: always as many as are found.
+     * A state-space model drafts nothing. */
     uint32_t speculation;
     tercet_sampling sampling;
 } tercet_session_options;
@@ -351,11 +352,13 @@ tercet_status tercet_session_take_text(tercet_session *session, int flush, const
  * session, until its next prefill or step. */
 const float *tercet_session_logits(const tercet_session *session);
 /* Forgets all but the first `keep` tokens (0: everything); the random stream restarts; logits are gone until the next
- * prefill, and so is a request to cancel. */
+ * prefill, and so is a request to cancel. A state-space model can forget everything or nothing: BAD_ARGUMENT, and nothing happens,
+ * for a `keep` between. */
 tercet_status tercet_session_reset(tercet_session *session, uint32_t keep);
 /* As tercet_session_reset, for a text that begins with `tokens`: keeps what the session has of them already, *kept tokens,
  * behind which prefill goes on; the result is that of a fresh session. The last token is not kept, so that its logits
- * can be computed, unless the session holds exactly these tokens and their logits: then *kept is `count`. */
+ * can be computed, unless the session holds exactly these tokens and their logits: then *kept is `count`. A state-space model
+ * keeps all of its tokens or none. */
 tercet_status tercet_session_reuse(tercet_session *session, const uint32_t *tokens, size_t count,
                                    size_t *kept);
 /* Other values from now on, at most those that the session was made with; 0 = the session's own slice, speculation = 0 as

@@ -61,6 +61,7 @@ struct activations {
     float *step;
     int32_t *group_sums;
     uint32_t count, columns, stride;
+    float added; /* to the largest magnitude: 0, or BitMamba-2's 1e-5 */
 };
 static inline uint32_t activation_stride(uint32_t columns) {
     return (columns + 63u) & ~63u;
@@ -106,7 +107,7 @@ struct tercet_kernels {
     uint16_t pass_cost[2][2];
 
     /* x: [count][x_stride] f32 -> activations (count, columns set by the caller). Per token:
-     *   m = max|x| by "a > m ? a : m" from +0 (a NaN is passed over); m = m > 1e-5f ? m : 1e-5f; s = 127.0f / m;
+     *   m = max|x| by "a > m ? a : m" from +0 (a NaN is passed over); m = m + added; m = m > 1e-5f ? m : 1e-5f; s = 127.0f / m;
      *   step = m / 127.0f; v = x * s; v = v < 127 ? v : 127; v = v > -127 ? v : -127; code = round half to even(v).
      * BitNet's rule (huggingface/transformers, integrations/bitnet.py). */
     void (*quantise)(const float *x, size_t x_stride, struct activations *out);

@@ -57,6 +57,7 @@ static void quantise(const float *x, size_t x_stride, struct activations *out) {
             float a = math_float_from_bits(math_float_bits(row[i]) & 0x7FFFFFFFu);
             m = a > m ? a : m;
         }
+        m = m + out->added;
         m = m > 1e-5f ? m : 1e-5f;
         float s = 127.0f / m;
         out->step[t] = m / 127.0f;

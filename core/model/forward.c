@@ -5,6 +5,7 @@
  *   h = norm(x);  x += DOWN(subnorm(act(GATE h) * UP h))
  * or, without a gate (GPT-2, huggingface/transformers, models/gpt2/modeling_gpt2.py), x += DOWN(subnorm(gelu(UP h))). Each
  * matrix may have a bias, added to its result where that is used next.
+ * A state-space model (BitMamba-2) has one block a layer: h = norm(x);  x += OUT(norm(mixer(IN h))), state_space.c's.
  * What q, k and v become is attention.c's. Every parallel step splits tokens or rows of outputs; no sum is ever split.
  */
 #include "forward.h"
@@ -27,13 +28,19 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
     f->hidden_stride = tile_pad(c->hidden);
     f->inner_stride = tile_pad(c->inner);
     f->widest_stride = tile_pad(widest);
-    attention_layout(&f->attention, model, kv, context, slice, arena);
+    if (c->state_space) {
+        state_space_layout(&f->state_space, model, slice, arena);
+        f->attention.cache.form = kv; /* of a cache without rows */
+    } else {
+        attention_layout(&f->attention, model, kv, context, slice, arena);
+        f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
+        f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
+    }
     f->x = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->y = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));
     f->normed = arena_take(arena, (uint64_t)slice * f->widest_stride, sizeof(float));
-    f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
-    f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
     uint32_t stride = activation_stride(widest);
+    f->quantised.added = c->activation_added;
     f->quantised.codes = arena_take(arena, slice, stride);
     f->quantised.step = arena_take(arena, slice, sizeof(float));
     f->quantised.group_sums = arena_take(arena, (uint64_t)slice * (stride / 64), sizeof(int32_t));
@@ -55,6 +62,7 @@ struct prepare {
     float *up;             /* with activate: NULL without a gate; same stride */
     const float *up_bias;  /* with up */
     struct norm norm;      /* normed = norm(source) */
+    struct norm again;     /* with norm: normed = again(normed) */
     bool quantise;         /* of normed, or of source without a norm */
 };
 
@@ -107,6 +115,8 @@ static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t
         if (p->norm.weight != NULL) {
             float *normed = f->normed + t * f->widest_stride;
             normalise(f, row, &p->norm, all->columns, normed);
+            if (p->again.weight != NULL)
+                normalise(f, normed, &p->again, all->columns, normed);
             row = normed;
         }
         if (p->quantise) {
@@ -117,6 +127,7 @@ static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t
                 .count = 1,
                 .columns = all->columns,
                 .stride = all->stride,
+                .added = all->added,
             };
             f->kernels->quantise(row, p->stride, &one);
         }
@@ -269,6 +280,34 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
     multiply(&(struct products){f, input, {{&w->down, f->y, f->hidden_stride}}, 1});
 }
 
+static void run_mixer_layer(struct forward *f, uint32_t l, uint32_t count) {
+    const struct model_config *c = &f->model->config;
+    const struct layer_weights *w = &f->model->weights.layers[l];
+    struct state_space *s = &f->state_space;
+
+    struct prepare before_in = {
+        .f = f,
+        .source = f->x,
+        .stride = f->hidden_stride,
+        .add = l > 0 ? f->y : NULL, /* what the layer below adds */
+        .norm = w->mixer_norm,
+        .quantise = weight_takes_int8(&w->mixer_in),
+    };
+    struct input input = prepare_input(&before_in, c->hidden, count);
+    multiply(&(struct products){f, input, {{&w->mixer_in, s->projected, s->projected_stride}}, 1});
+    state_space_run(s, l, count);
+
+    struct prepare before_out = {
+        .f = f,
+        .source = s->projected,
+        .stride = s->projected_stride,
+        .norm = w->mixer_out_norm,
+        .quantise = weight_takes_int8(&w->mixer_out),
+    };
+    input = prepare_input(&before_out, c->inner, count);
+    multiply(&(struct products){f, input, {{&w->mixer_out, f->y, f->hidden_stride}}, 1});
+}
+
 /* Logits of tokens [first, count) of the slice, whose residual stream is complete. */
 static void run_head(struct forward *f, uint32_t first, uint32_t count, float *logits,
                      size_t stride) {
@@ -279,10 +318,13 @@ static void run_head(struct forward *f, uint32_t first, uint32_t count, float *l
         .source = f->x + first * f->hidden_stride,
         .stride = f->hidden_stride,
         .norm = f->model->weights.output_norm,
+        .again = f->model->weights.head_norm,
         .quantise = weight_takes_int8(head),
     };
     struct input input = prepare_input(&before_head, c->hidden, count - first);
     multiply(&(struct products){f, input, {{head, logits, stride}}, 1});
+    for (uint32_t t = 0; t < count - first; t++)
+        add_if(f, logits + t * stride, f->model->weights.head_bias, c->vocabulary);
 }
 
 static void finish(struct forward *f, uint32_t count, uint32_t keep, float *all_logits) {
@@ -327,14 +369,22 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
                  uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
     embed(f, tokens, count, position);
-    attention_place(&f->attention, count, position);
+    if (!c->state_space)
+        attention_place(&f->attention, count, position);
+    else if (position == 0)
+        state_space_clear(&f->state_space);
     for (uint32_t l = 0; l < c->layers; l++) {
         if (atomic_load(f->cancel) != 0)
             return false;
-        run_layer(f, l, count, position);
+        if (c->state_space)
+            run_mixer_layer(f, l, count);
+        else
+            run_layer(f, l, count, position);
     }
     if (atomic_load(f->cancel) != 0)
         return false;
+    if (c->state_space)
+        state_space_commit(&f->state_space);
     finish(f, count, keep, all_logits);
     return true;
 }

@@ -7,6 +7,7 @@
 #define TERCET_MODEL_FORWARD_H
 
 #include "attention.h"
+#include "state_space.h"
 
 #include <stdatomic.h>
 
@@ -14,8 +15,9 @@ struct forward {
     const struct tercet_model *model;
     const struct tercet_kernels *kernels;
     struct thread_pool *pool;
-    atomic_int *cancel; /* 1: stop between two layers */
-    struct attention attention;
+    atomic_int *cancel;         /* 1: stop between two layers */
+    struct attention attention; /* one of the two has memory, as the model asks */
+    struct state_space state_space;
     uint32_t slice;       /* most tokens at once */
     uint32_t logits_rows; /* most tokens whose logits are kept here */
 

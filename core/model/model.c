@@ -42,7 +42,8 @@ void model_destroy(struct tercet_model *model) {
 }
 
 void model_get_info(const struct tercet_model *model, tercet_model_info *info) {
-    static const char *const families[] = {"", "llama", "bitnet", "gpt2", "qwen3"};
+    static const char *const families[] = {"",      "llama",     "bitnet",   "gpt2",
+                                           "qwen3", "ternarylm", "bitmamba2"};
     const struct container *container = &model->file.container;
     const struct container_config *config = &container->config;
     const struct container_tokenizer *tokenizer = &container->tokenizer;

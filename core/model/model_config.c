@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum tensor_use { USE_MATRIX, USE_VECTOR };
+enum tensor_use { USE_MATRIX, USE_VECTOR /* or a few of them: of floats in any case */ };
 
 struct expected_tensor {
     uint32_t role;
@@ -87,15 +87,29 @@ static tercet_status check_tensors(const struct container *container, const stru
         {ROLE_UP_BIAS, USE_VECTOR, 1, c->inner, c->ffn_biases},
         {ROLE_DOWN_BIAS, USE_VECTOR, 1, c->hidden, c->ffn_biases},
     };
+    const struct expected_tensor mixer[] = {
+        {ROLE_MIXER_NORM, USE_VECTOR, 1, c->hidden, true},
+        {ROLE_MIXER_IN, USE_MATRIX, 2 * c->inner + 3 * c->heads, c->hidden, true},
+        {ROLE_MIXER_CONV, USE_VECTOR, STATE_SPACE_TAPS, c->inner, true},
+        {ROLE_MIXER_CONV_BIAS, USE_VECTOR, 1, c->inner, true},
+        {ROLE_MIXER_STEP_BIAS, USE_VECTOR, 1, c->heads, true},
+        {ROLE_MIXER_LOG_RATE, USE_VECTOR, 1, c->heads, true},
+        {ROLE_MIXER_SKIP, USE_VECTOR, 1, c->inner, true},
+        {ROLE_MIXER_OUT_NORM, USE_VECTOR, 1, c->inner, true},
+        {ROLE_MIXER_OUT, USE_MATRIX, c->hidden, c->inner, true},
+    };
+    size_t count = c->state_space ? sizeof mixer / sizeof *mixer : sizeof layer / sizeof *layer;
     for (uint32_t l = 0; l < c->layers; l++)
         TERCET_TRY(
-            check_stage(container, 1 + l, layer, sizeof layer / sizeof *layer, &index, error));
+            check_stage(container, 1 + l, c->state_space ? mixer : layer, count, &index, error));
     const struct expected_tensor output[] = {
         {ROLE_OUTPUT_NORM, USE_VECTOR, 1, c->hidden, true},
         {ROLE_HEAD, USE_MATRIX, c->vocabulary, c->hidden, !c->tied_head},
         {ROLE_OUTPUT_NORM_BIAS, USE_VECTOR, 1, c->hidden, c->layer_norms},
+        {ROLE_HEAD_BIAS, USE_VECTOR, 1, c->vocabulary, c->head_bias},
+        {ROLE_HEAD_NORM, USE_VECTOR, 1, c->hidden, c->head_norm},
     };
-    TERCET_TRY(check_stage(container, 1 + c->layers, output, 3, &index, error));
+    TERCET_TRY(check_stage(container, 1 + c->layers, output, 5, &index, error));
     if (index != container->tensor_count) {
         struct container_tensor tensor = container_get_tensor(container, index);
         char name[64];
@@ -152,6 +166,10 @@ tercet_status model_config_read(const struct container *container, struct model_
         .ffn_biases = (c->flags & CONFIG_FLAG_FFN_BIASES) != 0,
         .qk_norms = (c->flags & CONFIG_FLAG_QK_NORMS) != 0,
         .gate = c->activation != ACTIVATION_GELU,
+        .state_space = (c->flags & CONFIG_FLAG_STATE_SPACE) != 0,
+        .head_bias = (c->flags & CONFIG_FLAG_HEAD_BIAS) != 0,
+        .head_norm = (c->flags & CONFIG_FLAG_HEAD_NORM) != 0,
+        .activation_added = (c->flags & CONFIG_FLAG_ADDED_FLOOR) != 0 ? 1e-5f : 0.0f,
         .norm_epsilon = c->norm_epsilon,
         .attention_scale = 1.0f / sqrtf((float)c->head_dim),
     };

@@ -15,7 +15,10 @@ struct model_config {
     bool tied_head, sub_norms, rope_interleaved;
     bool layer_norms; /* attention_norm, ffn_norm and output_norm; else RMS norms */
     bool learned_positions, qkv_biases, o_bias, ffn_biases, qk_norms;
-    bool gate; /* false: one matrix in front of the activation */
+    bool gate;        /* false: one matrix in front of the activation */
+    bool state_space; /* layers have a mixer in place of attention and feed-forward part */
+    bool head_bias, head_norm;
+    float activation_added; /* to the largest magnitude when activations are quantised */
     float norm_epsilon;
     float attention_scale; /* 1 / sqrt(head_dim) */
 };

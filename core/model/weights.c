@@ -2,6 +2,7 @@
  * weights.c: see weights.h. The tensors come in the order that model_config.c has checked, so binding is one walk.
  */
 #include "weights.h"
+#include "../base/math.h"
 
 static enum kernel_scale kernel_scale_of(uint32_t scale) {
     switch (scale) {
@@ -75,10 +76,32 @@ static const float *next_vector(struct walk *walk, bool present) {
     const void *bytes = tensor_bytes(walk, &tensor);
     if (tensor.type == TENSOR_F32)
         return bytes;
-    float *values = arena_take(walk->arena, tensor.columns, sizeof *values);
-    if (values != NULL && bytes != NULL)
-        float_row(&(struct float_matrix){bytes, true, 1, tensor.columns}, 0, values);
+    float *values = arena_take(walk->arena, (uint64_t)tensor.rows * tensor.columns, sizeof *values);
+    const struct float_matrix halves = {bytes, true, tensor.rows, tensor.columns};
+    for (uint32_t row = 0; row < tensor.rows && values != NULL && bytes != NULL; row++)
+        float_row(&halves, row, values + (size_t)row * tensor.columns);
     return values;
+}
+
+/* e^x of a vector, once. */
+static const float *next_exponentials(struct walk *walk, uint32_t count) {
+    const float *logs = next_vector(walk, true);
+    float *values = arena_take(walk->arena, count, sizeof *values);
+    for (uint32_t i = 0; i < count && values != NULL && logs != NULL && walk->data != NULL; i++)
+        values[i] = math_exp(logs[i]);
+    return values;
+}
+
+static void bind_mixer(struct walk *walk, const struct model_config *c, struct layer_weights *l) {
+    l->mixer_norm = (struct norm){.weight = next_vector(walk, true)};
+    l->mixer_in = next_matrix(walk);
+    l->mixer_conv = next_vector(walk, true);
+    l->mixer_conv_bias = next_vector(walk, true);
+    l->mixer_step_bias = next_vector(walk, true);
+    l->mixer_rate = next_exponentials(walk, c->heads);
+    l->mixer_skip = next_vector(walk, true);
+    l->mixer_out_norm = (struct norm){.weight = next_vector(walk, true)};
+    l->mixer_out = next_matrix(walk);
 }
 
 static void bind_layer(struct walk *walk, const struct model_config *c, struct layer_weights *l) {
@@ -113,11 +136,19 @@ void weights_bind(struct model_weights *weights, const struct model_config *conf
     struct layer_weights unused; /* the counting pass has no table, but vectors to count */
     weights->embedding = next_matrix(&walk);
     weights->positions = config->learned_positions ? next_matrix(&walk) : (struct weight){0};
-    for (uint32_t l = 0; l < config->layers; l++)
-        bind_layer(&walk, config, weights->layers == NULL ? &unused : &weights->layers[l]);
+    for (uint32_t l = 0; l < config->layers; l++) {
+        struct layer_weights *layer = weights->layers == NULL ? &unused : &weights->layers[l];
+        *layer = (struct layer_weights){0};
+        if (config->state_space)
+            bind_mixer(&walk, config, layer);
+        else
+            bind_layer(&walk, config, layer);
+    }
     weights->output_norm.weight = next_vector(&walk, true);
     weights->head = config->tied_head ? weights->embedding : next_matrix(&walk);
     weights->output_norm.bias = next_vector(&walk, config->layer_norms);
+    weights->head_bias = next_vector(&walk, config->head_bias);
+    weights->head_norm = (struct norm){.weight = next_vector(&walk, config->head_norm)};
 }
 
 void weight_row(const struct weight *weight, uint32_t row, float *out) {

@@ -41,6 +41,14 @@ struct layer_weights {
     struct norm ffn_sub_norm;              /* [inner] */
     struct weight down;                    /* [hidden, inner] */
     const float *down_bias;                /* [hidden] */
+    /* Of a state-space model, which has none of the above. */
+    struct norm mixer_norm;                    /* [hidden] */
+    struct weight mixer_in;                    /* [2 inner + 3 heads, hidden] */
+    const float *mixer_conv, *mixer_conv_bias; /* [STATE_SPACE_TAPS][inner], [inner] */
+    const float *mixer_step_bias, *mixer_rate; /* [heads]; the rate is exp(log_rate) */
+    const float *mixer_skip;                   /* [inner] */
+    struct norm mixer_out_norm;                /* [inner] */
+    struct weight mixer_out;                   /* [hidden, inner] */
 };
 
 struct model_weights {
@@ -48,6 +56,8 @@ struct model_weights {
     struct weight positions; /* [context, hidden]; only where model_config.learned_positions */
     struct weight head;      /* [vocabulary, hidden]; the embedding again when tied */
     struct norm output_norm; /* [hidden] */
+    struct norm head_norm;   /* [hidden]; behind output_norm */
+    const float *head_bias;  /* [vocabulary] or NULL */
     struct layer_weights *layers;
 };
 

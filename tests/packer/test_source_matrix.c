@@ -122,6 +122,38 @@ static void test_packed_tail(void) {
     finish(&opened);
 }
 
+/* Two bits a code, groups of 4 columns: 0.5 x code - 0.5 in the first, 2 x code - 1 in the others. */
+static void test_affine(void) {
+    static const float want[8] = {-0.5f, 0.0f, 0.5f, 1.0f, -1.0f, 1.0f, 3.0f, 5.0f};
+    const uint64_t codes_shape[2] = {1, 1}, groups[2] = {1, 4};
+    struct opened opened;
+    float values[16];
+    tercet_error error;
+    uint32_t index;
+    start(&opened);
+    memset(copy_add(&opened.copy, "w", "U32", 2, codes_shape, 4)->bytes, 0xE4, 4);
+    struct copy_tensor *scales = copy_add(&opened.copy, "w.scales", "F32", 2, groups, 16);
+    struct copy_tensor *biases = copy_add(&opened.copy, "w.biases", "F32", 2, groups, 16);
+    for (size_t group = 0; group < 4; group++) {
+        copy_set_f32(scales, group, group == 0 ? 0.5f : 2.0f);
+        copy_set_f32(biases, group, group == 0 ? -0.5f : group == 3 ? INFINITY : -1.0f);
+    }
+    REQUIRE(open_matrix(&opened, 1, 16, SOURCE_PLAIN, NULL) == TERCET_OK);
+    source_matrix_close(&opened.matrix);
+    REQUIRE(source_weights_find(&opened.source, "w.scales", &index));
+    opened.planned.affine_scales = opened.source.tensors[index];
+    REQUIRE(source_weights_find(&opened.source, "w.biases", &index));
+    opened.planned.affine_biases = opened.source.tensors[index];
+    REQUIRE(source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix,
+                               NULL) == TERCET_OK);
+    CHECK(!opened.matrix.packed);
+    CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 1, values, &error),
+                 TERCET_BAD_SOURCE);
+    CHECK(strstr(error.detail, "row 0, column 12") != NULL);
+    CHECK_MEM(values, want, sizeof want);
+    finish(&opened);
+}
+
 static void test_faults(void) {
     static const float bad_scales[] = {0.0f, -1.0f, INFINITY, NAN, 0x1p-149f};
     const uint64_t shape[2] = {1, 2}, one = 1;
@@ -200,6 +232,7 @@ int main(void) {
     test_transposed();
     test_packed_bytes();
     test_packed_tail();
+    test_affine();
     test_faults();
     return check_done();
 }

@@ -5,6 +5,7 @@
 #include "architectures.h"
 #include "source_copy.h"
 
+#define MLX "qwen3-mlx"
 #define LLAMA "llama-packed-bitlinear"
 #define BITNET "bitnet-packed-autobitlinear"
 #define GRID "llama-grid-f16-group"
@@ -171,6 +172,39 @@ static void test_packed_rules(void) {
     expect(&copy, TERCET_UNSUPPORTED_SOURCE, "U8", "a U8 embedding");
 }
 
+/* MLX: codes without their numbers, and shapes that belong to nothing. */
+static void test_affine_rules(void) {
+    static const char *const beside[] = {"scales", "biases"};
+    struct source_copy copy;
+    source_copy_open(&copy, MLX);
+    expect(&copy, TERCET_OK, "", "MLX as it is");
+    for (size_t i = 0; i < 2; i++) {
+        char name[96];
+        (void)snprintf(name, sizeof name, "%.*s%s", (int)(strlen(Q) - strlen("weight")), Q,
+                       beside[i]);
+        source_copy_open(&copy, MLX);
+        copy_remove(&copy, name);
+        expect(&copy, TERCET_UNSUPPORTED_SOURCE, Q, name);
+        source_copy_open(&copy, MLX);
+        strcpy(copy_find(&copy, name)->dtype, "I16");
+        expect(&copy, TERCET_UNSUPPORTED_SOURCE, name, "integers in place of scales");
+        source_copy_open(&copy, MLX);
+        struct copy_tensor *numbers = copy_find(&copy, name);
+        numbers->shape[1] = numbers->shape[0];
+        numbers->shape[0] = 1;
+        expect(&copy, TERCET_BAD_SOURCE, name, "scales of another shape");
+    }
+    source_copy_open(&copy, MLX);
+    struct copy_tensor *q = copy_find(&copy, Q);
+    q->shape[0] *= 2; /* one bit a weight, but twice the rows */
+    q->shape[1] /= 2;
+    expect(&copy, TERCET_BAD_SOURCE, Q, "codes of another shape");
+    source_copy_open(&copy, MLX);
+    strcpy(copy_find(&copy, "model.norm.weight")->dtype, "U32");
+    copy_find(&copy, "model.norm.weight")->shape[0] /= 2;
+    expect(&copy, TERCET_UNSUPPORTED_SOURCE, "U32", "a norm of codes");
+}
+
 static void test_head(void) {
     struct source_copy copy;
     source_copy_open(&copy, LLAMA); /* has a head of its own */
@@ -209,6 +243,7 @@ int main(void) {
     test_leftovers();
     test_shapes_and_types();
     test_packed_rules();
+    test_affine_rules();
     test_head();
     test_other_names();
     return check_done();

@@ -66,8 +66,9 @@ const otherPrompts = ["the cat", "Once upon a time", "1 + 1 ="];
 const packedFolder = mkdtempSync(join(tmpdir(), "tercet-families-"));
 after(() => rmSync(packedFolder, { recursive: true, force: true }));
 const others = [
-  ["gpt2", "gpt2-grid-f16", "--vectors", "f16"],
+  ["gpt2", "gpt2-odd-heads", "--vectors", "f16"],
   ["qwen3", "qwen3-grid-bf16"],
+  ["bitmamba2", "bitmamba2-bin/model.bin"],
 ].map(([family, source, ...options]) => {
   const file = join(packedFolder, `${family}.tercet`);
   const folder = join(root, "tests/golden/models", source);

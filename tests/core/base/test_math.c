@@ -77,6 +77,20 @@ static void check_sincos(void) {
     CHECK(isnan(sine) && isnan(cosine));
 }
 
+/* From where e^x is nothing to where ln(1 + e^x) is x, and beyond. */
+static void check_softplus(void) {
+    for (float x = -110.0f; x < 110.0f; x += 0x1.3p-6f) {
+        double want = x > 0 ? (double)x + log1p(exp(-(double)x)) : log1p(exp((double)x));
+        double error = fabs((double)math_softplus(x) - want);
+        CHECK(error <= want * 2e-7 || (x < -87.0f && error < 1e-37));
+    }
+    CHECK(math_softplus(0.0f) == 0x1.62e43p-1f);
+    CHECK(math_softplus(-HUGE_VALF) == 0.0f);
+    CHECK(math_softplus(HUGE_VALF) == HUGE_VALF);
+    CHECK(math_softplus(3e38f) == 3e38f);
+    CHECK(isnan(math_softplus(NAN)));
+}
+
 /* What the bits of a half mean (IEEE 754, 3.4), by arithmetic. */
 static double value_of_half(uint32_t bits) {
     int exponent = (int)(bits >> 10 & 31);
@@ -125,6 +139,7 @@ static void check_rounding_to_half(void) {
 int main(void) {
     check_exp();
     check_sincos();
+    check_softplus();
     check_all_halves();
     check_rounding_to_half();
     return check_done();

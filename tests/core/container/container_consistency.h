@@ -26,7 +26,8 @@ static inline const char *config_inconsistency_(const struct container_config *c
             c->vocabulary >= 1);
     EXPECT_(c->vocabulary <= (1u << 20) && c->context >= 1 && c->context <= (1u << 20));
     EXPECT_(c->heads >= 1 && c->kv_heads >= 1 && c->heads % c->kv_heads == 0);
-    EXPECT_(c->head_dim >= 2 && c->head_dim % 2 == 0 && (uint64_t)c->heads * c->head_dim <= 131072);
+    EXPECT_(c->head_dim >= 2 && (c->head_dim % 2 == 0 || (c->flags & 1040u) != 0) &&
+            (uint64_t)c->heads * c->head_dim <= 131072);
     EXPECT_(c->norm_epsilon > 0 && c->norm_epsilon <= 1);
     EXPECT_(c->temperature >= 0 && c->temperature <= 100 && c->top_p > 0 && c->top_p <= 1);
     EXPECT_(c->min_p >= 0 && c->min_p <= 1 && c->top_k <= (1u << 20));
@@ -36,7 +37,9 @@ static inline const char *config_inconsistency_(const struct container_config *c
                                   : c->stop_tokens[i] == TERCET_NO_TOKEN);
     EXPECT_((c->activation_bits == 8 || c->activation_bits == 32) && c->activation >= 1 &&
             c->activation <= 3);
-    EXPECT_(c->family >= 1 && c->family <= 4 && c->flags < 512 && (c->flags & 20) != 20);
+    EXPECT_(c->family >= 1 && c->family <= 6 && c->flags < 8192 && (c->flags & 20) != 20);
+    EXPECT_((c->flags & 1024u) == 0 || ((c->flags & 510u) == 0 && c->kv_heads == c->heads &&
+                                        c->activation == 1 && c->inner == c->heads * c->head_dim));
     return NULL;
 }
 
@@ -158,7 +161,7 @@ static inline const char *container_inconsistency(const struct container *c,
     if (wrong != NULL)
         return wrong;
     EXPECT_(c->model_id == header + 32);
-    bool rotated = (c->config.flags & CONFIG_FLAG_LEARNED_POSITIONS) == 0;
+    bool rotated = (c->config.flags & 1040u) == 0;
     EXPECT_(c->rope_count == (rotated ? c->config.head_dim / 2 : 0));
     EXPECT_(rotated || c->rope_scale == 1);
     EXPECT_(inside_(header, header_bytes, c->rope_frequencies, 8 * (uint64_t)c->rope_count));

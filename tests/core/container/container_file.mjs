@@ -42,9 +42,20 @@ export const ROLE = {
   gateBias: 38,
   upBias: 39,
   downBias: 40,
+  mixerNorm: 48,
+  mixerIn: 49,
+  mixerConv: 50,
+  mixerConvBias: 51,
+  mixerStepBias: 52,
+  mixerLogRate: 53,
+  mixerSkip: 54,
+  mixerOutNorm: 55,
+  mixerOut: 56,
   outputNorm: 64,
   head: 65,
   outputNormBias: 66,
+  headBias: 67,
+  headNorm: 68,
 };
 export const KIND = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 };
 export const NO_TOKEN = 0xffffffff;

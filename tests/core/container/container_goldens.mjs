@@ -21,6 +21,7 @@ import {
   headNormsModel,
   learnedModel,
   smallModel,
+  stateModel,
   ternaryModel,
 } from "./container_models.mjs";
 
@@ -87,6 +88,7 @@ golden("well_formed_dense", { reader: "OK", file: buildContainer(denseModel()).f
 golden("well_formed_learned", { reader: "OK", file: buildContainer(learnedModel()).file });
 golden("well_formed_head_norms", { reader: "OK", file: buildContainer(headNormsModel()).file });
 golden("well_formed_chat", { reader: "OK", file: buildContainer(chatModel()).file });
+golden("well_formed_states", { reader: "OK", file: buildContainer(stateModel()).file });
 golden("unknown_optional_section", {
   reader: "OK",
   file: buildContainer(ternaryModel(), [
@@ -159,6 +161,10 @@ for (const [name, make, flag, role] of [
   ["down_bias", learnedModel, 0, ROLE.downBias],
   ["q_norm", headNormsModel, 256, ROLE.qNorm],
   ["k_norm", headNormsModel, 0, ROLE.kNorm],
+  ["head_bias", stateModel, 512, ROLE.headBias],
+  ["head_norm", stateModel, 2048, ROLE.headNorm],
+  ["mixer_in", stateModel, 0, ROLE.mixerIn],
+  ["mixer_conv", stateModel, 0, ROLE.mixerConv],
 ]) {
   noOtherModel(`model_${name}_missing`, make, (model) =>
     model.tensors.splice(tensorOf(model, role), 1),
@@ -171,6 +177,21 @@ noOtherModel("model_gate_extra", headNormsModel, (model) => (model.config.activa
 noOtherModel("model_position_rows", learnedModel, (model) => (model.config.context = 25));
 noOtherModel("model_q_norm_shape", headNormsModel, (model) => {
   model.tensors[tensorOf(model, ROLE.qNorm)].columns = 24;
+});
+noOtherModel("model_mixer_conv_taps", stateModel, (model) => {
+  model.tensors[tensorOf(model, ROLE.mixerConv)].rows = 3;
+});
+noOtherModel("model_mixer_conv_ternary", stateModel, (model) => {
+  const conv = model.tensors[tensorOf(model, ROLE.mixerConv)];
+  Object.assign(conv, { type: TYPE.ternary, scale: SCALE.row });
+});
+noOtherModel("model_mixer_in_rows", stateModel, (model) => {
+  model.tensors[tensorOf(model, ROLE.mixerIn)].rows = 40;
+});
+/** Attention's tensors where there are states, and the other way round. */
+noOtherModel("model_of_states_dense", denseModel, (model) => {
+  Object.assign(model.config, { flags: 1024, inner: 8, kvHeads: 2 });
+  model.rope.frequencies = [];
 });
 noOtherModel("model_bias_ternary", learnedModel, (model) => {
   const bias = model.tensors[tensorOf(model, ROLE.upBias)];
@@ -311,14 +332,23 @@ fault("config_size", "BAD_HEADER", (built) => {
   built.file.writeBigUInt64LE(120n, built.sections.config.entry + 16);
   return built.sections.config.at;
 });
-fault("config_family", "UNSUPPORTED", u32In("config", 0, 5));
-fault("config_flags", "UNSUPPORTED", u32In("config", 4, 512));
+fault("config_family", "UNSUPPORTED", u32In("config", 0, 99));
+fault("config_flags", "UNSUPPORTED", u32In("config", 4, 2 ** 20));
 fault("config_learned_interleaved", "BAD_HEADER", u32In("config", 4, 4 | 16), {
   model: learnedModel(),
 });
 fault("config_no_layers", "BAD_HEADER", u32In("config", 8, 0));
 fault("config_many_layers", "LIMIT_EXCEEDED", u32In("config", 8, 257));
 fault("config_kv_heads", "BAD_HEADER", u32In("config", 24, 3));
+const inStates = (name, change) => fault(name, "BAD_HEADER", change, { model: stateModel() });
+inStates("config_states_sub_norms", u32In("config", 4, 1024 | 2));
+inStates("config_states_learned", u32In("config", 4, 1024 | 16));
+inStates("config_states_layer_norms", u32In("config", 4, 1024 | 8));
+inStates("config_states_biases", u32In("config", 4, 1024 | 32));
+inStates("config_states_kv_heads", u32In("config", 24, 2));
+inStates("config_states_inner", u32In("config", 16, 24));
+inStates("config_states_activation", u32In("config", 40, 2));
+inStates("rope_scale_states", f64In("rope", 8, 1.5));
 fault("config_head_dim_odd", "BAD_HEADER", u32In("config", 28, 5));
 fault("config_attention_width", "LIMIT_EXCEEDED", (built) => {
   u32In("config", 20, 1024)(built);
@@ -673,6 +703,7 @@ export function fuzzSeeds() {
     learned: learnedModel(),
     head_norms: headNormsModel(),
     chat: chatModel(),
+    states: stateModel(),
   };
   for (const [name, model] of Object.entries(models)) {
     const { file, headerBytes } = buildContainer(model);

@@ -232,9 +232,9 @@ export function learnedModel() {
       layers: 2,
       hidden: 20,
       inner: 40,
-      heads: 2,
-      kvHeads: 2,
-      headDim: 10,
+      heads: 4,
+      kvHeads: 4,
+      headDim: 5, // odd: nothing is rotated
       vocabulary: 261,
       context: 24,
       activation: 3,
@@ -309,6 +309,55 @@ export function headNormsModel() {
     ],
     tokenizer: byteLevel(),
     about: { name: "Golden head norms", licence: "MIT", source: "container_models.mjs" },
+  };
+}
+
+/** BitMamba-like: states in place of attention, a head with a norm and a bias of its own, an odd number of channels a head. */
+export function stateModel() {
+  const layer = (stage, floats) => [
+    vector(stage, ROLE.mixerNorm, 10),
+    matrix(stage, ROLE.mixerIn, TYPE.ternary, SCALE.tensor, 2 * 20 + 3 * 4, 10),
+    { ...vector(stage, ROLE.mixerConv, 20, floats), rows: 4 },
+    vector(stage, ROLE.mixerConvBias, 20, floats),
+    vector(stage, ROLE.mixerStepBias, 4),
+    vector(stage, ROLE.mixerLogRate, 4, floats),
+    vector(stage, ROLE.mixerSkip, 20),
+    vector(stage, ROLE.mixerOutNorm, 20),
+    matrix(stage, ROLE.mixerOut, TYPE.ternary, SCALE.row, 10, 20),
+  ];
+  return {
+    config: {
+      family: 6,
+      flags: 512 | 1024 | 2048 | 4096,
+      layers: 2,
+      hidden: 10,
+      inner: 20,
+      heads: 4,
+      kvHeads: 4,
+      headDim: 5,
+      vocabulary: 260,
+      context: 1 << 12,
+      activation: 1,
+      activationBits: 8,
+      normEpsilon: 2 ** -20,
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      stopTokens: [258],
+    },
+    rope: { scale: 1, frequencies: [] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.f32, SCALE.none, 260, 10),
+      ...layer(1, TYPE.f32),
+      ...layer(2, TYPE.f16),
+      vector(3, ROLE.outputNorm, 10),
+      matrix(3, ROLE.head, TYPE.ternary, SCALE.tensor, 260, 10),
+      vector(3, ROLE.headBias, 260, TYPE.f16),
+      vector(3, ROLE.headNorm, 10),
+    ],
+    tokenizer: byteLevel(),
+    about: null,
   };
 }
 

@@ -68,6 +68,7 @@ static inline void check_quantised(const float *x, const struct activations *got
         double a = fabs((double)x[i]);
         m = a > m ? a : m;
     }
+    m = (double)((float)m + got->added);
     m = m > (double)1e-5f ? m : (double)1e-5f;
     CHECK(got->step[token] == (float)m / 127.0f);
     const int8_t *codes = got->codes + (size_t)token * got->stride;
