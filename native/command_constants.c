@@ -88,6 +88,12 @@ int command_constants(int argc, char **argv) {
     json_integer(&json, "ADD_BEGINNING", TERCET_TEXT_ADD_BEGINNING);
     json_integer(&json, "PARSE_SPECIAL", TERCET_TEXT_PARSE_SPECIAL);
     json_close(&json);
+    json_object(&json, "chat");
+    json_integer(&json, "system", TERCET_CHAT_SYSTEM);
+    json_integer(&json, "user", TERCET_CHAT_USER);
+    json_integer(&json, "assistant", TERCET_CHAT_ASSISTANT);
+    json_integer(&json, "NO_THINKING", TERCET_CHAT_NO_THINKING);
+    json_close(&json);
     json_object(&json, "kv");
     for (uint32_t kv = TERCET_KV_F32; kv_name(kv)[0] != '\0'; kv++) {
         json_integer(&json, kv_name(kv), kv);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Rises with every change of a signature, of the meaning of a value, or of the block. */
-#define ABI_VERSION 1u
+#define ABI_VERSION 2u
 
 /* ---------------------------------------------------------------- result block */
 
@@ -521,6 +521,85 @@ int32_t tercet_abi_detokenize(uint32_t handle, uint32_t tokens, uint32_t count, 
     return end(status, &error);
 }
 
+/* NULL for 0 bytes: the model's own format. False when it is no name. */
+static bool read_format(uint32_t format, uint32_t format_bytes, char name[32],
+                        const char **chosen) {
+    *chosen = NULL;
+    if (format_bytes == 0)
+        return true;
+    if (format_bytes >= 32 || !span_fits(format, format_bytes))
+        return false;
+    memcpy(name, at_address(format), format_bytes);
+    name[format_bytes] = '\0';
+    *chosen = name;
+    return true;
+}
+
+static const char no_format_name[] = "this is no name of a chat format";
+
+/* Of the model's own chat format (0 bytes of `format`) or a known one. values: 0 name (address, bytes), 2 thinking switch,
+ * 3 begin and 5 end of thinking (each address, bytes; until the next call), 7 number of stop tokens, 8 the tokens. */
+int32_t tercet_abi_chat_info(uint32_t handle, uint32_t format, uint32_t format_bytes) {
+    static tercet_chat_info info;
+    tercet_error error = start();
+    char name[32];
+    const char *chosen;
+    const tercet_model *model = model_of(handle);
+    if (model == NULL)
+        return refuse("this model is not open");
+    if (!read_format(format, format_bytes, name, &chosen))
+        return refuse(no_format_name);
+    tercet_status status = tercet_chat_get_info(model, chosen, &info, &error);
+    if (status == TERCET_OK) {
+        put_string(0, info.name);
+        put(2, info.thinking_switch);
+        put_string(3, info.thinking_begin);
+        put_string(5, info.thinking_end);
+        put(7, info.stop_count);
+        for (uint32_t i = 0; i < info.stop_count; i++)
+            put(8 + i, info.stop_tokens[i]);
+    }
+    return end(status, &error);
+}
+
+/* `messages`: `count` times role, address and bytes of a UTF-8 text (u32 each). Tokens as in tercet_abi_tokenize. */
+int32_t tercet_abi_chat_tokenize(uint32_t handle, uint32_t format, uint32_t format_bytes,
+                                 uint32_t messages, uint32_t count, uint32_t flags, uint32_t tokens,
+                                 uint32_t capacity) {
+    tercet_error error = start();
+    char name[32];
+    const char *chosen;
+    const tercet_model *model = model_of(handle);
+    if (model == NULL)
+        return refuse("this model is not open");
+    if (!read_format(format, format_bytes, name, &chosen))
+        return refuse(no_format_name);
+    if ((count != 0 && !words_fit(messages, (uint64_t)count * 3)) ||
+        (capacity != 0 && !words_fit(tokens, capacity)))
+        return refuse("the messages or the place for their tokens is not in memory");
+    const uint32_t *words = at_address(messages);
+    for (uint32_t i = 0; i < count; i++)
+        if (words[3 * i + 2] != 0 && !span_fits(words[3 * i + 1], words[3 * i + 2]))
+            return refuse("the text of a message is not in memory");
+    size_t list_bytes = (size_t)count * sizeof(tercet_chat_message), token_count = 0;
+    tercet_chat_message *list = count == 0 ? NULL : take(NULL, list_bytes);
+    if (list == NULL && count != 0) {
+        error = (tercet_error){.status = TERCET_OUT_OF_MEMORY, .where = list_bytes};
+        strcpy(error.detail, "the engine's memory has no room for so many messages");
+        return end(TERCET_OUT_OF_MEMORY, &error);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        list[i] =
+            (tercet_chat_message){words[3 * i], at_address(words[3 * i + 1]), words[3 * i + 2]};
+    tercet_status status = tercet_chat_tokenize(model, chosen, list, count, flags,
+                                                capacity == 0 ? NULL : at_address(tokens), capacity,
+                                                &token_count, &error);
+    if (list != NULL)
+        give(NULL, list, list_bytes);
+    put(0, token_count);
+    return end(status, &error);
+}
+
 /* values: handle. */
 int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint32_t slice,
                                   uint32_t kv) {
@@ -659,6 +738,19 @@ int32_t tercet_abi_session_speculation(uint32_t handle, uint32_t speculation) {
     if (session == NULL)
         return refuse("this session is not open");
     return end(tercet_session_set_speculation(session, speculation, &error), &error);
+}
+
+/* Tokens that end a text besides the model's own, from now on. */
+int32_t tercet_abi_session_stop_tokens(uint32_t handle, uint32_t tokens, uint32_t count) {
+    tercet_error error = start();
+    tercet_session *session = pointer_of(handle, KIND_SESSION);
+    if (session == NULL)
+        return refuse("this session is not open");
+    if (count != 0 && !words_fit(tokens, count))
+        return refuse("the tokens are not in memory");
+    return end(tercet_session_set_stop_tokens(session, count == 0 ? NULL : at_address(tokens),
+                                              count, &error),
+               &error);
 }
 
 /* values: tokens, context, slice, bytes, kv (TERCET_KV_*), 5 passes, drafted, accepted. */

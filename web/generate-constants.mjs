@@ -42,6 +42,9 @@ export async function renderConstants(json) {
   const kv = Object.entries(constants.kv ?? {});
   if (kv.length === 0 || !kv.every(([name, code]) => /^\w+$/.test(name) && Number.isInteger(code)))
     throw new Error("`tercet constants` gave no forms of the cache");
+  const { NO_THINKING, ...roles } = constants.chat ?? {};
+  if (![NO_THINKING, roles.system, roles.user, roles.assistant].every(Number.isInteger))
+    throw new Error("`tercet constants` gave no roles of a chat");
   const source = `// Generated from core/include/tercet.h and core/container/container_layout.h by
 // web/generate-constants.mjs; do not edit. A test generates it again and compares.
 
@@ -61,6 +64,16 @@ ${rows.map(({ name, text }) => `${name}: ${JSON.stringify(text)},`).join("\n")}
 export const KV = {
 ${kv.map(([name, code]) => `${name}: ${code},`).join("\n")}
 } as const;
+
+/** Roles of messages: TERCET_CHAT_*. */
+export const CHAT_ROLE = {
+${Object.entries(roles)
+  .map(([name, code]) => `${name}: ${code},`)
+  .join("\n")}
+} as const;
+
+/** Asks for an answer without thinking. */
+export const CHAT_NO_THINKING = ${NO_THINKING};
 
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {

@@ -262,6 +262,8 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
     ["model_info", (h) => [h]],
     ["tokenize", (h) => [h, 0, 0, 0, 0, 0]],
     ["detokenize", (h) => [h, 0, 0, 0, 0]],
+    ["chat_info", (h) => [h, 0, 0]],
+    ["chat_tokenize", (h) => [h, 0, 0, 0, 0, 0, 0, 0]],
     ["session_create", (h) => [h, 0, 0]],
     ["session_sampling", (h) => [h, 0, 0, 1, 0, 1, 64, 0n]],
     ["session_prefill", (h) => [h, 0, 0, 0, 0]],
@@ -272,6 +274,7 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
     ["session_reuse", (h) => [h, 0, 0]],
     ["session_slice", (h) => [h, 0]],
     ["session_speculation", (h) => [h, 0]],
+    ["session_stop_tokens", (h) => [h, 0, 0]],
     ["session_info", (h) => [h]],
     ["session_cancel_flag", (h) => [h]],
     ["destroy", (h) => [h]],
@@ -290,7 +293,7 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
   // Each function refuses handles of every other kind.
   const accepting = [
     [engine, ["engine_info"]],
-    [model, ["model_info", "tokenize", "detokenize"]],
+    [model, ["model_info", "tokenize", "detokenize", "chat_info", "chat_tokenize"]],
     [again, everything.map(([name]) => name).filter((name) => /^session_(?!create)/.test(name))],
     [buffer, []],
   ];
@@ -312,6 +315,56 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
 function refusal(module, name, args) {
   return module.call(name, ...args) === BAD_ARGUMENT ? module.detail : "";
 }
+
+test("a conversation in the file's own chat format, and in one that it has no tokens for", async () => {
+  const chatFile = readFileSync(join(root, "tests/golden/container/well_formed_chat.tercet"));
+  const { module, model, session } = await open(chatFile);
+  module.ok("chat_info", model, 0, 0);
+  const string = (i) => module.bytes(module.value(i), module.value(i + 1)).toString();
+  assert.deepEqual([string(0), module.value(2)], ["golden-1.0", 1]);
+  assert.deepEqual([string(3), string(5)], ["<think>", "</think>"]);
+  assert.deepEqual(
+    [7, 8, 9].map((i) => module.value(i)),
+    [2, 258, 259],
+  );
+
+  // user: "the th", assistant: thinking and " a ", user: "<|end|>"; the default system text comes first.
+  const texts = ["the th", "<think>x</think>\n a ", "<|end|>"].map((text) => module.text(text));
+  const roles = [2, 3, 2];
+  const messages = module.tokens(
+    texts.flatMap(({ address, bytes }, i) => [roles[i], address, bytes]),
+  );
+  const place = module.tokens(new Array(200).fill(0));
+  const count = module.ok("chat_tokenize", model, 0, 0, messages.address, 3, 1, place.address, 200);
+  const ids = [...new Uint32Array(module.memory.buffer, place.address, count)];
+  const END = 258;
+  const PAD = 259;
+  // "th" is one token of this vocabulary.
+  const codes = (text) =>
+    text.split("th").flatMap((part, i) => [...(i > 0 ? [256] : []), ...Buffer.from(part)]);
+  assert.deepEqual(ids, [
+    ...[PAD, ...codes("system: Be brief.\n"), END, ...codes("\n")],
+    ...[PAD, ...codes("user: "), 257, ...codes(" "), 256, END],
+    ...[...codes("assistant: a"), END, ...codes("\n")],
+    ...[PAD, ...codes("user: <|end|>"), END],
+    ...[...codes("assistant:"), PAD, ...codes("<think>"), PAD, ...codes("</think>")],
+  ]);
+  assert.equal(
+    module.call("chat_tokenize", model, 0, 0, messages.address, 3, 1, place.address, 5),
+    BAD_ARGUMENT,
+  );
+  assert.equal(module.value(0), count);
+  const format = module.text("llama3");
+  const NO_CHAT_FORMAT = 99;
+  assert.equal(module.call("chat_info", model, format.address, format.bytes), NO_CHAT_FORMAT);
+  const unknown = module.text("x".repeat(31));
+  assert.equal(module.call("chat_info", model, unknown.address, 31), BAD_ARGUMENT);
+  assert.match(module.detail, /known are qwen3/);
+  const stops = module.tokens([END, 1 << 20]);
+  module.ok("session_stop_tokens", session, stops.address, 1);
+  assert.equal(module.call("session_stop_tokens", session, stops.address, 2), 98);
+  module.ok("session_stop_tokens", session, 0, 0);
+});
 
 test("slots are limited, and all of them come back", async () => {
   const module = await Module.open(2 << 20);
@@ -356,6 +409,16 @@ test("addresses that are not in memory, or not aligned, are refused", async () =
       BAD_ARGUMENT,
     );
     assert.equal(module.call("session_reuse", session, address & ~3, count), BAD_ARGUMENT, about);
+    const stops = module.call("session_stop_tokens", session, address & ~3, count);
+    assert.equal(stops, BAD_ARGUMENT, about);
+    assert.equal(module.call("chat_info", model, address, count), BAD_ARGUMENT, about);
+    const chat = (...args) => module.call("chat_tokenize", model, ...args);
+    assert.equal(chat(address, count, 0, 0, 0, 0, 0), BAD_ARGUMENT, about);
+    assert.equal(chat(0, 0, address & ~3, count, 0, 0, 0), BAD_ARGUMENT, about);
+    const message = module.tokens([2, address, count]);
+    assert.equal(chat(0, 0, message.address, 1, 0, 0, 0), BAD_ARGUMENT, about);
+    assert.equal(chat(0, 0, message.address, 0, 0, address & ~3, count), BAD_ARGUMENT, about);
+    module.ok("destroy", message.handle);
     assert.equal(module.call("engine_create", 1, address, count), BAD_ARGUMENT, about);
   }
   assert.equal(module.call("session_prefill", session, tokens.address + 1, 1, 0, 0), BAD_ARGUMENT);

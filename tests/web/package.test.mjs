@@ -39,7 +39,7 @@ const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
 const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
 const types = ["index", "engine_client", "errors", "features", "generated_constants", "protocol"];
-types.push("token_stream", "types", "user_messages");
+types.push("chat", "checks", "generation", "token_stream", "types", "user_messages");
 
 test("generated_constants.ts is what the native twin says", async () => {
   const json = execFileSync(tercet, ["constants"], { encoding: "utf8" });
@@ -94,8 +94,8 @@ test("the page side holds no worker, no store and no module", async () => {
     path.replace(/^.*\//, "").replace(/\.ts$/, ""),
   );
   assert.deepEqual(names.filter((name) => name !== "generated_constants").sort(), [
-    ...["engine_client", "errors", "features", "index", "protocol", "token_stream"],
-    "user_messages",
+    ...["chat", "checks", "engine_client", "errors", "features", "generation", "index"],
+    ...["protocol", "token_stream", "user_messages"],
   ]);
 });
 

@@ -84,6 +84,16 @@ export const KV = {
   int4: 4,
 } as const;
 
+/** Roles of messages: TERCET_CHAT_*. */
+export const CHAT_ROLE = {
+  system: 1,
+  user: 2,
+  assistant: 3,
+} as const;
+
+/** Asks for an answer without thinking. */
+export const CHAT_NO_THINKING = 1;
+
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {
   PREFIX_BYTES: 64,

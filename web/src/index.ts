@@ -1,19 +1,28 @@
 // index.ts: the public surface of the library: load, Model, cache, features, TercetError and the types. It checks what
 // callers pass and turns it into messages; all work is done in a worker. It must never import a worker file or a store.
+import { abortedAnswer, chatPrompt } from "./chat.js";
+import { requireInteger, requireThat } from "./checks.js";
 import { EngineClient, throwIfAborted } from "./engine_client.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { KV } from "./generated_constants.js";
-import type { GenerateMessage, LoadedModel, LoadMessage, LoadSource } from "./protocol.js";
-import { TokenStream } from "./token_stream.js";
+import {
+  abortedResult,
+  generateMessage,
+  RunningGeneration,
+  tokenArray,
+  type Generation,
+} from "./generation.js";
+import type { LoadedModel, LoadMessage, LoadSource } from "./protocol.js";
 import type {
   BenchOptions,
   BenchResult,
+  ChatMessage,
+  ChatOptions,
+  ChatResult,
   GenerateOptions,
-  GenerateResult,
   LoadOptions,
   ModelInfo,
-  Sampling,
   StorageUsage,
   StoredModel,
 } from "./types.js";
@@ -21,14 +30,13 @@ import type {
 export { TercetError } from "./errors.js";
 export type { Advice, ErrorCode, HostCode } from "./errors.js";
 export type { Features } from "./features.js";
+export type { Generation } from "./generation.js";
 export type * from "./types.js";
 
 /** A URL (relative ones as fetch reads them), or the bytes of a .tercet file. */
 export type Source = string | URL | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
 const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
-/** What the worker's session has room for: SESSION_SPECULATION_DEFAULT of the core. */
-const SPECULATION_MOST = 8;
 const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 };
 
 /**
@@ -58,15 +66,6 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   }
 }
 
-/** One piece of running or waiting work; iterate it, or await `result`, or both. */
-export interface Generation extends AsyncIterableIterator<string> {
-  /**
-   * Everything about the finished text. Also resolves, with finishReason "aborted", after break, return() or an aborted
-   * signal; rejects only for errors. Asking for it lets the work run without waiting for an iterating consumer.
-   */
-  readonly result: Promise<GenerateResult>;
-}
-
 /** A loaded model with one text in work at a time. Made by load(). */
 export class Model {
   readonly info: ModelInfo;
@@ -94,8 +93,20 @@ export class Model {
     prompt: string | Uint32Array | readonly number[],
     options: GenerateOptions = {},
   ): Generation {
+    const given = typeof prompt === "string" ? prompt : tokenArray(prompt);
+    const message = generateMessage(given, options);
+    return new RunningGeneration(this.#use(), message, options, abortedResult);
+  }
+
+  /**
+   * Answers the last message of a conversation, in the model's chat format (info.chatFormat, or options.chatFormat). As
+   * generate() in everything else; what the conversation has in common with the text before it is not computed again. A
+   * model that was made to continue texts throws NO_CHAT_FORMAT at once.
+   */
+  chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<ChatResult> {
+    const prompt = chatPrompt(messages, options, this.info);
     const message = generateMessage(prompt, options);
-    return new RunningGeneration(this.#use(), message, options);
+    return new RunningGeneration(this.#use(), message, options, abortedAnswer);
   }
 
   /** Text to token ids; addBeginning (default false here) puts the model's beginning token in front. */
@@ -178,99 +189,6 @@ export const cache = {
 /** What this page and browser can do; load() decides by the same facts. */
 export function features(): Features {
   return detectFeatures(globalThis);
-}
-
-class RunningGeneration implements Generation {
-  readonly #stream: TokenStream;
-  readonly #result: Promise<GenerateResult>;
-
-  constructor(
-    client: EngineClient,
-    message: Omit<GenerateMessage, "demand">,
-    options: GenerateOptions,
-  ) {
-    const { signal, onToken } = options;
-    let settle: (result: GenerateResult | PromiseLike<GenerateResult>) => void;
-    this.#result = new Promise((resolve) => (settle = resolve));
-    // A consumer that only iterates gets the failure from the iterator; then nobody need look at the promise.
-    this.#result.catch(() => {});
-    let running: number | null = null;
-    this.#stream = new TokenStream({
-      start: (demand) => {
-        if (signal?.aborted) {
-          settle(abortedResult(message.seed));
-          this.#stream.end();
-          return;
-        }
-        const { id, result: answer } = client.request<"generate">(
-          { ...message, demand },
-          {
-            signal,
-            onEvent: (event) => {
-              if (event.event !== "piece") return;
-              this.#stream.push(event.text);
-              onToken?.(event.text);
-            },
-          },
-        );
-        running = id;
-        // Stopped while it waited behind another one: a text that was stopped, like any other.
-        const result = answer.catch((reason: unknown) => {
-          if (reason instanceof TercetError && reason.code === "ABORTED")
-            return abortedResult(message.seed);
-          throw reason;
-        });
-        result.then(
-          () => this.#stream.end(),
-          (reason: unknown) => this.#stream.fail(reason),
-        );
-        settle(result);
-      },
-      grant: (pieces) => {
-        if (running !== null) client.grant(running, pieces);
-      },
-      stop: () => {
-        if (running !== null) client.abort(running);
-        else settle(abortedResult(message.seed));
-      },
-    });
-    if (onToken) this.#stream.runFreely();
-  }
-
-  get result(): Promise<GenerateResult> {
-    this.#stream.runFreely();
-    return this.#result;
-  }
-
-  next() {
-    return this.#stream.next();
-  }
-
-  return() {
-    return this.#stream.return();
-  }
-
-  throw(reason: unknown) {
-    return this.#stream.throw(reason);
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-}
-
-/** A generation that was stopped before it began. */
-function abortedResult(seed: bigint): GenerateResult {
-  return {
-    text: "",
-    tokens: [],
-    finishReason: "aborted",
-    promptTokens: 0,
-    reusedTokens: 0,
-    speculation: { passes: 0, draftedTokens: 0, acceptedTokens: 0, acceptance: 0 },
-    timings: { promptSeconds: 0, decodeSeconds: 0, timeToFirstTokenSeconds: 0, tokensPerSecond: 0 },
-    seed,
-  };
 }
 
 /** A worker for one question, ended with the answer. */
@@ -389,106 +307,4 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     revalidate,
     network: { retries, retryDelayMs, stallTimeoutMs },
   };
-}
-
-function generateMessage(
-  prompt: string | Uint32Array | readonly number[],
-  options: GenerateOptions,
-): Omit<GenerateMessage, "demand"> {
-  const {
-    maxTokens,
-    seed = randomSeed(),
-    stop = [],
-    speculation = "auto",
-    addBeginning = true,
-    parseSpecial = true,
-  } = options;
-  if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
-  const stopTexts = typeof stop === "string" ? [stop] : [...stop];
-  requireThat(
-    stopTexts.every((text) => typeof text === "string" && text.length > 0),
-    "stop texts are strings that are not empty",
-  );
-  requireThat(
-    stopTexts.every((text) => !/\p{Surrogate}/u.test(text)),
-    "stop texts hold no half characters: they would cut whole ones",
-  );
-  return {
-    op: "generate",
-    prompt: typeof prompt === "string" ? prompt : tokenArray(prompt),
-    sampling: samplingOf(options),
-    seed: seedValue(seed),
-    maxTokens: maxTokens ?? null,
-    speculation: speculationValue(speculation),
-    stop: stopTexts,
-    addBeginning,
-    parseSpecial,
-  };
-}
-
-/** Only what the caller gave; the worker fills in the model's own. Ranges are checked by the core. */
-function samplingOf(options: GenerateOptions): Partial<Sampling> {
-  const names = [
-    "temperature",
-    "topK",
-    "topP",
-    "minP",
-    "repetitionPenalty",
-    "repetitionWindow",
-  ] as const;
-  const sampling: Partial<Sampling> = {};
-  for (const name of names) {
-    const value = options[name];
-    if (value === undefined) continue;
-    requireThat(typeof value === "number" && Number.isFinite(value), `${name} is a number`);
-    if (name === "topK" || name === "repetitionWindow") requireInteger(name, value, 0, 2 ** 32 - 1);
-    sampling[name] = value;
-  }
-  return sampling;
-}
-
-function speculationValue(speculation: "auto" | "off" | number): number {
-  if (speculation === "auto") return 0;
-  if (speculation === "off") return 1;
-  requireThat(
-    Number.isInteger(speculation) && speculation >= 2 && speculation <= SPECULATION_MOST,
-    `speculation is "auto", "off", or an integer from 2 to ${SPECULATION_MOST}`,
-  );
-  return speculation;
-}
-
-function seedValue(seed: number | bigint): bigint {
-  requireThat(
-    typeof seed === "bigint" || Number.isSafeInteger(seed),
-    "seed is an integer; above 2^53 a BigInt",
-  );
-  const value = BigInt(seed);
-  requireThat(value >= 0n && value < 1n << 64n, "seed is between 0 and 2^64 - 1");
-  return value;
-}
-
-/** Small enough to be written down and typed again. */
-function randomSeed(): bigint {
-  return BigInt(crypto.getRandomValues(new Uint32Array(1))[0] as number);
-}
-
-function tokenArray(tokens: Uint32Array | readonly number[]): Uint32Array {
-  if (tokens instanceof Uint32Array) return tokens;
-  requireThat(Array.isArray(tokens), "tokens are a Uint32Array or an array of numbers");
-  requireThat(
-    tokens.every((token) => Number.isInteger(token) && token >= 0 && token < 2 ** 32),
-    "token ids are integers from 0",
-  );
-  return Uint32Array.from(tokens);
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  requireThat(
-    Number.isInteger(value) && value >= least && value <= most,
-    `${name} is an integer from ${least} to ${most}`,
-  );
-}
-
-function requireThat(holds: boolean, sentence: string): asserts holds {
-  if (!holds) throw new TercetError("BAD_ARGUMENT", sentence);
 }

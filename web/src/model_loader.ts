@@ -170,6 +170,7 @@ class ModelLoad {
       kernels,
       threads,
       isolated: globalThis.crossOriginIsolated === true,
+      ...chatInfo(module, model),
       notices: this.#notices,
       sampling: facts.sampling,
     };
@@ -609,4 +610,18 @@ async function headerHolds(header: Uint8Array<ArrayBuffer>, sha256: Uint8Array):
   covered.set(header.subarray(0, PREFIX_AT_SHA256));
   covered.set(header.subarray(PREFIX_BYTES), PREFIX_AT_SHA256);
   return holds(covered, sha256);
+}
+
+/** A model without a chat format of its own is one like any other. */
+function chatInfo(
+  module: WasmModule,
+  model: Handle,
+): { chatFormat: string | null; thinkingSwitch: boolean } {
+  try {
+    const { name, thinkingSwitch } = module.chatFacts(model, null);
+    return { chatFormat: name, thinkingSwitch };
+  } catch (thrown) {
+    if (!(thrown instanceof TercetError) || thrown.code !== "NO_CHAT_FORMAT") throw thrown;
+    return { chatFormat: null, thinkingSwitch: false };
+  }
 }

@@ -5,6 +5,8 @@
 import type { WireError } from "./errors.js";
 import type {
   BenchResult,
+  ChatMessage,
+  ChatResult,
   GenerateResult,
   KvForm,
   LoadProgress,
@@ -38,9 +40,17 @@ export interface LoadMessage {
   network: Required<NetworkOptions>;
 }
 
+/** A conversation as a prompt. */
+export interface ChatPrompt {
+  messages: ChatMessage[];
+  /** A known format by its name; null: the model's own. */
+  format: string | null;
+  thinking: boolean;
+}
+
 export interface GenerateMessage {
   op: "generate";
-  prompt: string | Uint32Array;
+  prompt: string | Uint32Array | ChatPrompt;
   sampling: Partial<Sampling>;
   seed: bigint;
   maxTokens: number | null;
@@ -105,7 +115,8 @@ export type Operation = RequestMessage["op"];
 /** What the worker's answer to each operation holds. */
 export interface ResultOf {
   load: LoadedModel;
-  generate: GenerateResult;
+  /** Of a conversation, a ChatResult. */
+  generate: GenerateResult | ChatResult;
   tokenize: Uint32Array;
   detokenize: string;
   logits: Float32Array;

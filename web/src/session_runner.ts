@@ -2,17 +2,19 @@
 // Everything is a loop of short calls into the module with a look at RunControl in between. Runs in the worker, one
 // request at a time; it knows no messages.
 import { TercetError } from "./errors.js";
-import type { GenerateMessage } from "./protocol.js";
+import type { ChatPrompt, GenerateMessage } from "./protocol.js";
 import { yieldToMessages, type RunControl } from "./run_control.js";
 import { StopText } from "./stop_text.js";
+import { splitThinking } from "./thinking.js";
 import type {
   BenchResult,
+  ChatResult,
   FinishReason,
   GenerateResult,
   Sampling,
   SpeculationResult,
 } from "./types.js";
-import type { Handle, ModelFacts, StepCounts, WasmModule } from "./wasm_module.js";
+import type { ChatFacts, Handle, ModelFacts, StepCounts, WasmModule } from "./wasm_module.js";
 
 /** Without shared memory a cancel is seen between slices only, so a slice shall not take longer. */
 const SLICE_SECONDS = 0.04;
@@ -59,7 +61,7 @@ export class SessionRunner {
     message: GenerateMessage,
     control: RunControl,
     emit: (piece: string) => void,
-  ): Promise<GenerateResult> {
+  ): Promise<GenerateResult | ChatResult> {
     const { module, session, facts } = this.#open;
     const started = performance.now();
     const stop = new StopText(message.stop);
@@ -74,16 +76,14 @@ export class SessionRunner {
 
     const sampling: Sampling = { ...facts.sampling, ...message.sampling };
     module.setSampling(session, sampling, message.seed);
-    const prompt =
-      typeof message.prompt === "string"
-        ? this.#promptTokens(message.prompt, message)
-        : message.prompt;
+    const { prompt, chat } = this.#readPrompt(message);
     if (prompt.length === 0)
       throw new TercetError(
         "BAD_ARGUMENT",
         "the prompt is empty, and this model has no token to begin with",
       );
 
+    module.setStopTokens(session, chat?.stopTokens ?? new Uint32Array(0));
     module.setSpeculation(session, message.speculation);
     const before = module.stepCounts(session);
     const { seconds: promptSeconds, reused } = await this.#prefill(prompt, control);
@@ -118,7 +118,7 @@ export class SessionRunner {
     if (finishReason !== "aborted") give(stop.push(module.takeText(session, true)));
     give(stop.end());
     if (stop.found) finishReason = "stop-text";
-    return {
+    const result: GenerateResult = {
       text,
       tokens,
       finishReason,
@@ -133,6 +133,9 @@ export class SessionRunner {
       },
       seed: message.seed,
     };
+    if (!chat) return result;
+    const { thinking, content } = splitThinking(text, chat);
+    return { ...result, thinking, message: { role: "assistant", content } };
   }
 
   /** Logits of every position. The tokens are computed in slices, as many rows at once as memory has room for. */
@@ -228,13 +231,32 @@ export class SessionRunner {
     }
   }
 
-  #promptTokens(text: string, options: GenerateMessage): Uint32Array {
+  #readPrompt(message: GenerateMessage): { prompt: Uint32Array; chat: ChatFacts | null } {
+    const { prompt } = message;
+    if (prompt instanceof Uint32Array) return { prompt, chat: null };
+    if (typeof prompt === "string")
+      return {
+        prompt: this.#fitting([prompt], () => this.tokenize(prompt, message)),
+        chat: null,
+      };
+    return this.#readChat(prompt);
+  }
+
+  #readChat(chat: ChatPrompt): { prompt: Uint32Array; chat: ChatFacts } {
+    const { module, model } = this.#open;
+    const facts = module.chatFacts(model, chat.format);
+    const texts = chat.messages.map(({ content }) => content);
+    return { prompt: this.#fitting(texts, () => module.tokenizeChat(model, chat)), chat: facts };
+  }
+
+  /** More text than the context can hold may not even fit into memory. */
+  #fitting(texts: string[], work: () => Uint32Array): Uint32Array {
     try {
-      return this.tokenize(text, options);
+      return work();
     } catch (thrown) {
       if (!(thrown instanceof TercetError) || thrown.code !== "OUT_OF_MEMORY") throw thrown;
       const { context } = this.#open;
-      const bytes = new TextEncoder().encode(text).length;
+      const bytes = texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0);
       if (bytes <= context * TEXT_BYTES_PER_TOKEN) throw thrown;
       throw new TercetError(
         "PROMPT_TOO_LONG",

@@ -107,6 +107,10 @@ export interface ModelInfo {
   threads: number;
   /** Whether the page is cross-origin isolated. */
   isolated: boolean;
+  /** How the model is talked to: "qwen3", "llama3", …; null for one that was made to continue texts. */
+  chatFormat: string | null;
+  /** Whether chat() can be asked for answers without thinking (thinking: false). */
+  thinkingSwitch: boolean;
   /** Sentences about what is not as asked for: one thread and why, a dropped kernel set, storage that is full. */
   notices: string[];
   /** The sampling that generate() uses where its options say nothing. */
@@ -150,6 +154,22 @@ export interface GenerateOptions extends Partial<Sampling> {
   parseSpecial?: boolean;
 }
 
+export type ChatRole = "system" | "user" | "assistant";
+
+/** Other properties are not looked at. */
+export interface ChatMessage {
+  role: ChatRole;
+  /** Text and nothing else: special tokens written in it have no meaning. */
+  content: string;
+}
+
+export interface ChatOptions extends Omit<GenerateOptions, "addBeginning" | "parseSpecial"> {
+  /** A known format for a model that brings none, or in place of its own: "qwen3", "chatml", "llama3", "bitnet". */
+  chatFormat?: string;
+  /** false: an answer without thinking, for formats that can (info.thinkingSwitch); default true. */
+  thinking?: boolean;
+}
+
 export type FinishReason =
   | "stop" // the model ended its text
   | "stop-text" // one of `stop` was about to appear
@@ -190,6 +210,13 @@ export interface GenerateResult {
   timings: GenerateTimings;
   /** The seed that was used: repeats the text. */
   seed: bigint;
+}
+
+export interface ChatResult extends GenerateResult {
+  /** The answer without its thinking, ready to be put behind the messages for the next turn. */
+  message: ChatMessage & { role: "assistant" };
+  /** What the model thought before it answered; "" if it did not. `text` holds both, as they came. */
+  thinking: string;
 }
 
 export interface BenchOptions {

@@ -2,11 +2,12 @@
 // wraps the flat functions of wasm/abi.c. The only file that touches the heap: everybody else sees handles and copies.
 // After a trap an instance is never called again. It must never decide what to load.
 import { describe, TercetError } from "./errors.js";
-import { KV, STATUS, type StatusName } from "./generated_constants.js";
+import { CHAT_NO_THINKING, CHAT_ROLE, KV, STATUS, type StatusName } from "./generated_constants.js";
+import type { ChatPrompt } from "./protocol.js";
 import type { KvForm, Sampling, Variant } from "./types.js";
 
 /** Of wasm/abi.c; a module of another version is a module of another build. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 // The result block (struct abi_result).
 const RESULT_VALUES = 32;
@@ -76,6 +77,17 @@ export interface ModelFacts {
   dataBytes: number;
   fileBytes: number;
   sampling: Sampling;
+}
+
+/** A chat format: the model's own, or a known one that was asked for. */
+export interface ChatFacts {
+  name: string;
+  /** Whether an answer can be asked for without thinking. */
+  thinkingSwitch: boolean;
+  /** What an answer puts around its thinking; "" when it does not think. */
+  thinkingBegin: string;
+  thinkingEnd: string;
+  stopTokens: Uint32Array;
 }
 
 type AbiFunction = (...values: (number | bigint)[]) => number;
@@ -350,6 +362,75 @@ export class WasmModule {
     }
   }
 
+  // ---------------------------------------------------------------- chat
+
+  /** `format` null: the model's own; NO_CHAT_FORMAT if it has none. */
+  chatFacts(model: Handle, format: string | null): ChatFacts {
+    return this.#withFormat(format, (...name) => {
+      this.#call("chat_info", model, ...name);
+      return {
+        name: this.#string(0),
+        thinkingSwitch: this.#value(2) === 1,
+        thinkingBegin: this.#string(3),
+        thinkingEnd: this.#string(5),
+        stopTokens: Uint32Array.from({ length: this.#value(7) }, (_, i) => this.#value(8 + i)),
+      };
+    });
+  }
+
+  /** A conversation to the tokens of a prompt that asks for the next answer. */
+  tokenizeChat(model: Handle, { messages, format, thinking }: ChatPrompt): Uint32Array {
+    const texts = messages.map(({ content }) => new TextEncoder().encode(content));
+    const textBytes = texts.reduce((sum, text) => sum + text.length, 0);
+    // Room for the words in front, then the texts.
+    const words = messages.length * 3;
+    const source = this.createBuffer(words * 4 + textBytes + 1);
+    try {
+      let at = source.address + words * 4;
+      const table = messages.flatMap(({ role }, i) => {
+        const text = texts[i] as Uint8Array;
+        this.write(at, text);
+        at += text.length;
+        return [CHAT_ROLE[role], at - text.length, text.length];
+      });
+      this.write(source.address, new Uint8Array(Uint32Array.from(table).buffer));
+      const flags = thinking ? 0 : CHAT_NO_THINKING;
+      return this.#withFormat(format, (...name) => {
+        const args = [model, ...name, source.address, messages.length, flags] as const;
+        // The format adds a few tokens to each message; if they are more, the core says how many.
+        for (let capacity = textBytes + 16 * (messages.length + 2); ;) {
+          const place = this.createBuffer(capacity * 4);
+          try {
+            const status = this.#callAny("chat_tokenize", ...args, place.address, capacity);
+            const count = this.#value(0);
+            if (status === STATUS.OK) return this.readWords(place.address, count);
+            if (status !== STATUS.BAD_ARGUMENT || count <= capacity) throw this.#error(status);
+            capacity = count;
+          } finally {
+            this.destroy(place.handle);
+          }
+        }
+      });
+    } finally {
+      this.destroy(source.handle);
+    }
+  }
+
+  #withFormat<Value>(
+    format: string | null,
+    work: (address: number, bytes: number) => Value,
+  ): Value {
+    if (format === null) return work(0, 0);
+    const name = new TextEncoder().encode(format);
+    const buffer = this.createBuffer(name.length + 1);
+    try {
+      this.write(buffer.address, name);
+      return work(buffer.address, name.length);
+    } finally {
+      this.destroy(buffer.handle);
+    }
+  }
+
   // ---------------------------------------------------------------- session
 
   createSession(model: Handle, context: number, slice: number, kv: KvForm): Handle {
@@ -411,6 +492,20 @@ export class WasmModule {
   /** Most tokens that a step computes; 0 = automatic, 1 = no drafts. */
   setSpeculation(session: Handle, tokens: number): void {
     this.#call("session_speculation", session, tokens);
+  }
+
+  /** Tokens that end a text besides the model's own, from now on. */
+  setStopTokens(session: Handle, tokens: Uint32Array): void {
+    if (tokens.length === 0) {
+      this.#call("session_stop_tokens", session, 0, 0);
+      return;
+    }
+    const source = this.createTokens(tokens);
+    try {
+      this.#call("session_stop_tokens", session, source.address, tokens.length);
+    } finally {
+      this.destroy(source.handle);
+    }
   }
 
   /** Since the session was made. */
