@@ -2,8 +2,10 @@
  * command_inspect.c: `tercet inspect`: what is in a model file and what it needs to run. Reads all
  * ternary weights once, for the zeros.
  */
+#include "../packer/model_source.h"
 #include "commands.h"
 #include "digest.h"
+#include "inspect_source.h"
 #include "json_writer.h"
 #include "open_model.h"
 #include "terminal.h"
@@ -375,7 +377,12 @@ int command_inspect(int argc, char **argv) {
     struct open_options open = {.map = true};
     uint32_t context = 0;
     bool with_tensors = false, as_json = false;
-    const struct positional positionals[] = {{"MODEL", "A .tercet file.", &open.path, true}};
+    const struct positional positionals[] = {
+        {"MODEL",
+         "A .tercet file; or what is packed into one, a GGUF\n"
+         "file or a Hugging Face folder: then also whether it\n"
+         "can be, and if not, why.",
+         &open.path, true}};
     const struct argument arguments[] = {
         argument_flag("tensors", &with_tensors, "Add the table of tensors."),
         argument_count("context", 0, &context, 1, 1 << 20,
@@ -391,12 +398,16 @@ int command_inspect(int argc, char **argv) {
         .summary =
             "Shows what is in a model: its network, how its weights are packed, where it came "
             "from, and the memory it needs.",
-        .examples = "  tercet inspect story.tercet --tensors",
+        .examples = "  tercet inspect story.tercet --tensors\n  tercet inspect model.gguf",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,
         .positionals = positionals,
         .positional_count = 1,
     };
     enum arguments_outcome outcome = arguments_parse(&line, argc, argv);
-    return outcome == ARGUMENTS_RUN ? inspect(&open, context, with_tensors, as_json) : (int)outcome;
+    if (outcome != ARGUMENTS_RUN) {
+        return (int)outcome;
+    }
+    return model_source_is(open.path) ? inspect_source(open.path, with_tensors, as_json)
+                                      : inspect(&open, context, with_tensors, as_json);
 }

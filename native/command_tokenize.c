@@ -1,7 +1,8 @@
 /*
  * command_tokenize.c: `tercet tokenize`: text to ids and back with a model's own tokenizer, byte for
- * byte: nothing is added to or taken from the text.
+ * byte: nothing is added to or taken from the text. The model may be packed or not.
  */
+#include "../packer/source_vocabulary.h"
 #include "commands.h"
 #include "input_text.h"
 #include "json_writer.h"
@@ -17,10 +18,46 @@ struct tokenize_options {
     bool file_given, decode, no_beginning, no_special, json;
 };
 
+/* The vocabulary in use: that of a packed model, or of a source. */
+struct vocabulary {
+    bool packed;
+    struct open_model opened;
+    struct source_vocabulary source;
+    uint32_t tokens; /* of the vocabulary */
+};
+
+/* An exit code, after the error was reported. */
+static int open_vocabulary(struct vocabulary *vocabulary, const struct open_options *options) {
+    tercet_error error = {0};
+    vocabulary->packed = !source_vocabulary_is_source(options->path);
+    if (vocabulary->packed) {
+        int code = open_model(&vocabulary->opened, options);
+        vocabulary->tokens = vocabulary->opened.info.vocabulary;
+        return code;
+    }
+    if (source_vocabulary_open(options->path, &vocabulary->source, &error) != TERCET_OK) {
+        return report_error(options->path, &error);
+    }
+    vocabulary->tokens = vocabulary->source.tables.token_count;
+    return EXIT_CODE_OK;
+}
+
+static void close_vocabulary(struct vocabulary *vocabulary) {
+    if (vocabulary->packed) {
+        close_model(&vocabulary->opened);
+    } else {
+        source_vocabulary_close(&vocabulary->source);
+    }
+}
+
 static enum arguments_outcome read_arguments(struct tokenize_options *options, int argc,
                                              char **argv) {
     const struct positional positionals[] = {
-        {"MODEL", "A .tercet file.", &options->open.path, true},
+        {"MODEL",
+         "A .tercet file, or what is packed into one: a GGUF\n"
+         "file (one with a vocabulary alone as well) or a\n"
+         "Hugging Face folder.",
+         &options->open.path, true},
         {"TEXT", "The text; - reads standard input.", &options->text, false},
     };
     const struct argument arguments[] = {
@@ -42,7 +79,8 @@ static enum arguments_outcome read_arguments(struct tokenize_options *options, i
         .usage = "MODEL [TEXT | --file FILE | - | --decode IDS] [OPTIONS]",
         .summary = "Turns text into the token ids that the model sees, or ids into text.",
         .examples = "  tercet tokenize story.tercet \"One morning Tom went to the store\"\n"
-                    "  tercet tokenize story.tercet --decode 1,372,623",
+                    "  tercet tokenize story.tercet --decode 1,372,623\n"
+                    "  tercet tokenize model.gguf --file text.txt --no-bos",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,
         .positionals = positionals,
@@ -57,7 +95,7 @@ static enum arguments_outcome read_arguments(struct tokenize_options *options, i
     return outcome;
 }
 
-static void write_json_tokens(const struct open_model *opened, const struct token_list *list) {
+static void write_json_tokens(const struct vocabulary *vocabulary, const struct token_list *list) {
     struct json_writer json;
     json_start(&json, stdout);
     json_inline_array(&json, "tokens");
@@ -69,7 +107,11 @@ static void write_json_tokens(const struct open_model *opened, const struct toke
     for (size_t i = 0; i < list->count; i++) {
         const uint8_t *bytes = NULL;
         size_t count = 0;
-        (void)tercet_token_bytes(opened->model, list->tokens[i], &bytes, &count);
+        if (vocabulary->packed) {
+            (void)tercet_token_bytes(vocabulary->opened.model, list->tokens[i], &bytes, &count);
+        } else {
+            (void)source_vocabulary_token(&vocabulary->source, list->tokens[i], &bytes, &count);
+        }
         json_text_bytes(&json, NULL, (const char *)bytes, count);
     }
     json_close(&json);
@@ -83,18 +125,22 @@ static void print_tokens(const struct token_list *list) {
     putchar('\n');
 }
 
-static int encode(const struct tokenize_options *options, const struct open_model *opened,
+static int encode(const struct tokenize_options *options, const struct vocabulary *vocabulary,
                   const struct input_text *text) {
     struct token_list list;
     tercet_error error = {0};
     uint32_t flags = (options->no_beginning ? 0 : TERCET_TEXT_ADD_BEGINNING) |
                      (options->no_special ? 0 : TERCET_TEXT_PARSE_SPECIAL);
-    tercet_status status = token_list_tokenize(&list, opened->model, text, flags, &error);
+    tercet_status status =
+        vocabulary->packed
+            ? token_list_tokenize(&list, vocabulary->opened.model, text, flags, &error)
+            : source_vocabulary_encode(&vocabulary->source, text->bytes, text->count, flags,
+                                       &list.tokens, &list.count, &error);
     if (status != TERCET_OK) {
         return report_error("text", &error);
     }
     if (options->json) {
-        write_json_tokens(opened, &list);
+        write_json_tokens(vocabulary, &list);
     } else {
         print_tokens(&list);
     }
@@ -114,11 +160,18 @@ static void print_text(const struct tokenize_options *options, const char *text,
     }
 }
 
+static tercet_status decode_into(const struct vocabulary *vocabulary, const struct token_list *list,
+                                 char *text, size_t capacity, size_t *bytes, tercet_error *error) {
+    return vocabulary->packed ? tercet_detokenize(vocabulary->opened.model, list->tokens,
+                                                  list->count, text, capacity, bytes, error)
+                              : source_vocabulary_decode(&vocabulary->source, list->tokens,
+                                                         list->count, text, capacity, bytes, error);
+}
+
 /* The text of checked ids in a block of its own size: asked for first, then filled. */
-static tercet_status detokenize(const struct open_model *opened, const struct token_list *list,
+static tercet_status detokenize(const struct vocabulary *vocabulary, const struct token_list *list,
                                 char **text, size_t *bytes, tercet_error *error) {
-    tercet_status status =
-        tercet_detokenize(opened->model, list->tokens, list->count, NULL, 0, bytes, error);
+    tercet_status status = decode_into(vocabulary, list, NULL, 0, bytes, error);
     if (status != TERCET_OK && (status != TERCET_BAD_ARGUMENT || *bytes == 0)) {
         return status;
     }
@@ -126,10 +179,10 @@ static tercet_status detokenize(const struct open_model *opened, const struct to
     if (*text == NULL) {
         return set_error(error, TERCET_OUT_OF_MEMORY, *bytes, "the text of the tokens");
     }
-    return tercet_detokenize(opened->model, list->tokens, list->count, *text, *bytes, bytes, error);
+    return decode_into(vocabulary, list, *text, *bytes, bytes, error);
 }
 
-static int decode(const struct tokenize_options *options, const struct open_model *opened,
+static int decode(const struct tokenize_options *options, const struct vocabulary *vocabulary,
                   const struct input_text *ids) {
     struct token_list list;
     tercet_error error = {0};
@@ -139,9 +192,9 @@ static int decode(const struct tokenize_options *options, const struct open_mode
         return error.status == TERCET_BAD_ARGUMENT ? arguments_error("tokenize", "%s", error.detail)
                                                    : report_error("--decode", &error);
     }
-    tercet_status status = token_list_check(&list, opened->info.vocabulary, &error);
+    tercet_status status = token_list_check(&list, vocabulary->tokens, &error);
     if (status == TERCET_OK) {
-        status = detokenize(opened, &list, &text, &bytes, &error);
+        status = detokenize(vocabulary, &list, &text, &bytes, &error);
     }
     if (status == TERCET_OK) {
         print_text(options, text, bytes);
@@ -152,7 +205,7 @@ static int decode(const struct tokenize_options *options, const struct open_mode
 }
 
 static int tokenize(const struct tokenize_options *options) {
-    struct open_model opened;
+    struct vocabulary vocabulary = {0};
     struct input_text text = {0};
     tercet_error error = {0};
     const char *given = options->decode ? options->ids : options->text;
@@ -162,10 +215,11 @@ static int tokenize(const struct tokenize_options *options) {
     if (status != TERCET_OK) {
         return report_error(path, &error);
     }
-    int code = open_model(&opened, &options->open);
+    int code = open_vocabulary(&vocabulary, &options->open);
     if (code == EXIT_CODE_OK) {
-        code = options->decode ? decode(options, &opened, &text) : encode(options, &opened, &text);
-        close_model(&opened);
+        code = options->decode ? decode(options, &vocabulary, &text)
+                               : encode(options, &vocabulary, &text);
+        close_vocabulary(&vocabulary);
     }
     input_text_free(&text);
     return code;

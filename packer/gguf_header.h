@@ -96,6 +96,10 @@ tercet_status gguf_get_array(const struct gguf_header *header, const char *name,
                              tercet_error *error);
 bool gguf_text_is(struct gguf_text text, const char *wanted);
 
+#define GGUF_SHOWN_BYTES 48u
+/* The beginning of a text as it may stand in a sentence; returns `shown`. */
+const char *gguf_show_text(struct gguf_text text, char shown[GGUF_SHOWN_BYTES]);
+
 /* Elements of an array, in order: `cursor` begins at key->value and must not be taken beyond key->count elements. */
 struct gguf_text gguf_next_text(const uint8_t **cursor);
 int32_t gguf_next_i32(const uint8_t **cursor);

@@ -79,6 +79,7 @@ static tercet_status refuse_rotated(const struct gguf_header *header, tercet_err
 static tercet_status find_family(const struct gguf_header *header, const struct gguf_family **found,
                                  tercet_error *error) {
     struct gguf_text name = {NULL, 0};
+    char shown[GGUF_SHOWN_BYTES];
     bool there;
     TERCET_TRY(gguf_get_text(header, "general.architecture", &name, &there, error));
     if (!there) {
@@ -94,11 +95,11 @@ static tercet_status find_family(const struct gguf_header *header, const struct 
     return tercet_fail(
         error, TERCET_UNSUPPORTED_SOURCE, 0,
         gguf_text_is(name, "qwen35") || gguf_text_is(name, "qwen35moe")
-            ? "%s: models of architecture %.*s mix attention with gated delta nets, which Tercet "
+            ? "%s: models of architecture %s mix attention with gated delta nets, which Tercet "
               "does not have: take a Qwen3 or Bonsai (first version) model"
-            : "%s: models of architecture %.*s cannot be packed: llama, qwen3, gpt2, bitnet, "
+            : "%s: models of architecture %s cannot be packed: llama, qwen3, gpt2, bitnet, "
               "bitnet-b1.58 and bitnet-25 can",
-        header->file, name.count < 40 ? (int)name.count : 40, (const char *)name.bytes);
+        header->file, gguf_show_text(name, shown));
 }
 
 tercet_status gguf_model_check(const struct gguf_header *header, tercet_error *error) {

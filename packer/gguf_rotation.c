@@ -34,6 +34,7 @@ static tercet_status read_positive(const struct rotation *rotation, const char *
 static tercet_status read_kind(const struct rotation *rotation, bool *linear, bool *yarn) {
     char key[96];
     struct gguf_text kind;
+    char shown[GGUF_SHOWN_BYTES];
     bool found;
     (void)snprintf(key, sizeof key, "%s.rope.scaling.type", rotation->architecture);
     TERCET_TRY(gguf_get_text(rotation->header, key, &kind, &found, rotation->error));
@@ -41,10 +42,9 @@ static tercet_status read_kind(const struct rotation *rotation, bool *linear, bo
     *linear = !found || gguf_text_is(kind, "linear");
     if (found && !*yarn && !*linear && !gguf_text_is(kind, "none")) {
         return tercet_fail(rotation->error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           "%s: the key %s is %.*s, which is not supported: none, linear and yarn "
+                           "%s: the key %s is %s, which is not supported: none, linear and yarn "
                            "are",
-                           rotation->header->file, key, kind.count < 40 ? (int)kind.count : 40,
-                           (const char *)kind.bytes);
+                           rotation->header->file, key, gguf_show_text(kind, shown));
     }
     return TERCET_OK;
 }

@@ -64,7 +64,7 @@ static const struct gguf_tensor_type types[] = {
 /* Under a number that upstream gave to MXFP4 later. */
 static const struct gguf_tensor_type tl2 = {39, "TL2", SOURCE_OTHER, 0, 0, FROM_CHECKPOINT};
 static const struct gguf_tensor_type wide_q2_0 = {
-    GGUF_TYPE_Q2_0, "Q2_0 (128 weights a block)", SOURCE_PQ2_0, 128, 34, NULL};
+    GGUF_TYPE_Q2_0, "Q2_0/128", SOURCE_PQ2_0, 128, 34, NULL};
 
 const struct gguf_tensor_type *gguf_find_type(uint32_t id, bool bitnet_fork) {
     if (bitnet_fork && id == tl2.id) {

@@ -161,6 +161,16 @@ bool gguf_text_is(struct gguf_text text, const char *wanted) {
     return text.count == bytes && memcmp(text.bytes, wanted, bytes) == 0;
 }
 
+const char *gguf_show_text(struct gguf_text text, char shown[GGUF_SHOWN_BYTES]) {
+    size_t count = text.count < GGUF_SHOWN_BYTES ? text.count : GGUF_SHOWN_BYTES - 1;
+    for (size_t i = 0; i < count; i++) {
+        bool plain = text.bytes[i] >= 0x20 && text.bytes[i] < 0x7F;
+        shown[i] = plain ? (char)text.bytes[i] : '?';
+    }
+    shown[count] = '\0';
+    return shown;
+}
+
 struct gguf_text gguf_next_text(const uint8_t **cursor) {
     /* The length was checked when the header was parsed. */
     struct gguf_text text = {*cursor + 8, (size_t)little_endian(*cursor, 8)};

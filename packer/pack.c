@@ -4,35 +4,21 @@
  */
 #include "pack.h"
 
-#include "about_source.h"
-#include "architectures.h"
-#include "bitmamba_model.h"
 #include "chat_section.h"
-#include "gguf_model.h"
+#include "model_source.h"
 #include "prove_lossless.h"
-#include "read_gguf.h"
-#include "read_safetensors.h"
 #include "source_file.h"
-#include "tokenizer_gguf.h"
-#include "tokenizer_tables.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_BYTES 4096u
-
 /* Everything that one call holds. */
 struct packing {
     const struct pack_options *options;
     struct pack_report *report;
-    bool is_gguf, is_bitmamba; /* the source is such a file, else a folder */
-    struct bitmamba_shape bitmamba;
-    struct gguf_file gguf;
-    struct source_weights source;
-    struct architecture architecture;
-    struct tokenizer_section tokenizer;
+    struct model_source source;
     struct chat_section chat;
     struct tensor_form *forms; /* of each planned tensor */
     struct writer_tensor *plan;
@@ -84,14 +70,15 @@ static tercet_status advance(struct packing *packing, const struct planned_tenso
 }
 
 static bool is_online(const struct packing *packing) {
-    return packing->architecture.quantization == SOURCE_ONLINE;
+    return packing->source.architecture.quantization == SOURCE_ONLINE;
 }
 
 static tercet_status choose_form(struct packing *packing, uint32_t index, tercet_error *error) {
-    const struct planned_tensor *planned = &packing->architecture.tensors[index];
+    const struct planned_tensor *planned = &packing->source.architecture.tensors[index];
     struct source_matrix matrix;
-    TERCET_TRY(source_matrix_open(&packing->source, packing->architecture.quantization, planned,
-                                  &matrix, error));
+    TERCET_TRY(source_matrix_open(&packing->source.weights,
+                                  packing->source.architecture.quantization, planned, &matrix,
+                                  error));
     tercet_status status = tensor_form_choose(&matrix, packing->options, is_online(packing),
                                               &packing->forms[index], error);
     source_matrix_close(&matrix);
@@ -100,7 +87,7 @@ static tercet_status choose_form(struct packing *packing, uint32_t index, tercet
 }
 
 static tercet_status choose_forms(struct packing *packing, tercet_error *error) {
-    uint32_t count = packing->architecture.tensor_count;
+    uint32_t count = packing->source.architecture.tensor_count;
     packing->forms = calloc(count, sizeof *packing->forms);
     packing->plan = calloc(count, sizeof *packing->plan);
     if (packing->forms == NULL || packing->plan == NULL) {
@@ -109,10 +96,10 @@ static tercet_status choose_forms(struct packing *packing, tercet_error *error) 
     }
     for (uint32_t i = 0; i < count; i++) {
         packing->total_bytes +=
-            3 * packing->architecture.tensors[i].weight->bytes; /* choose, write, prove */
+            3 * packing->source.architecture.tensors[i].weight->bytes; /* choose, write, prove */
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct planned_tensor *planned = &packing->architecture.tensors[i];
+        const struct planned_tensor *planned = &packing->source.architecture.tensors[i];
         const struct tensor_form *form = &packing->forms[i];
         uint64_t bytes;
         TERCET_TRY(choose_form(packing, i, error));
@@ -129,9 +116,9 @@ static tercet_status choose_forms(struct packing *packing, tercet_error *error) 
 
 /* The engine quantises activations in front of ternary and int8 matrices, if there are any. */
 static uint32_t choose_activation_bits(const struct packing *packing) {
-    for (uint32_t i = 0; i < packing->architecture.tensor_count; i++) {
+    for (uint32_t i = 0; i < packing->source.architecture.tensor_count; i++) {
         uint32_t type = packing->forms[i].type;
-        if (packing->architecture.tensors[i].linear &&
+        if (packing->source.architecture.tensors[i].linear &&
             (type == TENSOR_TERNARY || type == TENSOR_INT8)) {
             return 8;
         }
@@ -168,12 +155,12 @@ static void describe_form(const struct packing *packing, char form[96]) {
         (void)snprintf(form, 96, "%s", dense[packing->options->dense]);
         return;
     }
-    for (uint32_t i = 0; i < packing->architecture.tensor_count; i++) {
+    for (uint32_t i = 0; i < packing->source.architecture.tensor_count; i++) {
         const struct tensor_form *candidate = &packing->forms[i];
         if (candidate->type == TENSOR_TERNARY &&
             (least == NULL || candidate->ternary.method > method)) {
             method = candidate->ternary.method;
-            least = &packing->architecture.tensors[i];
+            least = &packing->source.architecture.tensors[i];
         }
     }
     if (least == NULL) {
@@ -195,42 +182,17 @@ static void describe_form(const struct packing *packing, char form[96]) {
         (void)snprintf(form, 96, "codes of BitMamba-2, scale divides");
     } else {
         (void)snprintf(form, 96, "%s",
-                       packing->architecture.quantization == SOURCE_MULTIPLY
+                       packing->source.architecture.quantization == SOURCE_MULTIPLY
                            ? "packed uint8, scale multiplies (autobitlinear)"
                            : "packed uint8, scale divides (bitlinear)");
     }
 }
 
-/* The folder of a file; false when its path is too long. */
-static bool folder_of(const char *path, char folder[PATH_BYTES]) {
-    const char *slash = strrchr(path, '/');
-    int bytes = slash == NULL   ? snprintf(folder, PATH_BYTES, ".")
-                : slash == path ? snprintf(folder, PATH_BYTES, "/")
-                                : snprintf(folder, PATH_BYTES, "%.*s", (int)(slash - path), path);
-    return bytes > 0 && (size_t)bytes < PATH_BYTES;
-}
-
-/* The name that the model gives itself, else that of its folder or file; and its licence. */
-static void describe_source(const struct packing *packing, char name[ABOUT_TEXT_BYTES],
-                            char licence[ABOUT_TEXT_BYTES]) {
-    const char *path = packing->options->source;
-    if (packing->is_gguf) {
-        about_gguf(&packing->gguf.header, name, licence);
-        if (name[0] == '\0') {
-            about_source_name(path, name);
-        }
-        return;
-    }
-    about_source_name(path, name);
-    char folder[PATH_BYTES];
-    about_source_licence(packing->is_bitmamba && folder_of(path, folder) ? folder : path, licence);
-}
-
 static tercet_status open_writer(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
-    struct architecture *architecture = &packing->architecture;
+    struct architecture *architecture = &packing->source.architecture;
     char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES], source[ABOUT_TEXT_BYTES];
-    describe_source(packing, name, licence);
+    model_source_describe(&packing->source, name, licence);
     (void)snprintf(source, sizeof source, "%s, %s", architecture->class_name,
                    packing->report->form);
     override_sampling(options, &architecture->config);
@@ -240,8 +202,8 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
                                architecture->rope_frequencies,
                                packing->plan,
                                architecture->tensor_count,
-                               packing->tokenizer.bytes,
-                               packing->tokenizer.count,
+                               packing->source.tokenizer.bytes,
+                               packing->source.tokenizer.count,
                                packing->chat.bytes,
                                packing->chat.count,
                                name,
@@ -251,10 +213,11 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
 }
 
 static tercet_status write_tensor(struct packing *packing, uint32_t index, tercet_error *error) {
-    const struct planned_tensor *planned = &packing->architecture.tensors[index];
+    const struct planned_tensor *planned = &packing->source.architecture.tensors[index];
     struct source_matrix matrix;
-    TERCET_TRY(source_matrix_open(&packing->source, packing->architecture.quantization, planned,
-                                  &matrix, error));
+    TERCET_TRY(source_matrix_open(&packing->source.weights,
+                                  packing->source.architecture.quantization, planned, &matrix,
+                                  error));
     tercet_status status = tensor_write(&matrix, &packing->forms[index], packing->writer, error);
     source_matrix_close(&matrix);
     TERCET_TRY(status);
@@ -263,7 +226,7 @@ static tercet_status write_tensor(struct packing *packing, uint32_t index, terce
 
 /* Counts what the proof saw of one tensor. */
 static void count_tensor(struct packing *packing, uint32_t index, uint64_t bytes) {
-    const struct planned_tensor *planned = &packing->architecture.tensors[index];
+    const struct planned_tensor *planned = &packing->source.architecture.tensors[index];
     struct pack_report *report = packing->report;
     uint64_t weights = (uint64_t)planned->rows * planned->columns;
     report->parameters += weights;
@@ -280,13 +243,14 @@ static void count_tensor(struct packing *packing, uint32_t index, uint64_t bytes
 
 static tercet_status prove_tensors(struct packing *packing, tercet_error *error) {
     uint64_t offset = 0;
-    for (uint32_t i = 0; i < packing->architecture.tensor_count; i++) {
-        const struct planned_tensor *planned = &packing->architecture.tensors[i];
+    for (uint32_t i = 0; i < packing->source.architecture.tensor_count; i++) {
+        const struct planned_tensor *planned = &packing->source.architecture.tensors[i];
         const struct tensor_form *form = &packing->forms[i];
         struct source_matrix matrix;
         uint64_t bytes = 0;
-        TERCET_TRY(source_matrix_open(&packing->source, packing->architecture.quantization, planned,
-                                      &matrix, error));
+        TERCET_TRY(source_matrix_open(&packing->source.weights,
+                                      packing->source.architecture.quantization, planned, &matrix,
+                                      error));
         tercet_status status =
             prove_tensor(&matrix, form, packing->writer, offset, &packing->proof, error);
         source_matrix_close(&matrix);
@@ -305,7 +269,7 @@ static tercet_status commit(struct packing *packing, tercet_error *error) {
     struct container_writer *writer = packing->writer;
     const struct proof *proof = &packing->proof;
     report->f16_bytes = report->parameters * 2;
-    report->source_bytes = packing->source.file_bytes;
+    report->source_bytes = packing->source.weights.file_bytes;
     report->verified_weights = proof->equal;
     report->rounded_weights = proof->as_intended;
     report->quantize_error =
@@ -318,12 +282,12 @@ static tercet_status build_chat(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     struct pack_report *report = packing->report;
     struct chat_section *chat = &packing->chat;
-    const struct tokenizer_section *tokenizer = &packing->tokenizer;
-    uint32_t vocabulary = packing->architecture.config.vocabulary;
-    if (packing->is_gguf) {
+    const struct tokenizer_section *tokenizer = &packing->source.tokenizer;
+    uint32_t vocabulary = packing->source.architecture.config.vocabulary;
+    if (packing->source.format == SOURCE_GGUF) {
         struct gguf_text text = {NULL, 0};
-        TERCET_TRY(
-            gguf_get_text(&packing->gguf.header, "tokenizer.chat_template", &text, NULL, error));
+        TERCET_TRY(gguf_get_text(&packing->source.gguf.header, "tokenizer.chat_template", &text,
+                                 NULL, error));
         TERCET_TRY(chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary,
                                               options->chat_format, (const char *)text.bytes,
                                               text.count, chat, error));
@@ -336,69 +300,23 @@ static tercet_status build_chat(struct packing *packing, tercet_error *error) {
     return TERCET_OK;
 }
 
-static tercet_status read_gguf(struct packing *packing, tercet_error *error) {
-    struct architecture *architecture = &packing->architecture;
-    const struct gguf_header *header = &packing->gguf.header;
-    TERCET_TRY(gguf_model_read(header, &packing->source, packing->options->i2s_layout, architecture,
-                               error));
-    TERCET_TRY(tokenizer_gguf_read_stops(header, &architecture->config, error));
-    return tokenizer_gguf_build(header, architecture->config.vocabulary, &packing->tokenizer,
-                                error);
-}
-
-/* The tokenizer lies beside the model. */
-static tercet_status read_bitmamba(struct packing *packing, tercet_error *error) {
-    struct architecture *architecture = &packing->architecture;
-    struct container_config *config = &architecture->config;
-    char folder[PATH_BYTES];
-    if (!folder_of(packing->options->source, folder)) {
-        return tercet_fail(error, TERCET_LIMIT_EXCEEDED, 0, "the path of the model is too long");
-    }
-    TERCET_TRY(bitmamba_model_read(&packing->bitmamba, &packing->source, architecture, error));
-    TERCET_TRY(tokenizer_section_build(folder, config->vocabulary, TERCET_NO_TOKEN,
-                                       &packing->tokenizer, error));
-    for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++) {
-        config->stop_tokens[i] = TERCET_NO_TOKEN;
-    }
-    if (packing->tokenizer.end_token != TERCET_NO_TOKEN) {
-        config->stop_tokens[config->stop_count++] = packing->tokenizer.end_token;
-    }
-    return TERCET_OK;
-}
-
-static tercet_status read_folder(struct packing *packing, tercet_error *error) {
-    const char *folder = packing->options->source;
-    struct architecture *architecture = &packing->architecture;
-    TERCET_TRY(architecture_read(folder, &packing->source, architecture, error));
-    return tokenizer_section_build(folder, architecture->config.vocabulary,
-                                   architecture->beginning_token, &packing->tokenizer, error);
-}
-
 static tercet_status read_source(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
-    packing->is_gguf = gguf_is_file(options->source);
-    packing->is_bitmamba = bitmamba_is(options->source);
-    TERCET_TRY(packing->is_gguf
-                   ? gguf_open(options->source, &packing->gguf, &packing->source, error)
-               : packing->is_bitmamba
-                   ? bitmamba_open(options->source, &packing->source, &packing->bitmamba, error)
-                   : safetensors_open(options->source, &packing->source, error));
+    TERCET_TRY(model_source_open(options->source, &packing->source, error));
     if (source_file_is_at(options->source, options->destination)) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "the destination %s is a file of the source: choose another",
                            options->destination);
     }
-    return packing->is_gguf       ? read_gguf(packing, error)
-           : packing->is_bitmamba ? read_bitmamba(packing, error)
-                                  : read_folder(packing, error);
+    return model_source_read(&packing->source, options->i2s_layout, error);
 }
 
 static tercet_status run(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
-    struct architecture *architecture = &packing->architecture;
+    struct architecture *architecture = &packing->source.architecture;
     TERCET_TRY(check_options(options, error));
     TERCET_TRY(read_source(packing, error));
-    if (packing->tokenizer.expects_nfc) {
+    if (packing->source.tokenizer.expects_nfc) {
         packing->report->note =
             "this model's own tokenizer puts text into Unicode's form NFC first; "
             "Tercet takes it as it is, so give text in NFC (nearly all is)";
@@ -438,11 +356,8 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     packing.report = report;
     tercet_status status = run(&packing, error);
     container_writer_abort(packing.writer);
-    tokenizer_section_free(&packing.tokenizer);
+    model_source_close(&packing.source);
     chat_section_free(&packing.chat);
-    architecture_free(&packing.architecture);
-    source_weights_close(&packing.source);
-    gguf_close(&packing.gguf);
     free(packing.forms);
     free(packing.plan);
     if (status != TERCET_OK) {

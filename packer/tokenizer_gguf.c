@@ -28,9 +28,10 @@ static tercet_status bad(const struct vocabulary_keys *keys, const char *key, co
 
 static tercet_status unsupported(const struct vocabulary_keys *keys, const char *key,
                                  struct gguf_text text, const char *what) {
+    char shown[GGUF_SHOWN_BYTES];
     return tercet_fail(keys->error, TERCET_UNSUPPORTED_SOURCE, 0,
-                       "%s: the key %s is \"%.*s\", which is not supported: %s", keys->header->file,
-                       key, text.count < 40 ? (int)text.count : 40, (const char *)text.bytes, what);
+                       "%s: the key %s is \"%s\", which is not supported: %s", keys->header->file,
+                       key, gguf_show_text(text, shown), what);
 }
 
 /* As many elements as there are tokens. */
