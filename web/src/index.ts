@@ -13,6 +13,7 @@ import {
   tokenArray,
   type Generation,
 } from "./generation.js";
+import { OpenAiFace } from "./openai.js";
 import type { LoadedModel, LoadMessage, LoadSource } from "./protocol.js";
 import type {
   BenchOptions,
@@ -31,6 +32,8 @@ export { TercetError } from "./errors.js";
 export type { Advice, ErrorCode, HostCode } from "./errors.js";
 export type { Features } from "./features.js";
 export type { Generation } from "./generation.js";
+export type { OpenAiFace } from "./openai.js";
+export type * from "./openai_types.js";
 export type * from "./types.js";
 
 /** A URL (relative ones as fetch reads them), or the bytes of a .tercet file. */
@@ -69,12 +72,15 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
 /** A loaded model with one text in work at a time. Made by load(). */
 export class Model {
   readonly info: ModelInfo;
+  /** The model in the shape of OpenAI's client: openai.chat.completions.create(), and openai.fetch for other clients. */
+  readonly openai: OpenAiFace;
   readonly #client: EngineClient;
   #disposed = false;
 
   private constructor(client: EngineClient, info: ModelInfo) {
     this.#client = client;
     this.info = info;
+    this.openai = new OpenAiFace(this);
   }
 
   /** @internal Users call load(). */

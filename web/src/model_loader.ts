@@ -616,12 +616,12 @@ async function headerHolds(header: Uint8Array<ArrayBuffer>, sha256: Uint8Array):
 function chatInfo(
   module: WasmModule,
   model: Handle,
-): { chatFormat: string | null; thinkingSwitch: boolean } {
+): Pick<ModelInfo, "chatFormat" | "thinkingSwitch" | "thinkingMarks"> {
   try {
-    const { name, thinkingSwitch } = module.chatFacts(model, null);
-    return { chatFormat: name, thinkingSwitch };
+    const { name, thinkingSwitch, thinkingMarks } = module.chatFacts(model, null);
+    return { chatFormat: name, thinkingSwitch, thinkingMarks };
   } catch (thrown) {
     if (!(thrown instanceof TercetError) || thrown.code !== "NO_CHAT_FORMAT") throw thrown;
-    return { chatFormat: null, thinkingSwitch: false };
+    return { chatFormat: null, thinkingSwitch: false, thinkingMarks: null };
   }
 }

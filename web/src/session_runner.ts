@@ -134,7 +134,7 @@ export class SessionRunner {
       seed: message.seed,
     };
     if (!chat) return result;
-    const { thinking, content } = splitThinking(text, chat);
+    const { thinking, content } = splitThinking(text, chat.thinkingMarks);
     return { ...result, thinking, message: { role: "assistant", content } };
   }
 

@@ -111,6 +111,8 @@ export interface ModelInfo {
   chatFormat: string | null;
   /** Whether chat() can be asked for answers without thinking (thinking: false). */
   thinkingSwitch: boolean;
+  /** What its answers put around thinking, as it comes in the pieces; null: they do not think. */
+  thinkingMarks: { begin: string; end: string } | null;
   /** Sentences about what is not as asked for: one thread and why, a dropped kernel set, storage that is full. */
   notices: string[];
   /** The sampling that generate() uses where its options say nothing. */

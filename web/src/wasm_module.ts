@@ -4,6 +4,7 @@
 import { describe, TercetError } from "./errors.js";
 import { CHAT_NO_THINKING, CHAT_ROLE, KV, STATUS, type StatusName } from "./generated_constants.js";
 import type { ChatPrompt } from "./protocol.js";
+import type { ThinkingMarks } from "./thinking.js";
 import type { KvForm, Sampling, Variant } from "./types.js";
 
 /** Of wasm/abi.c; a module of another version is a module of another build. */
@@ -84,9 +85,8 @@ export interface ChatFacts {
   name: string;
   /** Whether an answer can be asked for without thinking. */
   thinkingSwitch: boolean;
-  /** What an answer puts around its thinking; "" when it does not think. */
-  thinkingBegin: string;
-  thinkingEnd: string;
+  /** What an answer puts around its thinking. */
+  thinkingMarks: ThinkingMarks;
   stopTokens: Uint32Array;
 }
 
@@ -371,8 +371,8 @@ export class WasmModule {
       return {
         name: this.#string(0),
         thinkingSwitch: this.#value(2) === 1,
-        thinkingBegin: this.#string(3),
-        thinkingEnd: this.#string(5),
+        thinkingMarks:
+          this.#value(4) === 0 ? null : { begin: this.#string(3), end: this.#string(5) },
         stopTokens: Uint32Array.from({ length: this.#value(7) }, (_, i) => this.#value(8 + i)),
       };
     });
