@@ -206,7 +206,7 @@ int command_export(int argc, char **argv) {
     if (outcome != ARGUMENTS_RUN) {
         return (int)outcome;
     }
-    command.open.map = true; /* every weight is read once: nothing to gain from a copy */
+    command.open.map = true; /* every weight is read once, and a copy lacks the header */
     if (command.options.destination == NULL) {
         return arguments_error("export", "-o FILE is missing");
     }

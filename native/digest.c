@@ -1,49 +1,35 @@
 /*
- * digest.c: the only file that knows libcrypto's names.
+ * digest.c: the only file of the twin that knows libcrypto's names. The old interface to SHA-256 on purpose: it needs nothing but
+ * the algorithm, where EVP, which OpenSSL 3 prefers, brings its whole catalogue of algorithms into memory.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED 1
 #include "digest.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 struct digest {
-    EVP_MD_CTX *context;
-    EVP_MD *algorithm; /* fetched once: a lookup by name costs more than a small hash */
+    SHA256_CTX context;
 };
 
 struct digest *digest_create(void) {
-    struct digest *digest = calloc(1, sizeof *digest);
-    if (digest == NULL) {
-        return NULL;
-    }
-    digest->context = EVP_MD_CTX_new();
-    digest->algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
-    if (digest->context == NULL || digest->algorithm == NULL) {
-        digest_destroy(digest);
-        return NULL;
-    }
-    return digest;
+    return calloc(1, sizeof(struct digest));
 }
 
 bool digest_begin(struct digest *digest) {
-    return EVP_DigestInit_ex2(digest->context, digest->algorithm, NULL) == 1;
+    return SHA256_Init(&digest->context) == 1;
 }
 
 bool digest_update(struct digest *digest, const void *bytes, size_t count) {
-    return EVP_DigestUpdate(digest->context, bytes, count) == 1;
+    return SHA256_Update(&digest->context, bytes, count) == 1;
 }
 
 bool digest_end(struct digest *digest, uint8_t sha256[DIGEST_BYTES]) {
-    unsigned length = 0;
-    return EVP_DigestFinal_ex(digest->context, sha256, &length) == 1 && length == DIGEST_BYTES;
+    return SHA256_Final(sha256, &digest->context) == 1;
 }
 
 void digest_destroy(struct digest *digest) {
-    if (digest != NULL) {
-        EVP_MD_CTX_free(digest->context);
-        EVP_MD_free(digest->algorithm);
-        free(digest);
-    }
+    free(digest);
 }
 
 const char *digest_hex(const uint8_t sha256[DIGEST_BYTES], char hex[DIGEST_HEX_BYTES]) {

@@ -12,7 +12,7 @@ enum { DIGEST_BYTES = 32, DIGEST_HEX_BYTES = 65 /* with its NUL */ };
 
 struct digest;
 
-/* NULL when libcrypto has no memory or no SHA-256 (a FIPS or cut-down build). */
+/* NULL without memory. */
 struct digest *digest_create(void);
 /* Any number of updates between begin and end; false when libcrypto fails. */
 bool digest_begin(struct digest *digest);

@@ -119,9 +119,9 @@ static void *copy_part(void *context) {
 }
 
 /* In two threads: to clear and fill pages costs processor time, not only the memory's. */
-static bool read_whole(int descriptor, uint8_t *to, uint64_t count) {
-    uint64_t middle = count / 2 / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    struct copied_part parts[2] = {{descriptor, to, 0, middle, false},
+static bool read_from(int descriptor, uint8_t *to, uint64_t first, uint64_t count) {
+    uint64_t middle = first + (count - first) / 2 / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    struct copied_part parts[2] = {{descriptor, to, first, middle, false},
                                    {descriptor, to, middle, count, false}};
     pthread_t helper;
     bool helped = pthread_create(&helper, NULL, copy_part, &parts[1]) == 0;
@@ -135,12 +135,14 @@ static bool read_whole(int descriptor, uint8_t *to, uint64_t count) {
 }
 
 bool file_source_copy(struct file_source *source) {
-    uint64_t bytes = source->count + HUGE_PAGE_BYTES; /* to begin on a huge page */
+    /* The loader has a copy of the header, which is checked: here its pages keep their place, but are never touched. */
+    uint64_t skipped = source->header_bytes / 4096 * 4096;
+    uint64_t bytes = source->count + HUGE_PAGE_BYTES; /* for the data to begin on a huge page */
     uint8_t *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         return false;
     }
-    uint64_t before = -(uint64_t)(uintptr_t)memory % HUGE_PAGE_BYTES;
+    uint64_t before = -(uint64_t)((uintptr_t)memory + skipped) % HUGE_PAGE_BYTES;
     uint8_t *begin = memory + before;
     /* The rest of the last page stays mapped with it. */
     uint64_t kept = (source->count + 4095) / 4096 * 4096;
@@ -151,8 +153,8 @@ bool file_source_copy(struct file_source *source) {
     if (after >= 4096) {
         (void)munmap(begin + kept, after);
     }
-    (void)madvise(begin, source->count, MADV_HUGEPAGE);
-    if (!read_whole(source->descriptor, begin, source->count)) {
+    (void)madvise(begin + skipped, source->count - skipped, MADV_HUGEPAGE);
+    if (!read_from(source->descriptor, begin, skipped, source->count)) {
         (void)munmap(begin, source->count);
         return false;
     }
@@ -211,6 +213,9 @@ tercet_status file_source_read_header(struct file_source *source, tercet_loader 
             if (status != TERCET_OK) {
                 return set_error(error, status, 0, "the loader has no header");
             }
+            /* The loader has its copy: these pages, which a reader may still fault in, need not stay. */
+            (void)madvise((void *)(uintptr_t)source->bytes, info.header_bytes / 4096 * 4096,
+                          MADV_DONTNEED);
             source->header_bytes = info.header_bytes;
             source->data_bytes = info.data_bytes;
             source->chunk_bytes = info.chunk_bytes;

@@ -11,7 +11,7 @@
 
 struct file_source {
     const char *path;
-    const uint8_t *bytes; /* the whole file, mapped, or in memory of its own */
+    const uint8_t *bytes; /* the whole file, mapped, or in memory of its own without the header */
     int descriptor;
     uint64_t count;
     /* Filled by file_source_read_header. */
@@ -30,7 +30,7 @@ tercet_status file_source_open(struct file_source *source, const char *path, ter
 /* Whether `path` is the very file, under whatever name: what is written there would replace it. */
 bool file_source_is_at(const struct file_source *source, const char *path);
 /* Replaces the mapping by a copy in huge pages, before the loader places anything: a pass over pages of 4 KiB
- * reads at 70 % of the memory's speed. True if it did; false, and all is as before, where memory for
+ * reads at 70 % of the memory's speed. The header is left out: the loader has it. True if it did; false, and all is as before, where memory for
  * it cannot be had. */
 bool file_source_copy(struct file_source *source);
 /* Gives the loader prefix and header, and checks the header's hash. The loader must have been

@@ -33,7 +33,8 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
         f->attention.cache.form = kv; /* of a cache without rows */
     } else {
         attention_layout(&f->attention, model, kv, context, slice, arena);
-        f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
+        if (c->gate)
+            f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
         f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
     }
     f->x = arena_take(arena, (uint64_t)slice * f->hidden_stride, sizeof(float));

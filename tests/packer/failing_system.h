@@ -109,7 +109,7 @@ int fstatvfs(int descriptor, struct statvfs *system) {
     return result;
 }
 
-/* Memory that ends at the n-th allocation, libcrypto's and libc's included. A sanitizer has its own allocator, which
+/* Memory that ends at the n-th allocation, libc's included. A sanitizer has its own allocator, which
  * cannot be stood in for. */
 #if defined(__SANITIZE_ADDRESS__)
 #define MEMORY_CAN_FAIL 0
