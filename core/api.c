@@ -186,7 +186,7 @@ tercet_status tercet_tokenize(const tercet_model *model, const char *text, size_
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no model, text or place for the tokens");
     const struct container_tokenizer *tables = &model->file.container.tokenizer;
     const tercet_allocator *allocator = &model->engine->allocator;
-    size_t scratch_bytes = tokenizer_scratch_bytes(tables, bytes);
+    size_t scratch_bytes = tokenizer_scratch_bytes(tables, text, bytes);
     void *scratch = allocator_take(allocator, scratch_bytes);
     if (scratch == NULL)
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, scratch_bytes,

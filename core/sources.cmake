@@ -23,6 +23,8 @@ set(TERCET_CORE_SOURCES
     container/loader.c
     text/utf8.c
     text/unicode_ranges.c
+    text/unicode_forms.c
+    text/normal_form.c
     text/pretokenizer.c
     text/special_tokens.c
     text/merge_machine.c

@@ -277,6 +277,10 @@ static tercet_status add_bpe(struct tables *tables, struct export_report *report
         export_note(report, "some words are cut into other tokens there: llama.cpp takes whole "
                             "words that are tokens with Llama 3's rule for cutting, and only then");
     }
+    if ((t->flags & TOKENIZER_FLAG_NFC) != 0) {
+        export_note(report, "text that is not in Unicode's normal form C is cut into other tokens "
+                            "there: llama.cpp takes text as it is");
+    }
     return add_merges(tables, error);
 }
 

@@ -316,11 +316,6 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
     struct architecture *architecture = &packing->source.architecture;
     TERCET_TRY(check_options(options, error));
     TERCET_TRY(read_source(packing, error));
-    if (packing->source.tokenizer.expects_nfc) {
-        packing->report->note =
-            "this model's own tokenizer puts text into Unicode's form NFC first; "
-            "Tercet takes it as it is, so give text in NFC (nearly all is)";
-    }
     TERCET_TRY(build_chat(packing, error));
     packing->report->layers = architecture->config.layers;
     packing->report->layer = calloc(architecture->config.layers, sizeof *packing->report->layer);

@@ -107,8 +107,10 @@ void source_vocabulary_close(struct source_vocabulary *vocabulary) {
 tercet_status source_vocabulary_encode(const struct source_vocabulary *vocabulary, const char *text,
                                        size_t bytes, uint32_t flags, uint32_t **tokens,
                                        size_t *count, tercet_error *error) {
-    size_t capacity = bytes + 2; /* never more tokens than bytes, a space and a beginning */
-    void *scratch = malloc(tokenizer_scratch_bytes(&vocabulary->tables, bytes) + 1);
+    const uint64_t formed =
+        tokenizer_formed_bytes(&vocabulary->tables, (const uint8_t *)text, bytes);
+    size_t capacity = (size_t)formed + 2; /* at most the bytes, a space and a beginning */
+    void *scratch = malloc(tokenizer_formed_scratch_bytes(&vocabulary->tables, formed) + 1);
     tercet_status status = TERCET_OK;
     *tokens = malloc(capacity * sizeof **tokens);
     if (*tokens == NULL || scratch == NULL) {

@@ -337,6 +337,5 @@ tercet_status tokenizer_builder_finish(struct tokenizer_builder *builder,
     section->token_count = builder->token_count;
     section->beginning_token = builder->beginning;
     section->source = builder->source;
-    section->expects_nfc = builder->expects_nfc;
     return TERCET_OK;
 }

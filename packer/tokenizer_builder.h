@@ -24,7 +24,6 @@ struct tokenizer_builder {
     /* For the caller to set before finish. */
     uint32_t kind, splitter, flags;
     uint32_t beginning, unknown; /* tokens or TERCET_NO_TOKEN */
-    bool expects_nfc;            /* as in tokenizer_section */
     /* The builder's own. */
     const char *source; /* file name, for sentences */
     uint32_t token_count;

@@ -225,9 +225,10 @@ static tercet_status fill_byte_level(const struct vocabulary_keys *keys,
     const uint8_t *types = keys->types != NULL ? keys->types->value : NULL;
     TERCET_TRY(choose_splitter(keys, &builder->splitter));
     builder->kind = TOKENIZER_BYTE_BPE;
-    builder->expects_nfc = builder->splitter == SPLITTER_QWEN2; /* no key says so, but Qwen's do */
     builder->flags = builder->splitter == SPLITTER_LLAMA3
                          ? TOKENIZER_FLAG_IGNORE_MERGES | TOKENIZER_FLAG_ADD_BEGINNING
+                     : builder->splitter == SPLITTER_QWEN2
+                         ? TOKENIZER_FLAG_NFC /* no key says so, but Qwen's tokenizers do it */
                          : 0;
     for (uint32_t id = 0; id < keys->tokens->count; id++) {
         uint8_t type = TOKEN_NORMAL;

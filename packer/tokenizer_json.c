@@ -398,7 +398,6 @@ static tercet_status read_options(struct reader *reader, const cJSON *model, boo
     builder->kind = reader->pipeline.kind;
     builder->splitter = reader->pipeline.splitter;
     builder->flags = reader->pipeline.flags;
-    builder->expects_nfc = reader->pipeline.expects_nfc;
     if (builder->kind == TOKENIZER_BYTE_BPE) {
         reader->byte_fallback = false; /* bytes are tokens already */
     } else if (ignore_merges) {

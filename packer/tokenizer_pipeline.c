@@ -97,7 +97,6 @@ static tercet_status read_normalizer(const struct json_document *document,
     uint32_t at = 0;
     *normalizer = (struct normalizer){false, false, false};
     TERCET_TRY(read_steps(document, "normalizer", "normalizers", &steps, error));
-    /* Qwen's. Text is taken to be in NFC already, as nearly all text is: docs/decisions.md. The packer says so. */
     if (step_is(&steps, at, "NFC")) {
         normalizer->composes = true;
         at++;
@@ -197,7 +196,7 @@ static tercet_status read_metaspace(const struct json_document *document, const 
     if (!add_prefix_space || strcmp(scheme, "never") == 0) {
         return TERCET_OK;
     }
-    pipeline->flags = TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_PREFIX_IF_MISSING;
+    pipeline->flags |= TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_PREFIX_IF_MISSING;
     if (strcmp(scheme, "always") == 0) {
         pipeline->flags |= TOKENIZER_FLAG_PREFIX_EVERY_PART;
     } else if (strcmp(scheme, "first") != 0) {
@@ -222,7 +221,7 @@ static tercet_status read_text_steps(const struct json_document *document,
     struct normalizer normalizer;
     struct steps steps;
     TERCET_TRY(read_normalizer(document, &normalizer, error));
-    pipeline->expects_nfc = normalizer.composes;
+    pipeline->flags = normalizer.composes ? TOKENIZER_FLAG_NFC : 0;
     TERCET_TRY(read_steps(document, "pre_tokenizer", "pretokenizers", &steps, error));
     bool normalizes = normalizer.prepends || normalizer.replaces_spaces;
     if (!normalizes && steps.count > 0 && !step_is(&steps, 0, "Metaspace")) {
@@ -242,7 +241,7 @@ static tercet_status read_text_steps(const struct json_document *document,
         return read_metaspace(document, steps.step[0], pipeline, error);
     }
     if (normalizer.prepends) {
-        pipeline->flags = TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_PREFIX_EVERY_PART;
+        pipeline->flags |= TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_PREFIX_EVERY_PART;
     }
     if (steps.count == 0) {
         return TERCET_OK;

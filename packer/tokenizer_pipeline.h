@@ -11,9 +11,8 @@
 struct tokenizer_pipeline {
     uint32_t kind;     /* TOKENIZER_* */
     uint32_t splitter; /* SPLITTER_* */
-    uint32_t flags;    /* the TOKENIZER_FLAG_*PREFIX* ones */
+    uint32_t flags;    /* the TOKENIZER_FLAG_*PREFIX* ones and _NFC */
     bool words_apart; /* no merge may put a space behind another character (Metaspace with split) */
-    bool expects_nfc; /* the file composes text first, which nobody does here: to be told */
     uint32_t added_in_front; /* token that the template puts in front, or TERCET_NO_TOKEN */
 };
 

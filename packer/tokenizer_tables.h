@@ -17,8 +17,6 @@ struct tokenizer_section {
     uint32_t
         end_token; /* "<|endoftext|>" or TERCET_NO_TOKEN: for sources that say nothing of the end */
     const char *source; /* "tokenizer.json" or "tokenizer.model" */
-    bool
-        expects_nfc; /* its author's tokenizer puts text into Unicode's form NFC first, the core does not */
 };
 
 /* `folder` holds the files; vocabulary = rows of the embedding (token_count must not exceed it); bos = the id that

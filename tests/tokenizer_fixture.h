@@ -70,13 +70,16 @@ static inline void fixture_free(struct tokenizer_fixture *fixture) {
 static inline uint32_t *fixture_encode(const struct tokenizer_fixture *fixture, const char *text,
                                        size_t bytes, uint32_t flags, size_t *count,
                                        tercet_error *error) {
-    size_t scratch_bytes = tokenizer_scratch_bytes(&fixture->tables, bytes);
+    size_t scratch_bytes = tokenizer_scratch_bytes(&fixture->tables, text, bytes);
     void *scratch = malloc(scratch_bytes);
-    uint32_t *tokens = malloc((bytes + 2) * sizeof *tokens);
+    /* A byte gives at most one token; one space and the beginning may come in front. */
+    size_t capacity =
+        (size_t)tokenizer_formed_bytes(&fixture->tables, (const uint8_t *)text, bytes) + 2;
+    uint32_t *tokens = malloc(capacity * sizeof *tokens);
     if (scratch == NULL || tokens == NULL) {
         abort();
     }
-    tercet_status status = tokenizer_encode(&fixture->tables, text, bytes, flags, tokens, bytes + 2,
+    tercet_status status = tokenizer_encode(&fixture->tables, text, bytes, flags, tokens, capacity,
                                             count, scratch, error);
     free(scratch);
     if (status != TERCET_OK) {

@@ -221,7 +221,8 @@
  * part between special tokens; with IF_MISSING only where the part does not begin with a space itself. */
 #define TOKENIZER_FLAG_PREFIX_EVERY_PART 16u
 #define TOKENIZER_FLAG_PREFIX_IF_MISSING 32u
-#define TOKENIZER_FLAGS_ALL 63u
+#define TOKENIZER_FLAG_NFC 64u /* text is put into Unicode's normal form C first */
+#define TOKENIZER_FLAGS_ALL 127u
 #define TOKEN_NORMAL 1u
 #define TOKEN_UNKNOWN 2u
 #define TOKEN_CONTROL 3u /* has no text when decoded */

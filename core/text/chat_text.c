@@ -18,14 +18,20 @@ struct span {
 
 /* Without memory it only counts. */
 struct sink {
+    const struct container_tokenizer *tables;
     uint8_t *text;
     struct tokenizer_mark *marks;
     size_t text_bytes, mark_count;
+    uint64_t formed_bytes; /* only counted without memory */
 };
 
 static void put_text(struct sink *sink, const uint8_t *bytes, size_t count) {
-    if (sink->text != NULL && count > 0)
+    if (count == 0)
+        return;
+    if (sink->text != NULL)
         memcpy(sink->text + sink->text_bytes, bytes, count);
+    else
+        sink->formed_bytes += tokenizer_formed_bytes(sink->tables, bytes, count);
     sink->text_bytes += count;
 }
 
@@ -162,34 +168,33 @@ tercet_status chat_text_measure(const struct container_tokenizer *tables,
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "chat format %s has no switch for thinking", chat->name);
     TERCET_TRY(check_messages(messages, count, error));
-    struct sink sink = {NULL, NULL, 0, 0};
-    *text = (struct chat_text){tables, chat, messages, count, flags, 0, 0, 0};
+    struct sink sink = {.tables = tables};
+    *text = (struct chat_text){tables, chat, messages, count, flags, 0, 0, 0, 0};
     put_conversation(&sink, text);
     /* Each message brings at most 2 x 64 KiB of the format's text and 2 x 256 of its tokens; what that adds up to is
      * bounded here, before memory is asked for. */
-    if (sink.text_bytes > CHAT_BYTES_MAX || sink.mark_count > CHAT_BYTES_MAX / sizeof *sink.marks)
+    if (sink.formed_bytes > CHAT_BYTES_MAX || sink.text_bytes > CHAT_BYTES_MAX ||
+        sink.mark_count > CHAT_BYTES_MAX / sizeof *sink.marks)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, count,
                            "a conversation may have at most %u bytes of text", CHAT_BYTES_MAX);
     text->text_bytes = sink.text_bytes;
     text->mark_count = sink.mark_count;
-    text->scratch_bytes = tokenizer_scratch_bytes(tables, sink.text_bytes) +
-                          sink.mark_count * sizeof *sink.marks + sink.text_bytes;
+    text->tokenizer_bytes = tokenizer_formed_scratch_bytes(tables, sink.formed_bytes);
+    text->scratch_bytes =
+        text->tokenizer_bytes + sink.mark_count * sizeof *sink.marks + sink.text_bytes;
     return TERCET_OK;
 }
 
 tercet_status chat_text_encode(const struct chat_text *text, uint32_t *tokens, size_t capacity,
                                size_t *count, void *scratch, tercet_error *error) {
     const struct container_chat *chat = text->chat;
-    size_t tokenizer_bytes = tokenizer_scratch_bytes(text->tables, text->text_bytes);
     uint8_t *memory = scratch;
-    struct sink sink;
+    struct sink sink = {.tables = text->tables};
     uint32_t reserved[LIMIT_CHAT_SEGMENTS], reserved_count = 0;
-    /* In this order each begins aligned: the tokenizer's scratch ends at a multiple of 4, so the marks go first. */
+    /* In this order each begins aligned: the tokenizer's scratch may end anywhere, so the marks go first. */
     sink.marks = (struct tokenizer_mark *)(void *)memory;
     memory += text->mark_count * sizeof *sink.marks;
-    sink.text = memory + tokenizer_bytes;
-    sink.text_bytes = 0;
-    sink.mark_count = 0;
+    sink.text = memory + text->tokenizer_bytes;
     put_conversation(&sink, text);
     for (uint32_t i = 0; i < chat->part_ends[CHAT_PARTS - 1]; i++)
         if (chat->segments[(size_t)i * CHAT_SEGMENT_FIELDS] != TERCET_NO_TOKEN)

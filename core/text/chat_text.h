@@ -16,7 +16,8 @@ struct chat_text {
     size_t count;
     uint32_t flags;
     size_t text_bytes, mark_count;
-    size_t scratch_bytes; /* of memory aligned to 8 */
+    size_t tokenizer_bytes; /* of these the tokenizer's */
+    size_t scratch_bytes;   /* of memory aligned to 8 */
 };
 
 /* Checks the messages and measures. BAD_ARGUMENT for an unknown role or flag, no message, an assistant's message behind the

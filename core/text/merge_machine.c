@@ -8,7 +8,9 @@
 #include "merge_machine.h"
 
 uint64_t merge_machine_bytes(uint64_t capacity) {
-    return capacity * (sizeof(struct merge_symbol) + 2 * sizeof(uint64_t));
+    _Static_assert(sizeof(struct merge_symbol) + 2 * sizeof(uint64_t) == MERGE_MACHINE_SYMBOL_BYTES,
+                   "a symbol and its share of the heap");
+    return capacity * MERGE_MACHINE_SYMBOL_BYTES;
 }
 
 void merge_machine_place(struct merge_machine *machine, const struct container_tokenizer *tables,
@@ -64,7 +66,7 @@ static uint32_t find_merge(const struct container_tokenizer *tables, uint32_t le
 static void sift_down(uint64_t *heap, uint32_t count, uint32_t at) {
     uint64_t moved = heap[at];
     for (;;) {
-        uint32_t child = 2 * at + 1;
+        size_t child = 2 * (size_t)at + 1; /* may be above 2^32 */
         if (child >= count) {
             break;
         }
@@ -75,7 +77,7 @@ static void sift_down(uint64_t *heap, uint32_t count, uint32_t at) {
             break;
         }
         heap[at] = heap[child];
-        at = child;
+        at = (uint32_t)child;
     }
     heap[at] = moved;
 }

@@ -23,7 +23,8 @@ struct merge_machine {
     uint32_t capacity, count, waiting;
 };
 
-/* Bytes of memory for `capacity` symbols: 32 each. */
+#define MERGE_MACHINE_SYMBOL_BYTES 32u
+/* Bytes of memory for `capacity` symbols. */
 uint64_t merge_machine_bytes(uint64_t capacity);
 /* `memory` is 8-aligned; capacity < 2^31. */
 void merge_machine_place(struct merge_machine *machine, const struct container_tokenizer *tables,

@@ -1,6 +1,7 @@
 /*
  * tokenizer.c: see tokenizer.h. Special tokens are cut out of the text first (special_tokens), what lies between is a
- * part; byte-level BPE cuts a part into pieces (pretokenizer); pieces (or whole parts) are merged (merge_machine).
+ * part; a part is put into its normal form where the tables ask for it (normal_form); byte-level BPE cuts a part into pieces
+ * (pretokenizer); pieces (or whole parts) are merged (merge_machine).
  *
  * The tables were checked by the container reader: ids are below token_count, offsets rise and stay in range, orders
  * hold. Nothing else is taken for granted: a table may merge anything into anything, and only gives odd ids then.
@@ -8,6 +9,7 @@
 #include "tokenizer.h"
 
 #include "merge_machine.h"
+#include "normal_form.h"
 #include "pretokenizer.h"
 #include "special_tokens.h"
 #include "utf8.h"
@@ -16,6 +18,7 @@
 
 /* Symbol indices must stay below 2^31; nobody means a text of a gigabyte. */
 #define TEXT_BYTES_MAX (1u << 30)
+#define FORMED_BYTES_MAX (TEXT_BYTES_MAX + 8) /* what such a text has that is in its form */
 
 #define NO_TOKEN_YET 0xFFFFFFFEu /* in encoder.ascii: not looked up */
 
@@ -23,6 +26,8 @@ struct encoder {
     const struct container_tokenizer *tables;
     struct merge_machine machine;
     struct special_tokens specials;
+    void *memory;  /* of the machine, which works only when a part is in its form */
+    uint8_t *form; /* room for a part in its form; used only where the text is in another */
     uint32_t *tokens;
     size_t capacity, count;
     bool
@@ -31,14 +36,37 @@ struct encoder {
         [128]; /* SentencePiece: token of each one-byte character, TERCET_NO_TOKEN, or NO_TOKEN_YET */
 };
 
-size_t tokenizer_scratch_bytes(const struct container_tokenizer *tables, size_t text_bytes) {
-    if (text_bytes > TEXT_BYTES_MAX) {
-        text_bytes = TEXT_BYTES_MAX; /* such a text is refused before scratch is touched */
+static bool asks_for_form(const struct container_tokenizer *tables) {
+    return (tables->flags & TOKENIZER_FLAG_NFC) != 0;
+}
+
+uint64_t tokenizer_formed_bytes(const struct container_tokenizer *tables, const uint8_t *text,
+                                size_t bytes) {
+    if (bytes > TEXT_BYTES_MAX) {
+        return TEXT_BYTES_MAX; /* such a text is refused before scratch is touched */
     }
-    /* One symbol a byte and one for the space in front. */
-    uint64_t bytes = merge_machine_bytes((uint64_t)text_bytes + 1) +
-                     (uint64_t)tables->special_count * sizeof(uint32_t);
+    return asks_for_form(tables) && bytes > 0
+               ? normal_form_bound(text, utf8_valid_prefix(text, bytes))
+               : bytes;
+}
+
+/* One symbol a byte and one for the space in front. */
+static uint64_t symbols_of(uint64_t formed_bytes) {
+    return formed_bytes + 1;
+}
+
+size_t tokenizer_formed_scratch_bytes(const struct container_tokenizer *tables,
+                                      uint64_t formed_bytes) {
+    uint64_t bytes = merge_machine_bytes(symbols_of(formed_bytes)) +
+                     (uint64_t)tables->special_count * sizeof(uint32_t) +
+                     (asks_for_form(tables) ? formed_bytes : 0);
     return bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
+}
+
+size_t tokenizer_scratch_bytes(const struct container_tokenizer *tables, const char *text,
+                               size_t bytes) {
+    return tokenizer_formed_scratch_bytes(
+        tables, tokenizer_formed_bytes(tables, (const uint8_t *)text, bytes));
 }
 
 static void emit(struct encoder *encoder, uint32_t token) {
@@ -189,14 +217,39 @@ static void encode_sentencepiece(struct encoder *encoder, const uint8_t *part, s
     merge_and_emit(encoder);
 }
 
+/* A part in normal form C: the part itself where it is in that form already. */
+static const uint8_t *form_of(struct encoder *encoder, const uint8_t *part, size_t *bytes) {
+    struct normal_form_stretch stretch = {0, 0};
+    size_t copied = 0, written = 0;
+    _Static_assert(MERGE_MACHINE_SYMBOL_BYTES >= NORMAL_FORM_MEMORY(1), "the machine's will do");
+    while (normal_form_find(part, *bytes, stretch.end, &stretch)) {
+        memcpy(encoder->form + written, part + copied, stretch.begin - copied);
+        written += stretch.begin - copied;
+        written += normal_form_compose(part + stretch.begin, stretch.end - stretch.begin,
+                                       encoder->memory, encoder->form + written);
+        copied = stretch.end;
+    }
+    if (copied == 0) {
+        return part;
+    }
+    memcpy(encoder->form + written, part + copied, *bytes - copied);
+    *bytes = written + (*bytes - copied);
+    return encoder->form;
+}
+
 static void encode_part(struct encoder *encoder, const uint8_t *text, size_t from, size_t to) {
-    if (from == to) {
+    const uint8_t *part = text + from;
+    size_t bytes = to - from;
+    if (bytes == 0) {
         return;
     }
+    if (asks_for_form(encoder->tables)) {
+        part = form_of(encoder, part, &bytes);
+    }
     if (encoder->tables->kind == TOKENIZER_SENTENCEPIECE) {
-        encode_sentencepiece(encoder, text + from, to - from, from == 0);
+        encode_sentencepiece(encoder, part, bytes, from == 0);
     } else {
-        encode_byte_bpe(encoder, text + from, to - from);
+        encode_byte_bpe(encoder, part, bytes);
     }
 }
 
@@ -222,6 +275,20 @@ static void open_encoder(struct encoder *encoder, const struct container_tokeniz
     for (size_t i = 0; i < sizeof encoder->ascii / sizeof encoder->ascii[0]; i++) {
         encoder->ascii[i] = NO_TOKEN_YET;
     }
+}
+
+/* Lays scratch out for this text and prepares the search for specials in it. */
+static void place_encoder(struct encoder *encoder, void *scratch, uint64_t formed_bytes,
+                          const uint8_t *text, size_t bytes, bool all_specials,
+                          const uint32_t *reserved, uint32_t reserved_count) {
+    const struct container_tokenizer *tables = encoder->tables;
+    uint64_t symbols = symbols_of(formed_bytes);
+    uint8_t *order = (uint8_t *)scratch + (size_t)merge_machine_bytes(symbols);
+    merge_machine_place(&encoder->machine, tables, scratch, (uint32_t)symbols);
+    special_tokens_build(&encoder->specials, tables, all_specials, reserved, reserved_count, text,
+                         bytes, (uint32_t *)(void *)order);
+    encoder->memory = scratch;
+    encoder->form = order + (size_t)tables->special_count * sizeof(uint32_t);
 }
 
 static tercet_status close_encoder(const struct encoder *encoder, size_t *count,
@@ -255,6 +322,14 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
                            "the text is not valid UTF-8 at byte %llu", (unsigned long long)valid);
     }
 
+    uint64_t formed_bytes = tokenizer_formed_bytes(tables, in, bytes);
+    if (formed_bytes > FORMED_BYTES_MAX) {
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
+                           "the text may have %llu bytes in normal form C; at most %u can be "
+                           "tokenized at once",
+                           (unsigned long long)formed_bytes, FORMED_BYTES_MAX);
+    }
+
     struct encoder encoder;
     open_encoder(&encoder, tables, tokens, capacity);
     if ((flags & TERCET_TEXT_ADD_BEGINNING) != 0 &&
@@ -263,12 +338,8 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
         emit(&encoder, tables->beginning);
     }
     if (bytes > 0) {
-        uint32_t symbols = (uint32_t)bytes + 1;
-        uint8_t *memory = scratch;
-        merge_machine_place(&encoder.machine, tables, memory, symbols);
-        special_tokens_build(&encoder.specials, tables, (flags & TERCET_TEXT_PARSE_SPECIAL) != 0,
-                             NULL, 0, in, bytes,
-                             (uint32_t *)(void *)(memory + merge_machine_bytes(symbols)));
+        place_encoder(&encoder, scratch, formed_bytes, in, bytes,
+                      (flags & TERCET_TEXT_PARSE_SPECIAL) != 0, NULL, 0);
         encode_text(&encoder, in, 0, bytes);
     }
     return close_encoder(&encoder, count, error);
@@ -279,13 +350,10 @@ tercet_status tokenizer_encode_marked(const struct container_tokenizer *tables, 
                                       uint32_t *tokens, size_t capacity, size_t *count,
                                       void *scratch, tercet_error *error) {
     struct encoder encoder;
-    uint32_t symbols = (uint32_t)bytes + 1;
-    uint8_t *memory = scratch;
     size_t from = 0;
     open_encoder(&encoder, tables, tokens, capacity);
-    merge_machine_place(&encoder.machine, tables, memory, symbols);
-    special_tokens_build(&encoder.specials, tables, false, marks->reserved, marks->reserved_count,
-                         text, bytes, (uint32_t *)(void *)(memory + merge_machine_bytes(symbols)));
+    place_encoder(&encoder, scratch, tokenizer_formed_bytes(tables, text, bytes), text, bytes,
+                  false, marks->reserved, marks->reserved_count);
     for (size_t i = 0; i < marks->count; i++) {
         encode_text(&encoder, text, from, marks->marks[i].at);
         emit(&encoder, marks->marks[i].token);

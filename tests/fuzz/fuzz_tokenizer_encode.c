@@ -1,14 +1,16 @@
 /* fuzz_tokenizer_encode.c - any bytes as a text to encode, over a small set of tables.
  *
  * The first byte of the input chooses the tables and the flags, the rest is the text. Whatever it is:
- * an answer, no access outside, and where every byte has a token, decoding gives the text back.
+ * an answer, no access outside, and where every byte has a token, decoding gives the text back, or
+ * the same text in normal form C where the tables ask for that.
  */
+#include "text/normal_form.h"
 #include "text/utf8.h"
 #include "tokenizer_fixture.h"
 
 #define SPACE_SYMBOL "\xE2\x96\x81" /* U+2581 */
 
-enum { TABLES = 8, WORDS_AT = 256 };
+enum { TABLES = 8, WORDS_AT = 256, CHOOSE_FORM = 32 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -70,24 +72,64 @@ static void make_tables(struct tokenizer_fixture *fixture, uint32_t kind, uint32
     must(status == TERCET_OK, "the tables are refused");
 }
 
-static const struct tokenizer_fixture *tables_of(uint32_t choice) {
-    static struct tokenizer_fixture fixtures[TABLES];
+static void make_all_tables(struct tokenizer_fixture *fixtures, uint32_t more) {
     const uint32_t prefix = TOKENIZER_FLAG_ADD_PREFIX_SPACE, bytes = TOKENIZER_FLAG_BYTE_FALLBACK;
-    if (fixtures[0].memory == NULL) {
-        make_tables(&fixtures[0], TOKENIZER_BYTE_BPE, SPLITTER_GPT2, 0, true);
-        make_tables(&fixtures[1], TOKENIZER_BYTE_BPE, SPLITTER_LLAMA3, TOKENIZER_FLAG_IGNORE_MERGES,
-                    true);
-        make_tables(&fixtures[2], TOKENIZER_BYTE_BPE, SPLITTER_QWEN2, TOKENIZER_FLAG_ADD_BEGINNING,
-                    false);
-        make_tables(&fixtures[3], TOKENIZER_BYTE_BPE, SPLITTER_NONE, 0, true);
-        make_tables(&fixtures[4], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE,
-                    prefix | bytes | TOKENIZER_FLAG_PREFIX_EVERY_PART, false);
-        make_tables(&fixtures[5], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE,
-                    prefix | TOKENIZER_FLAG_PREFIX_IF_MISSING, true);
-        make_tables(&fixtures[6], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE, bytes, true);
-        make_tables(&fixtures[7], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE, 0, false);
+    make_tables(&fixtures[0], TOKENIZER_BYTE_BPE, SPLITTER_GPT2, more, true);
+    make_tables(&fixtures[1], TOKENIZER_BYTE_BPE, SPLITTER_LLAMA3,
+                more | TOKENIZER_FLAG_IGNORE_MERGES, true);
+    make_tables(&fixtures[2], TOKENIZER_BYTE_BPE, SPLITTER_QWEN2,
+                more | TOKENIZER_FLAG_ADD_BEGINNING, false);
+    make_tables(&fixtures[3], TOKENIZER_BYTE_BPE, SPLITTER_NONE, more, true);
+    make_tables(&fixtures[4], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE,
+                more | prefix | bytes | TOKENIZER_FLAG_PREFIX_EVERY_PART, false);
+    make_tables(&fixtures[5], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE,
+                more | prefix | TOKENIZER_FLAG_PREFIX_IF_MISSING, true);
+    make_tables(&fixtures[6], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE, more | bytes, true);
+    make_tables(&fixtures[7], TOKENIZER_SENTENCEPIECE, SPLITTER_NONE, more, false);
+}
+
+static const struct tokenizer_fixture *tables_of(uint32_t choice) {
+    static struct tokenizer_fixture fixtures[2][TABLES];
+    if (fixtures[0][0].memory == NULL) {
+        make_all_tables(fixtures[0], 0);
+        make_all_tables(fixtures[1], TOKENIZER_FLAG_NFC);
     }
-    return &fixtures[choice % TABLES];
+    return &fixtures[(choice & CHOOSE_FORM) != 0][choice % TABLES];
+}
+
+/* Puts a text of valid UTF-8 into form C; malloc'ed. */
+static char *form_of(const char *text, size_t bytes, size_t *formed) {
+    const uint8_t *in = (const uint8_t *)text;
+    struct normal_form_stretch stretch = {0, 0};
+    size_t bound = (size_t)normal_form_bound(in, bytes), copied = 0;
+    uint8_t *out = malloc(bound), *memory = malloc(NORMAL_FORM_MEMORY(bytes) + 1);
+    must(out != NULL && memory != NULL, "out of memory");
+    *formed = 0;
+    while (normal_form_find(in, bytes, stretch.end, &stretch)) {
+        memcpy(out + *formed, in + copied, stretch.begin - copied);
+        *formed += stretch.begin - copied;
+        *formed += normal_form_compose(in + stretch.begin, stretch.end - stretch.begin, memory,
+                                       out + *formed);
+        copied = stretch.end;
+    }
+    memcpy(out + *formed, in + copied, bytes - copied);
+    *formed += bytes - copied;
+    must(*formed <= bound, "form C is longer than was promised");
+    free(memory);
+    return (char *)out;
+}
+
+/* The same text, or two that mean the same: what is cut out of a text keeps its neighbours apart. */
+static bool is_same(const char *a, size_t a_bytes, const char *b, size_t b_bytes, bool formed) {
+    if (!formed) {
+        return a_bytes == b_bytes && memcmp(a, b, a_bytes) == 0;
+    }
+    size_t x_bytes, y_bytes;
+    char *x = form_of(a, a_bytes, &x_bytes), *y = form_of(b, b_bytes, &y_bytes);
+    bool same = is_same(x, x_bytes, y, y_bytes, false);
+    free(x);
+    free(y);
+    return same;
 }
 
 /* What a SentencePiece tokenizer cannot tell apart: U+2581 becomes a space. Returns the new size. */
@@ -138,8 +180,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (tables->kind == TOKENIZER_SENTENCEPIECE) {
             bytes = replace_space_symbols(text, bytes);
         }
-        must(decoded_bytes == bytes && memcmp(decoded, text, bytes) == 0,
-             "decoding does not give the text back");
+        must(
+            is_same(decoded, decoded_bytes, text, bytes, (tables->flags & TOKENIZER_FLAG_NFC) != 0),
+            "decoding does not give the text back");
     }
     free(decoded);
     free(tokens);

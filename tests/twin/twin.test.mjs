@@ -59,10 +59,10 @@ for (const kv of ["f16", "f32", "int4"])
 
 /**
  * What the bundled model's family has not: layer norms, learned positions, biases, gelu (GPT-2); norms of heads, groups of
- * scales, a ternary embedding and head (Qwen3). Small models, few and short prompts.
+ * scales, a ternary embedding and head, text that is put into normal form C (Qwen3). Small models, few and short prompts.
  */
 const OTHER_TOKENS = 24;
-const otherPrompts = ["the cat", "Once upon a time", "1 + 1 ="];
+const otherPrompts = ["the cat", "Once upon a time", "1 + 1 =", "cafe\u0301 \u1100\u1161 \u212B"];
 const packedFolder = mkdtempSync(join(tmpdir(), "tercet-families-"));
 after(() => rmSync(packedFolder, { recursive: true, force: true }));
 const others = [

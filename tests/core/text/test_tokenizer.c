@@ -35,12 +35,16 @@ static void merge(struct tokenizer_builder *builder, const char *left, const cha
     CHECK_STATUS(tokenizer_builder_add_merge(builder, a, b, rank, NULL), TERCET_OK);
 }
 
-/* Encodes and compares with "1 2 3". */
+/* Encodes and compares with "1 2 3"; NULL: the text is refused. */
 static void check_ids_of(const struct tokenizer_fixture *fixture, const char *text, size_t bytes,
                          uint32_t flags, const char *expected) {
     char got[512] = "";
     size_t count = 0, at = 0;
     uint32_t *tokens = fixture_encode(fixture, text, bytes, flags, &count, NULL);
+    if (expected == NULL) {
+        CHECK(tokens == NULL);
+        return;
+    }
     REQUIRE(tokens != NULL);
     for (size_t i = 0; i < count && at + 16 < sizeof got; i++) {
         at += (size_t)snprintf(got + at, sizeof got - at, "%s%u", i > 0 ? " " : "", tokens[i]);
@@ -273,8 +277,8 @@ static void test_odd_tables(void) {
     uint32_t *tokens = fixture_encode(&fixture, text, sizeof text, 0, &count, NULL);
     CHECK_EQ(count, sizeof text); /* there are no merges */
     free(tokens);
-    CHECK_EQ(tokenizer_scratch_bytes(&fixture.tables, SIZE_MAX),
-             tokenizer_scratch_bytes(&fixture.tables, (size_t)1 << 30));
+    CHECK_EQ(tokenizer_scratch_bytes(&fixture.tables, "", SIZE_MAX),
+             tokenizer_scratch_bytes(&fixture.tables, "", (size_t)1 << 30));
     fixture_free(&fixture);
 }
 
@@ -356,6 +360,43 @@ static void test_sentencepiece(void) {
     fixture_free(&fixture);
 }
 
+/* ---- normal form C */
+
+/* Each part between specials is put into form C before anything else; without the flag none is. */
+static void test_normal_form(void) {
+    struct tokenizer_fixture fixture;
+    const uint32_t prefix = TOKENIZER_FLAG_ADD_PREFIX_SPACE, form = TOKENIZER_FLAG_NFC;
+    make_sentencepiece(&fixture, form);
+    check_ids(&fixture, "b\u00E9", 0, "13");
+    check_ids(&fixture, "be\u0301", 0, "13");
+    check_ids(&fixture, "abe\u0301ab", 0, "7 13 10");
+    check_ids(&fixture, "e\u0301<u>e\u0301", 0, "12 14 12");
+    check_ids(&fixture, "<u>\u0338", 0, "14 0"); /* not U+226F: the special was cut out before */
+    check_ids(&fixture, "be\u0323\u0301", 0, "8 0"); /* U+1EB9 U+0301 are no tokens */
+    fixture_free(&fixture);
+    make_sentencepiece(&fixture, 0);
+    check_ids(&fixture, "be\u0301", 0, "8 0");
+    fixture_free(&fixture);
+    make_sentencepiece(&fixture, form | prefix | TOKENIZER_FLAG_PREFIX_IF_MISSING);
+    check_ids(&fixture, "a<u>e\u0301", 0, "9 14 12"); /* only the first begins the text */
+    fixture_free(&fixture);
+
+    make_byte_bpe(&fixture, SPLITTER_QWEN2, form, NONE);
+    check_ids(&fixture, "\u1100\u1161", 0, ""); /* \uAC00, of which no byte is a token */
+    check_ids(&fixture, "ab \u212A", 0, "6 3"); /* K is none either */
+    fixture_free(&fixture);
+
+    /* Room is asked for what the text becomes: U+1D160 is three times as long in form C. */
+    make_sentencepiece(&fixture, form | TOKENIZER_FLAG_BYTE_FALLBACK);
+    char text[4 * 500];
+    for (size_t i = 0; i < sizeof text; i += 4) {
+        memcpy(text + i, "\U0001D160", 4);
+    }
+    check_ids_of(&fixture, text, sizeof text, 0, "0");
+    check_ids_of(&fixture, "\xCC\x81\xFF", 3, 0, NULL); /* what is not UTF-8 is refused as ever */
+    fixture_free(&fixture);
+}
+
 /* ---- decoding */
 
 static void test_decode(void) {
@@ -398,7 +439,7 @@ static void test_capacity(void) {
     uint32_t tokens[8];
     uint64_t scratch[1024];
     size_t count;
-    REQUIRE(tokenizer_scratch_bytes(&fixture.tables, strlen(text)) <= sizeof scratch);
+    REQUIRE(tokenizer_scratch_bytes(&fixture.tables, text, strlen(text)) <= sizeof scratch);
     for (size_t capacity = 0; capacity <= 6; capacity++) {
         memset(tokens, 0xFF, sizeof tokens);
         tercet_status status =
@@ -505,6 +546,7 @@ int main(void) {
     test_byte_bpe();
     test_odd_tables();
     test_sentencepiece();
+    test_normal_form();
     test_decode();
     test_capacity();
     test_invalid_text();
