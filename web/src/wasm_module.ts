@@ -324,8 +324,20 @@ export class WasmModule {
     const flags =
       (options.addBeginning ? TEXT_ADD_BEGINNING : 0) |
       (options.parseSpecial ? TEXT_PARSE_SPECIAL : 0);
-    // A token has at least one byte; the beginning token and the space in front come on top.
+    // A token has at least one byte; the beginning token and the space in front come on top. Only a text whose normal form
+    // is longer may have more, and then the module says how many.
     const capacity = utf8.length + 2;
+    try {
+      return this.#tokenizeInto(capacity, model, utf8, flags);
+    } catch (error) {
+      const needed =
+        error instanceof TercetError && error.code === "BAD_ARGUMENT" ? error.where : 0;
+      if (needed === undefined || needed <= capacity) throw error;
+      return this.#tokenizeInto(needed, model, utf8, flags);
+    }
+  }
+
+  #tokenizeInto(capacity: number, model: Handle, utf8: Uint8Array, flags: number): Uint32Array {
     const buffer = this.createBuffer(capacity * 4 + utf8.length);
     try {
       const textAddress = buffer.address + capacity * 4;
