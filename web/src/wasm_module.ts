@@ -330,9 +330,9 @@ export class WasmModule {
     try {
       return this.#tokenizeInto(capacity, model, utf8, flags);
     } catch (error) {
-      const needed =
-        error instanceof TercetError && error.code === "BAD_ARGUMENT" ? error.where : 0;
-      if (needed === undefined || needed <= capacity) throw error;
+      const tooMany = error instanceof TercetError && error.code === "BAD_ARGUMENT";
+      const needed = (tooMany && error.where) || 0;
+      if (needed <= capacity) throw error;
       return this.#tokenizeInto(needed, model, utf8, flags);
     }
   }
