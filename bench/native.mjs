@@ -61,7 +61,7 @@ tercet export. Ternary types keep every weight; Q4_0 is what llama.cpp is fastes
     rival: {
       kind: "text",
       value: "NAME=COMMAND",
-      help: "one more rival, a program like llama-bench with its model: {shape} is replaced; several: ;",
+      help: "one more rival, a program like llama-bench with its model: {shape} and {kernels} (avx2, best) are replaced; several: ;",
     },
     "no-llama": { kind: "flag", help: "leave out llama.cpp: only --rival" },
     "no-check": { kind: "flag", help: "do not compare greedy texts first" },

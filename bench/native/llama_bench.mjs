@@ -36,8 +36,10 @@ export function readLlamaBench(out) {
 }
 
 /** One run: llama-bench warms up by itself, then measures prompt and tokens, each from an empty context. */
-export async function runRival({ words, shape }, { threads, prompt, tokens }) {
-  const [program, ...args] = words.map((word) => word.replaceAll("{shape}", shape ?? ""));
+export async function runRival({ words, shape }, { pair, threads, prompt, tokens }) {
+  const [program, ...args] = words.map((word) =>
+    word.replaceAll("{shape}", shape ?? "").replaceAll("{kernels}", pair ?? ""),
+  );
   const numbers = ["-t", `${threads}`, "-p", `${prompt}`, "-n", `${tokens}`, "-r", "1"];
   const { out, peakBytes } = await runMeasured(program, [...args, ...numbers, "-o", "json"]);
   return { ...readLlamaBench(out), peak_memory_bytes: peakBytes };

@@ -51,15 +51,18 @@ test("a rival is a name and a command, with the shape filled in", async () => {
   try {
     const program = join(folder, "bench.mjs");
     const checks = `const a = process.argv.slice(2).join(" ");
-      if (a !== "-m small.gguf -t 2 -p 128 -n 32 -r 1 -o json") { console.error(a); process.exit(3); }
+      if (a !== "-m small.gguf avx2 -t 2 -p 128 -n 32 -r 1 -o json") { console.error(a); process.exit(3); }
       console.log(${JSON.stringify(printed)});`;
     writeFileSync(program, checks);
-    const words = [process.execPath, program, "-m", "{shape}.gguf"];
-    const job = { threads: 2, prompt: 128, tokens: 32 };
+    const words = [process.execPath, program, "-m", "{shape}.gguf", "{kernels}"];
+    const job = { pair: "avx2", threads: 2, prompt: 128, tokens: 32 };
     const found = await runRival({ words, shape: "small" }, job);
     assert.equal(found.decode_tokens_per_s, 31.25);
     assert.equal(found.peak_memory_bytes > 1e6, existsSync("/proc/self/status"));
-    await assert.rejects(runRival({ words, shape: "other" }, job), /exit code 3: -m other\.gguf/);
+    await assert.rejects(
+      runRival({ words, shape: "other" }, job),
+      /exit code 3: -m other\.gguf avx2/,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
