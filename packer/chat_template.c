@@ -6,6 +6,7 @@
 #include "chat_template.h"
 
 #include "../core/text/utf8.h"
+#include "template_words.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -65,11 +66,9 @@ static const struct format_pieces known[] = {
 enum { FORMATS = sizeof known / sizeof *known };
 
 struct reader {
-    const char *text;
-    size_t bytes, at;
+    struct template_text in;
     char piece[CHAT_TEMPLATE_PIECE_MAX];
     size_t piece_bytes;
-    bool failed; /* more than this reader understands */
     bool splits; /* something is cut at a text, as thinking is */
     /* Of each block around: what it is, and whether what stands there is for tools. */
     struct {
@@ -89,7 +88,7 @@ static bool passes_over(const struct reader *reader) {
 
 static void put(struct reader *reader, const char *text, size_t bytes) {
     if (bytes > sizeof reader->piece - reader->piece_bytes) {
-        reader->failed = true;
+        reader->in.failed = true;
         return;
     }
     memcpy(reader->piece + reader->piece_bytes, text, bytes);
@@ -99,14 +98,10 @@ static void put(struct reader *reader, const char *text, size_t bytes) {
 static void put_literal(struct reader *reader, const char *text, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
         if ((unsigned char)text[i] < 0x09) { /* would look like a mark */
-            reader->failed = true;
+            reader->in.failed = true;
         }
     }
     put(reader, text, bytes);
-}
-
-static bool begins_with(const char *text, size_t bytes, const char *with) {
-    return bytes >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
 }
 
 /* ChatML's way to say what the system message is when there is none. */
@@ -115,7 +110,7 @@ static bool take_system(struct reader *reader) {
     size_t before_bytes = sizeof before - 1, after_bytes = sizeof after - 1;
     char *piece = reader->piece;
     if (reader->piece_bytes <= before_bytes + after_bytes ||
-        !begins_with(piece, reader->piece_bytes, before) ||
+        !template_begins_with(piece, reader->piece_bytes, before) ||
         memcmp(piece + reader->piece_bytes - after_bytes, after, after_bytes) != 0) {
         return false;
     }
@@ -124,7 +119,8 @@ static bool take_system(struct reader *reader) {
     for (size_t i = 0; i < bytes; i++) {
         unsigned char c = (unsigned char)text[i], last = i == 0 ? 0 : (unsigned char)text[i - 1];
         bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-        if (control || (last == 0xC2 && c < 0xA0) || begins_with(text + i, bytes - i, "<|")) {
+        if (control || (last == 0xC2 && c < 0xA0) ||
+            template_begins_with(text + i, bytes - i, "<|")) {
             return false; /* a value, a token, or what a container does not take */
         }
     }
@@ -157,88 +153,11 @@ static void end_piece(struct reader *reader) {
         }
         if (i < PIECES_MAX && known[f].pieces[i] != NULL) {
             reader->seen[f] |= 1u << i;
-        } else if (!system || !begins_with(known[f].pieces[0], 12, "<|im_start|>")) {
+        } else if (!system || !template_begins_with(known[f].pieces[0], 12, "<|im_start|>")) {
             reader->possible[f] = false;
         }
     }
     reader->piece_bytes = 0;
-}
-
-/* ---------------------------------------------------------------- words of a tag */
-
-enum word_kind { WORD_END, WORD_NAME, WORD_STRING, WORD_SIGN };
-
-struct word {
-    enum word_kind kind;
-    char text[CHAT_TEMPLATE_PIECE_MAX]; /* a name, the value of a string, or one sign */
-    size_t bytes;
-};
-
-static bool is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static void read_string(struct reader *reader, struct word *word) {
-    char quote = reader->text[reader->at++];
-    word->kind = WORD_STRING;
-    while (reader->at < reader->bytes && reader->text[reader->at] != quote) {
-        char c = reader->text[reader->at++];
-        if (c == '\\' && reader->at < reader->bytes) {
-            char escaped = reader->text[reader->at++];
-            c = escaped == 'n' ? '\n' : escaped == 't' ? '\t' : escaped == 'r' ? '\r' : escaped;
-            if (is_name(escaped) && escaped != 'n' && escaped != 't' && escaped != 'r') {
-                reader->failed = true; /* \x41 and the like */
-            }
-        }
-        if (word->bytes == sizeof word->text - 1) {
-            reader->failed = true;
-            return;
-        }
-        word->text[word->bytes++] = c;
-    }
-    reader->failed = reader->failed || reader->at == reader->bytes;
-    reader->at++;
-}
-
-/* The next word of the tag that ends with `close` ("%}", "}}"); WORD_END behind that. */
-static void next_word(struct reader *reader, const char *close, struct word *word) {
-    word->bytes = 0;
-    word->kind = WORD_END;
-    while (reader->at < reader->bytes && is_blank(reader->text[reader->at])) {
-        reader->at++;
-    }
-    const char *at = reader->text + reader->at;
-    size_t left = reader->at < reader->bytes ? reader->bytes - reader->at : 0;
-    if (left == 0) {
-        reader->failed = true;
-    } else if (begins_with(at, left, close)) {
-        reader->at += 2;
-    } else if (at[0] == '-' && begins_with(at + 1, left - 1, close)) {
-        reader->at += 3;
-    } else if (at[0] == '\'' || at[0] == '"') {
-        read_string(reader, word);
-    } else if (is_name(at[0])) {
-        word->kind = WORD_NAME;
-        while (word->bytes < left && is_name(at[word->bytes]) &&
-               word->bytes < sizeof word->text - 1) {
-            word->text[word->bytes] = at[word->bytes];
-            word->bytes++;
-        }
-        reader->at += word->bytes;
-    } else {
-        word->kind = WORD_SIGN;
-        word->text[word->bytes++] = at[0];
-        reader->at++;
-    }
-    word->text[word->bytes] = '\0';
-}
-
-static bool is_word(const struct word *word, enum word_kind kind, const char *text) {
-    return word->kind == kind && strcmp(word->text, text) == 0;
 }
 
 /* ---------------------------------------------------------------- expressions */
@@ -300,21 +219,21 @@ static void note_name(struct reader *reader, struct operand *operand, const char
 
 /* The sign that comes next, and the one behind it; 0 for anything else. */
 static void look_ahead(const struct reader *reader, char *next, char *after) {
-    size_t at = reader->at;
-    *next = at < reader->bytes ? reader->text[at] : '\0';
-    *after = at + 1 < reader->bytes ? reader->text[at + 1] : '\0';
+    size_t at = reader->in.at;
+    *next = at < reader->in.bytes ? reader->in.text[at] : '\0';
+    *after = at + 1 < reader->in.bytes ? reader->in.text[at + 1] : '\0';
 }
 
 /* Up to the end of the tag; joins the piece. `set`: what is assigned, which counts only where text is put together. */
 static void read_expression(struct reader *reader, const char *close, bool set) {
     struct operand operand = {0};
-    struct word word;
+    struct template_word word;
     size_t begin = reader->piece_bytes, literal_at = begin;
     uint32_t level = 0, literals = 0;
     char sign = '\0', next, after;
     bool exception = false;
-    for (next_word(reader, close, &word); word.kind != WORD_END && !reader->failed;
-         next_word(reader, close, &word)) {
+    for (template_next_word(&reader->in, close, &word); word.kind != WORD_END && !reader->in.failed;
+         template_next_word(&reader->in, close, &word)) {
         look_ahead(reader, &next, &after);
         bool joins =
             word.kind == WORD_SIGN && level == 0 && (word.text[0] == '+' || word.text[0] == '~');
@@ -356,13 +275,14 @@ static void read_expression(struct reader *reader, const char *close, bool set) 
 static bool is_for_tools(struct reader *reader, const char *close) {
     static const char *const names[] = {"tools", "tool_calls", "builtin_tools", "documents", NULL};
     static const char *const roles[] = {"tool", "ipython", NULL};
-    struct word word;
+    struct template_word word;
     bool found = false, ruled_out = false;
-    for (next_word(reader, close, &word); word.kind != WORD_END && !reader->failed;
-         next_word(reader, close, &word)) {
-        if (is_word(&word, WORD_NAME, "not")) {
+    for (template_next_word(&reader->in, close, &word); word.kind != WORD_END && !reader->in.failed;
+         template_next_word(&reader->in, close, &word)) {
+        if (template_word_is(&word, WORD_NAME, "not")) {
             ruled_out = true;
-        } else if (is_word(&word, WORD_NAME, "and") || is_word(&word, WORD_NAME, "or")) {
+        } else if (template_word_is(&word, WORD_NAME, "and") ||
+                   template_word_is(&word, WORD_NAME, "or")) {
             ruled_out = false;
         } else if ((word.kind == WORD_NAME && is_among(word.text, names)) ||
                    (word.kind == WORD_STRING && is_among(word.text, roles))) {
@@ -376,7 +296,7 @@ static void open_block(struct reader *reader, bool is_if) {
     bool around = passes_over(reader);
     bool own = is_for_tools(reader, "%}");
     if (reader->depth == DEPTH_MAX) {
-        reader->failed = true;
+        reader->in.failed = true;
         return;
     }
     reader->blocks[reader->depth].is_if = is_if;
@@ -387,7 +307,7 @@ static void open_block(struct reader *reader, bool is_if) {
 /* elif and else */
 static void turn_block(struct reader *reader) {
     if (reader->depth == 0) {
-        reader->failed = true;
+        reader->in.failed = true;
         return;
     }
     uint32_t depth = --reader->depth;
@@ -396,16 +316,16 @@ static void turn_block(struct reader *reader) {
 }
 
 static void skip_tag(struct reader *reader) {
-    struct word word;
+    struct template_word word;
     do {
-        next_word(reader, "%}", &word);
-    } while (word.kind != WORD_END && !reader->failed);
+        template_next_word(&reader->in, "%}", &word);
+    } while (word.kind != WORD_END && !reader->in.failed);
 }
 
 static void close_block(struct reader *reader, bool is_if) {
     skip_tag(reader);
     if (reader->depth == 0 || reader->blocks[reader->depth - 1].is_if != is_if) {
-        reader->failed = true;
+        reader->in.failed = true;
         return;
     }
     reader->depth--;
@@ -413,12 +333,13 @@ static void close_block(struct reader *reader, bool is_if) {
 
 /* set NAME = EXPRESSION */
 static void read_assignment(struct reader *reader) {
-    struct word word;
+    struct template_word word;
     do {
-        next_word(reader, "%}", &word);
-    } while (word.kind != WORD_END && !is_word(&word, WORD_SIGN, "=") && !reader->failed);
+        template_next_word(&reader->in, "%}", &word);
+    } while (word.kind != WORD_END && !template_word_is(&word, WORD_SIGN, "=") &&
+             !reader->in.failed);
     if (word.kind == WORD_END) {
-        reader->failed = true; /* the block form of set */
+        reader->in.failed = true; /* the block form of set */
         return;
     }
     read_expression(reader, "%}", true);
@@ -426,56 +347,59 @@ static void read_assignment(struct reader *reader) {
 }
 
 static void read_statement(struct reader *reader) {
-    struct word word;
+    struct template_word word;
     end_piece(reader);
-    next_word(reader, "%}", &word);
-    if (is_word(&word, WORD_NAME, "if") || is_word(&word, WORD_NAME, "for")) {
+    template_next_word(&reader->in, "%}", &word);
+    if (template_word_is(&word, WORD_NAME, "if") || template_word_is(&word, WORD_NAME, "for")) {
         open_block(reader, word.text[0] == 'i');
-    } else if (is_word(&word, WORD_NAME, "elif") || is_word(&word, WORD_NAME, "else")) {
+    } else if (template_word_is(&word, WORD_NAME, "elif") ||
+               template_word_is(&word, WORD_NAME, "else")) {
         turn_block(reader);
-    } else if (is_word(&word, WORD_NAME, "endif") || is_word(&word, WORD_NAME, "endfor")) {
+    } else if (template_word_is(&word, WORD_NAME, "endif") ||
+               template_word_is(&word, WORD_NAME, "endfor")) {
         close_block(reader, word.text[3] == 'i');
-    } else if (is_word(&word, WORD_NAME, "set")) {
+    } else if (template_word_is(&word, WORD_NAME, "set")) {
         read_assignment(reader);
-    } else if (is_word(&word, WORD_NAME, "generation") ||
-               is_word(&word, WORD_NAME, "endgeneration")) {
+    } else if (template_word_is(&word, WORD_NAME, "generation") ||
+               template_word_is(&word, WORD_NAME, "endgeneration")) {
         skip_tag(reader); /* marks answers for training, puts out nothing */
     } else {
-        reader->failed = true; /* macros and whatever else */
+        reader->in.failed = true; /* macros and whatever else */
     }
 }
 
 /* ---------------------------------------------------------------- the whole text */
 
 static void read_comment(struct reader *reader) {
-    while (reader->at < reader->bytes &&
-           !begins_with(reader->text + reader->at, reader->bytes - reader->at, "#}")) {
-        reader->at++;
+    while (reader->in.at < reader->in.bytes &&
+           !template_begins_with(reader->in.text + reader->in.at, reader->in.bytes - reader->in.at,
+                                 "#}")) {
+        reader->in.at++;
     }
-    reader->failed = reader->failed || reader->at == reader->bytes;
-    reader->at += 2;
+    reader->in.failed = reader->in.failed || reader->in.at == reader->in.bytes;
+    reader->in.at += 2;
 }
 
 /* What of text[from, to) is put out, by the rules that transformers gives Jinja: tags with a minus eat all white space on
  * that side, statements and comments one newline behind them and the indentation in front of them. */
 static void read_raw(struct reader *reader, size_t from, size_t to) {
-    const char *text = reader->text;
-    bool tag_before = from >= 2, tag_after = to < reader->bytes;
+    const char *text = reader->in.text;
+    bool tag_before = from >= 2, tag_after = to < reader->in.bytes;
     bool minus_before = from >= 3 && text[from - 3] == '-';
     bool block_before = tag_before && (text[from - 2] == '%' || text[from - 2] == '#');
-    bool minus_after = to + 2 < reader->bytes && text[to + 2] == '-';
+    bool minus_after = to + 2 < reader->in.bytes && text[to + 2] == '-';
     bool block_after = tag_after && (text[to + 1] == '%' || text[to + 1] == '#');
     if (!tag_after && to > from && text[to - 1] == '\n') {
         to--;
     }
-    while (minus_before && from < to && is_blank(text[from])) {
+    while (minus_before && from < to && template_is_blank(text[from])) {
         from++;
     }
     if (block_before && !minus_before && from < to && text[from] == '\n') {
         from++;
     }
     if (minus_after) {
-        while (from < to && is_blank(text[to - 1])) {
+        while (from < to && template_is_blank(text[to - 1])) {
             to--;
         }
     } else if (block_after) {
@@ -494,32 +418,32 @@ static void read_raw(struct reader *reader, size_t from, size_t to) {
 }
 
 static size_t find_tag(const struct reader *reader) {
-    for (size_t at = reader->at; at + 1 < reader->bytes; at++) {
-        char c = reader->text[at + 1];
-        if (reader->text[at] == '{' && (c == '{' || c == '%' || c == '#')) {
+    for (size_t at = reader->in.at; at + 1 < reader->in.bytes; at++) {
+        char c = reader->in.text[at + 1];
+        if (reader->in.text[at] == '{' && (c == '{' || c == '%' || c == '#')) {
             return at;
         }
     }
-    return reader->bytes;
+    return reader->in.bytes;
 }
 
 /* A minus or a plus right behind the opening of a tag is about white space. */
 static void open_tag(struct reader *reader, size_t at) {
-    reader->at = at + 2;
-    if (reader->at < reader->bytes && reader->text[reader->at] == '-') {
-        reader->at++;
+    reader->in.at = at + 2;
+    if (reader->in.at < reader->in.bytes && reader->in.text[reader->in.at] == '-') {
+        reader->in.at++;
     }
 }
 
 static void read_template(struct reader *reader) {
-    while (reader->at < reader->bytes && !reader->failed) {
+    while (reader->in.at < reader->in.bytes && !reader->in.failed) {
         size_t tag = find_tag(reader);
-        read_raw(reader, reader->at, tag);
-        if (tag == reader->bytes) {
+        read_raw(reader, reader->in.at, tag);
+        if (tag == reader->in.bytes) {
             break;
         }
         open_tag(reader, tag);
-        char kind = reader->text[tag + 1];
+        char kind = reader->in.text[tag + 1];
         if (kind == '#') {
             read_comment(reader);
         } else if (kind == '%') {
@@ -529,7 +453,7 @@ static void read_template(struct reader *reader) {
         }
     }
     end_piece(reader);
-    reader->failed = reader->failed || reader->depth != 0;
+    reader->in.failed = reader->in.failed || reader->depth != 0;
 }
 
 static bool is_format(const struct reader *reader, uint32_t f) {
@@ -541,7 +465,7 @@ static bool is_format(const struct reader *reader, uint32_t f) {
 
 static bool contains(const char *text, size_t bytes, const char *part) {
     for (size_t i = 0; i < bytes; i++) {
-        if (begins_with(text + i, bytes - i, part)) {
+        if (template_begins_with(text + i, bytes - i, part)) {
             return true;
         }
     }
@@ -549,7 +473,7 @@ static bool contains(const char *text, size_t bytes, const char *part) {
 }
 
 void chat_template_read(const char *text, size_t bytes, struct chat_template *template) {
-    struct reader reader = {.text = text, .bytes = bytes, .found = template};
+    struct reader reader = {.in = {text, bytes, 0, false}, .found = template};
     template->format = NULL;
     template->system[0] = '\0';
     for (uint32_t f = 0; f < FORMATS; f++) {
@@ -562,7 +486,7 @@ void chat_template_read(const char *text, size_t bytes, struct chat_template *te
     }
     if (bytes <= CHAT_TEMPLATE_BYTES_MAX) {
         read_template(&reader);
-        for (uint32_t f = 0; f < FORMATS && !reader.failed; f++) {
+        for (uint32_t f = 0; f < FORMATS && !reader.in.failed; f++) {
             if (is_format(&reader, f)) {
                 template->format = known[f].name;
             }

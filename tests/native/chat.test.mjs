@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { changed, readGguf, text, writeGguf } from "./gguf_edit.mjs";
 import {
   at,
   bundledSource,
@@ -81,6 +82,32 @@ test("pack finds the chat format, inspect shows it, and both say so when there i
   assert.match(fail([...wrong, "jinja"], "BAD_ARGUMENT").err, /known are qwen3, chatml, llama3/);
 });
 
+test("the template of a GGUF file counts like one of a folder", () => {
+  const withTemplate = (name, template) => {
+    const gguf = readGguf(join(goldenModels, name, "model.gguf"));
+    const keys = changed(gguf.keys, { "tokenizer.chat_template": text(template) });
+    return writeGguf(at(`${name}.gguf`), { ...gguf, keys });
+  };
+  const format = (file) => {
+    const packed = `${file}.tercet`;
+    succeed(["pack", file, "-o", packed]);
+    return succeedJson(["inspect", packed]).chat?.format;
+  };
+  assert.equal(format(withTemplate("gguf-qwen3-q2_0-legacy", CHATML)), "chatml");
+  // Not the form that BitNet's own GGUF says, but the one that the model was trained with.
+  const human =
+    "{% for m in messages %}{{ 'Human: ' + m.content + '\\n\\nBITNETAssistant: ' }}{% endfor %}";
+  const bitnet = withTemplate("gguf-bitnet-i2_s", human);
+  assert.equal(format(bitnet), "bitnet");
+  const [{ prompt_tokens }] = answers(`${bitnet}.tercet`, ["Hi"], ...greedy, "-n", "1");
+  const decoded = succeed(["tokenize", `${bitnet}.tercet`, "--decode", prompt_tokens.join(",")]);
+  assert.equal(decoded.trim(), "User: HiAssistant:");
+  assert.deepEqual(
+    prompt_tokens.filter((id) => id >= 296),
+    [296, 300], // the beginning of a text, the end of a turn
+  );
+});
+
 test("the chat format changes the model id and nothing else", () => {
   const bare = pack(join(goldenModels, "qwen3-grid-bf16"));
   const [with_, without] = [qwen3(), bare].map((file) => succeedJson(["inspect", file]));
@@ -108,7 +135,7 @@ test("what is reused changes nothing: an answer is that of a fresh start", () =>
   const lines = ["One", "Two", "Three"];
   const all = answers(qwen3(), lines, "--seed", "7", "--temperature", "1.5", "-n", "5");
   const last = all.at(-1);
-  const text = succeedJson([
+  const whole = succeedJson([
     "run",
     qwen3(),
     "-p",
@@ -121,8 +148,8 @@ test("what is reused changes nothing: an answer is that of a fresh start", () =>
       .join(""),
     ...["--seed", "7", "--temperature", "1.5", "-n", "5"],
   ]);
-  assert.deepEqual(last.prompt_tokens, text.prompt_tokens);
-  assert.deepEqual(last.tokens, text.tokens);
+  assert.deepEqual(last.prompt_tokens, whole.prompt_tokens);
+  assert.deepEqual(last.tokens, whole.tokens);
   assert.ok(last.reused_tokens > 0);
 });
 

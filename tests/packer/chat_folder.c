@@ -85,6 +85,7 @@ int main(int argc, char **argv) {
     }
     printf("%s%s\n", section.format, section.note);
     if (section.bytes == NULL) {
+        fixture_free(&fixture);
         return 0;
     }
     /* As a model has it: laid out by the packer, read by the container's reader. */
