@@ -25,9 +25,12 @@ set(TERCET_CORE_SOURCES
     text/unicode_ranges.c
     text/unicode_forms.c
     text/normal_form.c
+    text/unicode_folding.c
+    text/unicode_lookup.c
     text/pretokenizer.c
     text/special_tokens.c
     text/merge_machine.c
+    text/wordpiece.c
     text/tokenizer.c
     text/chat_format.c
     text/chat_text.c

@@ -42,6 +42,7 @@ static const char *tokenizer_kind(const struct container_tokenizer *tables, char
     (void)snprintf(text, 64, "%s%s",
                    tables->kind == TOKENIZER_BYTE_BPE        ? "byte-level BPE"
                    : tables->kind == TOKENIZER_SENTENCEPIECE ? "SentencePiece BPE"
+                   : tables->kind == TOKENIZER_WORDPIECE     ? "WordPiece"
                                                              : "another kind",
                    known ? rules[tables->splitter] : "");
     return text;

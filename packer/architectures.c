@@ -245,10 +245,12 @@ static tercet_status read_shape(const struct json_document *document, const stru
         read_size(document, keys->layers, JSON_REQUIRED, LIMIT_LAYERS, &config->layers, error));
     TERCET_TRY(
         read_size(document, keys->hidden, JSON_REQUIRED, LIMIT_HIDDEN, &config->hidden, error));
-    config->inner = 4 * config->hidden; /* GPT-2's, whose files rarely say it */
+    /* GPT-2's files rarely say it; TernaryLM's program has this factor. */
+    bool ternarylm = family->family == FAMILY_TERNARYLM;
+    config->inner = ternarylm ? (uint32_t)((double)config->hidden * 2.67) : 4 * config->hidden;
     TERCET_TRY(read_size(document, keys->inner,
-                         family->family == FAMILY_GPT2 ? JSON_OPTIONAL : JSON_REQUIRED, LIMIT_INNER,
-                         &config->inner, error));
+                         ternarylm || family->family == FAMILY_GPT2 ? JSON_OPTIONAL : JSON_REQUIRED,
+                         LIMIT_INNER, &config->inner, error));
     TERCET_TRY(read_heads(document, family, config, error));
     TERCET_TRY(read_size(document, keys->context, JSON_REQUIRED,
                          learned ? LIMIT_CONTEXT : UINT32_MAX, &config->context, error));

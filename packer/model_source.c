@@ -58,6 +58,12 @@ static tercet_status read_gguf(struct model_source *source, enum i2s_layout layo
     return tokenizer_gguf_build(header, architecture->config.vocabulary, &source->tokenizer, error);
 }
 
+static void end_at(struct container_config *config, uint32_t token) {
+    if (token != TERCET_NO_TOKEN) {
+        config->stop_tokens[config->stop_count++] = token;
+    }
+}
+
 /* The tokenizer lies beside the model. */
 static tercet_status read_bitmamba(struct model_source *source, tercet_error *error) {
     struct architecture *architecture = &source->architecture;
@@ -72,17 +78,19 @@ static tercet_status read_bitmamba(struct model_source *source, tercet_error *er
     for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++) {
         config->stop_tokens[i] = TERCET_NO_TOKEN;
     }
-    if (source->tokenizer.end_token != TERCET_NO_TOKEN) {
-        config->stop_tokens[config->stop_count++] = source->tokenizer.end_token;
-    }
+    end_at(config, source->tokenizer.end_token);
     return TERCET_OK;
 }
 
 static tercet_status read_folder(struct model_source *source, tercet_error *error) {
     struct architecture *architecture = &source->architecture;
     TERCET_TRY(architecture_read(source->path, &source->weights, architecture, error));
-    return tokenizer_section_build(source->path, architecture->config.vocabulary,
-                                   architecture->beginning_token, &source->tokenizer, error);
+    TERCET_TRY(tokenizer_section_build(source->path, architecture->config.vocabulary,
+                                       architecture->beginning_token, &source->tokenizer, error));
+    if (architecture->config.family == FAMILY_TERNARYLM && architecture->config.stop_count == 0) {
+        end_at(&architecture->config, source->tokenizer.end_token); /* its config.json has none */
+    }
+    return TERCET_OK;
 }
 
 tercet_status model_source_read(struct model_source *source, enum i2s_layout layout,

@@ -12,6 +12,7 @@
 #include "source_file.h"
 #include "tokenizer_bin.h"
 #include "tokenizer_pipeline.h"
+#include "tokenizer_wordpiece.h"
 #include "vocab_merges.h"
 
 #include <stdlib.h>
@@ -451,6 +452,11 @@ tercet_status tokenizer_json_read(const char *folder, uint32_t vocabulary,
                    ? json_load(folder, FILE_NAME, TOKENIZER_JSON_BYTES_MAX, &reader.document, error)
                : pair ? vocab_merges_load(folder, &reader.document, error)
                       : tokenizer_bin_load(folder, &reader.document, error));
+    if (tokenizer_wordpiece_is(&reader.document)) {
+        tercet_status read = tokenizer_wordpiece_read(&reader.document, builder, error);
+        json_free(&reader.document);
+        return read;
+    }
     reader.added = calloc(vocabulary, sizeof *reader.added);
     tercet_status status =
         reader.added != NULL

@@ -115,7 +115,8 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
             folder);
     }
     TERCET_TRY(decide_beginning(builder, file_adds, &choice, bos, error));
-    section->end_token = find_special(builder, "<|endoftext|>");
+    section->end_token =
+        find_special(builder, builder->kind == TOKENIZER_WORDPIECE ? "[SEP]" : "<|endoftext|>");
     return tokenizer_builder_finish(builder, section, error);
 }
 

@@ -1,6 +1,6 @@
 /*
  * tokenizer_tables.h: other people's tokenizer files -> the TOKENIZER section of a container (container_layout.h). Reads
- * tokenizer.json (byte-level BPE, SentencePiece-style BPE), a SentencePiece tokenizer.model (BPE) or GPT-2's vocab.json and merges.txt, plus
+ * tokenizer.json (byte-level BPE, SentencePiece-style BPE, WordPiece), a SentencePiece tokenizer.model (BPE) or GPT-2's vocab.json and merges.txt, plus
  * tokenizer_config.json where it decides (add_bos_token). Refuses what it cannot reproduce, by name.
  */
 #ifndef TERCET_PACKER_TOKENIZER_TABLES_H
@@ -15,7 +15,7 @@ struct tokenizer_section {
     uint32_t token_count;
     uint32_t beginning_token; /* or TERCET_NO_TOKEN */
     uint32_t
-        end_token; /* "<|endoftext|>" or TERCET_NO_TOKEN: for sources that say nothing of the end */
+        end_token; /* "<|endoftext|>", "[SEP]" or TERCET_NO_TOKEN: for sources that say nothing of the end */
     const char *source; /* "tokenizer.json" or "tokenizer.model" */
 };
 

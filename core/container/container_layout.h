@@ -207,6 +207,7 @@
  *   u8  text[text_bytes] */
 #define TOKENIZER_BYTE_BPE 1u
 #define TOKENIZER_SENTENCEPIECE 2u
+#define TOKENIZER_WORDPIECE 3u /* no merges; words have a space in front, what goes on has none */
 #define SPLITTER_NONE 0u
 #define SPLITTER_GPT2 1u
 #define SPLITTER_LLAMA3 2u

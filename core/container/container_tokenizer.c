@@ -28,17 +28,16 @@ static const uint8_t *text_of(const struct container_tokenizer *t, uint32_t toke
 static tercet_status read_head(const struct section *s, uint32_t vocabulary,
                                struct container_tokenizer *t, uint32_t *text_bytes,
                                tercet_error *error) {
-    TERCET_TRY(
-        section_choice(s, TOKENIZER_AT_KIND, "kind", TOKENIZER_SENTENCEPIECE, &t->kind, error));
+    TERCET_TRY(section_choice(s, TOKENIZER_AT_KIND, "kind", TOKENIZER_WORDPIECE, &t->kind, error));
     TERCET_TRY(
         section_u32(s, TOKENIZER_AT_SPLITTER, "splitter", 0, UINT32_MAX, &t->splitter, error));
     if (t->splitter > SPLITTER_QWEN2)
         return tercet_fail(error, TERCET_UNSUPPORTED, s->offset + TOKENIZER_AT_SPLITTER,
                            "TOKENIZER: splitter is %u, which this version does not know",
                            t->splitter);
-    if (t->kind == TOKENIZER_SENTENCEPIECE && t->splitter != SPLITTER_NONE)
+    if (t->kind != TOKENIZER_BYTE_BPE && t->splitter != SPLITTER_NONE)
         return tercet_fail(error, TERCET_BAD_HEADER, s->offset + TOKENIZER_AT_SPLITTER,
-                           "TOKENIZER: splitter is %u, but a SentencePiece tokenizer has none",
+                           "TOKENIZER: splitter is %u, but only a byte-level tokenizer has one",
                            t->splitter);
     TERCET_TRY(
         section_flags(s, TOKENIZER_AT_FLAGS, "flags", TOKENIZER_FLAGS_ALL, &t->flags, error));
@@ -53,6 +52,10 @@ static tercet_status read_head(const struct section *s, uint32_t vocabulary,
                            &t->sorted_count, error));
     TERCET_TRY(section_u32(s, TOKENIZER_AT_MERGE_COUNT, "merge_count", 0, LIMIT_MERGES,
                            &t->merge_count, error));
+    if (t->kind == TOKENIZER_WORDPIECE && t->merge_count != 0)
+        return tercet_fail(error, TERCET_BAD_HEADER, s->offset + TOKENIZER_AT_MERGE_COUNT,
+                           "TOKENIZER: there are %u merges, but WordPiece has none",
+                           t->merge_count);
     TERCET_TRY(section_u32(s, TOKENIZER_AT_SPECIAL_COUNT, "special_count", 0, LIMIT_SPECIALS,
                            &t->special_count, error));
     TERCET_TRY(section_u32(s, TOKENIZER_AT_TEXT_BYTES, "text_bytes", 0, LIMIT_TOKEN_TEXT_BYTES,

@@ -187,7 +187,7 @@ typedef struct tercet_model_info {
     const char *family;    /* "llama", "bitnet", "gpt2", "qwen3", "ternarylm", "bitmamba2" */
     const char *licence;   /* UTF-8, may be "" */
     const char *source;    /* what it was packed from, UTF-8, may be "" */
-    const char *tokenizer; /* "byte-level BPE", "SentencePiece BPE" */
+    const char *tokenizer; /* "byte-level BPE", "SentencePiece BPE", "WordPiece" */
     uint8_t model_id[32];
     uint32_t layers, hidden, inner, heads, kv_heads, head_dim, vocabulary, context;
     uint32_t tied_head;       /* 1: the output head is the embedding */

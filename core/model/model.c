@@ -44,6 +44,8 @@ void model_destroy(struct tercet_model *model) {
 void model_get_info(const struct tercet_model *model, tercet_model_info *info) {
     static const char *const families[] = {"",      "llama",     "bitnet",   "gpt2",
                                            "qwen3", "ternarylm", "bitmamba2"};
+    static const char *const tokenizers[] = {"", "byte-level BPE", "SentencePiece BPE",
+                                             "WordPiece"};
     const struct container *container = &model->file.container;
     const struct container_config *config = &container->config;
     const struct container_tokenizer *tokenizer = &container->tokenizer;
@@ -52,7 +54,7 @@ void model_get_info(const struct tercet_model *model, tercet_model_info *info) {
         .family = families[config->family],
         .licence = container->licence,
         .source = container->source,
-        .tokenizer = tokenizer->kind == TOKENIZER_BYTE_BPE ? "byte-level BPE" : "SentencePiece BPE",
+        .tokenizer = tokenizers[tokenizer->kind],
         .layers = config->layers,
         .hidden = config->hidden,
         .inner = config->inner,

@@ -13,6 +13,7 @@
 #include "pretokenizer.h"
 #include "special_tokens.h"
 #include "utf8.h"
+#include "wordpiece.h"
 
 #include <string.h>
 
@@ -248,6 +249,9 @@ static void encode_part(struct encoder *encoder, const uint8_t *text, size_t fro
     }
     if (encoder->tables->kind == TOKENIZER_SENTENCEPIECE) {
         encode_sentencepiece(encoder, part, bytes, from == 0);
+    } else if (encoder->tables->kind == TOKENIZER_WORDPIECE) {
+        wordpiece_encode(encoder->tables, part, bytes, encoder->tokens, encoder->capacity,
+                         &encoder->count);
     } else {
         encode_byte_bpe(encoder, part, bytes);
     }

@@ -34,6 +34,7 @@ const forms = [
   ["qwen3-mlx", []],
   ["gpt2-odd-heads", []],
   ["bitmamba2-bin", []],
+  ["ternarylm-online-f32", ["--quantize", "absmean"]],
 ];
 
 /** What `tercet pack` is given: the one file of the folder, or the folder. */

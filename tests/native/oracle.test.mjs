@@ -15,6 +15,7 @@ const forms = {
   bitnet: [...packed, ...grid, ...online, "packed-bitlinear-sharded", "mlx"],
   gpt2: [...grid, ...online, "mlx", "dense-f32"],
   bitmamba2: ["bitmamba-bin"],
+  ternarylm: [...online, "grid-f32"],
   qwen3: [...grid, "grid-f16-sharded", "mlx", "dense-f32"],
 };
 

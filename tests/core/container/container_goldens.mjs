@@ -22,6 +22,7 @@ import {
   learnedModel,
   smallModel,
   stateModel,
+  wordPieceModel,
   ternaryModel,
 } from "./container_models.mjs";
 
@@ -88,6 +89,7 @@ golden("well_formed_dense", { reader: "OK", file: buildContainer(denseModel()).f
 golden("well_formed_learned", { reader: "OK", file: buildContainer(learnedModel()).file });
 golden("well_formed_head_norms", { reader: "OK", file: buildContainer(headNormsModel()).file });
 golden("well_formed_chat", { reader: "OK", file: buildContainer(chatModel()).file });
+golden("well_formed_wordpiece", { reader: "OK", file: buildContainer(wordPieceModel()).file });
 golden("well_formed_states", { reader: "OK", file: buildContainer(stateModel()).file });
 golden("unknown_optional_section", {
   reader: "OK",
@@ -450,7 +452,10 @@ fault("chunks_size", "BAD_HEADER", (built) => {
 
 const table = tokenizerTables(smallModel().tokenizer);
 const inTokenizer = (change) => changed((model) => change(model.tokenizer));
-fault("tokenizer_kind", "UNSUPPORTED", u32In("tokenizer", 0, 3));
+fault("tokenizer_kind", "UNSUPPORTED", u32In("tokenizer", 0, 99));
+fault("tokenizer_merges_of_wordpiece", "BAD_HEADER", u32In("tokenizer", 20, 1), {
+  model: wordPieceModel(),
+});
 fault("tokenizer_splitter", "UNSUPPORTED", u32In("tokenizer", 4, 4));
 fault("tokenizer_splitter_of_sentencepiece", "BAD_HEADER", u32In("tokenizer", 4, 1));
 fault("tokenizer_flags", "UNSUPPORTED", u32In("tokenizer", 8, 2 ** 31));
@@ -704,6 +709,7 @@ export function fuzzSeeds() {
     head_norms: headNormsModel(),
     chat: chatModel(),
     states: stateModel(),
+    wordpiece: wordPieceModel(),
   };
   for (const [name, model] of Object.entries(models)) {
     const { file, headerBytes } = buildContainer(model);

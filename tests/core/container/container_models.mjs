@@ -85,6 +85,44 @@ function byteLevel() {
   };
 }
 
+/** WordPiece: words with a space in front, pieces without, a sign that stands behind a word. */
+function wordPiece() {
+  const tokens = [
+    ...["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map((text) => ({ text, kind: KIND.control })),
+    ...[" a", "b", " b", "ab", ".", " x"].map((text) => ({ text, kind: KIND.normal })),
+  ];
+  return {
+    kind: 3,
+    splitter: 0,
+    flags: 1 | 2, // beginning token, space in front
+    tokens,
+    sorted: [4, 5, 6, 7, 8, 9].sort(byText(tokens)),
+    byteTokens: () => NO_TOKEN,
+    merges: [],
+    specials: [0, 1, 2, 3],
+    beginning: 2,
+    unknown: 1,
+  };
+}
+
+/** TernaryLM-like: Llama's layers, a head of its own with a bias, WordPiece. */
+export function wordPieceModel() {
+  const model = denseModel();
+  const bias = vector(3, ROLE.headBias, 10);
+  const head = matrix(3, ROLE.head, TYPE.f32, SCALE.none, 10, 8);
+  return {
+    ...model,
+    config: { ...model.config, family: 5, flags: 512, vocabulary: 10, stopTokens: [3] },
+    tensors: [
+      matrix(0, ROLE.embedding, TYPE.f16, SCALE.none, 10, 8),
+      ...model.tensors.slice(1),
+      head,
+      bias,
+    ],
+    tokenizer: wordPiece(),
+  };
+}
+
 /** BitNet-like: sub-norms, squared ReLU, a head of its own, and every type of tensor and scale. */
 export function ternaryModel() {
   const config = {
