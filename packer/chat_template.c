@@ -59,8 +59,10 @@ static const struct format_pieces known[] = {
     {"bitnet",
      false,
      1,
-     1,
-     {"Assistant: ", TITLE ": " TRIMMED "<|eot_id|>", BEGINNING, BEGINNING VALUE, VALUE}},
+     2,
+     {"Assistant: ", TITLE ": " TRIMMED "<|eot_id|>", "User: " TRIMMED "<|eot_id|>",
+      "System: " TRIMMED "<|eot_id|>", "Assistant: " TRIMMED "<|eot_id|>", BEGINNING,
+      BEGINNING VALUE, VALUE}},
 };
 
 enum { FORMATS = sizeof known / sizeof *known };

@@ -7,6 +7,7 @@
 
 #include "../core/base/math.h"
 #include "gguf_architecture.h"
+#include "gguf_chat.h"
 #include "gguf_tokenizer.h"
 #include "packed_rows.h"
 
@@ -393,6 +394,7 @@ static tercet_status run(struct exporting *e, untrusted_bytes model, tercet_erro
     }
     add_keys(e);
     TERCET_TRY(gguf_tokenizer_add_keys(&e->container, e->writer, e->report, error));
+    TERCET_TRY(gguf_chat_add_key(&e->container, e->writer, error));
     for (uint32_t i = 0; i < e->count; i++) {
         const struct export_tensor *tensor = &e->tensors[i];
         gguf_writer_add_tensor(e->writer, tensor->name, (uint32_t)tensor->type, tensor->columns,

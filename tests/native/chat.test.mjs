@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Template } from "@huggingface/jinja";
 import { changed, readGguf, text, writeGguf } from "./gguf_edit.mjs";
 import {
   at,
@@ -106,6 +107,51 @@ test("the template of a GGUF file counts like one of a folder", () => {
     prompt_tokens.filter((id) => id >= 296),
     [296, 300], // the beginning of a text, the end of a turn
   );
+});
+
+test("an exported model keeps its chat format, as a template for other programs", () => {
+  const llama = join(goldenModels, "llama-packed-bitlinear");
+  // One that can be exported, with the special tokens of Qwen3.
+  const qwen = copyOf("llama-packed-bitlinear", {});
+  const tokenizer = join(qwen, "tokenizer.json");
+  writeFileSync(
+    tokenizer,
+    readFileSync(tokenizer, "utf8")
+      .replaceAll("<|start_header_id|>", "<|im_start|>")
+      .replaceAll("<|eot_id|>", "<|im_end|>"),
+  );
+  for (const [source, format] of [
+    [qwen, "qwen3"],
+    [qwen, "chatml"],
+    [llama, "llama3"],
+    [llama, "bitnet"],
+  ]) {
+    const file = at(`${format}-exported.gguf`);
+    const model = pack(source, ["--chat-format", format]);
+    succeed(["export", model, "--to", "gguf", "-o", file, "--type", "f32", "--quiet"]);
+    const value = readGguf(file).keys.get("tokenizer.chat_template");
+    const template = value.bytes.subarray(8).toString();
+    // Another reader of the template, and our tokens.
+    const system = "It's \\ kind. ";
+    const [first, second] = answers(model, [" Hi ", "More"], "-n", "5", "--system", system);
+    const rendered = new Template(template).render({
+      messages: [
+        { role: "system", content: system },
+        { role: "user", content: " Hi " },
+        { role: "assistant", content: first.text },
+        { role: "user", content: "More" },
+      ],
+      ...{ add_generation_prompt: true, bos_token: "<|begin_of_text|>" },
+    });
+    const ids = succeed(["tokenize", model, rendered, "--no-bos"])
+      .trim()
+      .split(/[\s,]+/);
+    assert.deepEqual(second.prompt_tokens, ids.map(Number), format);
+    // And packed again it is what it was.
+    const again = at(`${format}-again.tercet`);
+    succeed(["pack", file, "-o", again, "--dense", "f32"]);
+    assert.equal(succeedJson(["inspect", again]).chat.format, format);
+  }
 });
 
 test("the chat format changes the model id and nothing else", () => {
