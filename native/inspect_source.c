@@ -285,8 +285,13 @@ int inspect_source(const char *path, bool with_tensors, bool as_json) {
     model_source_describe(&inspection.source, inspection.name, inspection.licence);
     inspection.readable =
         model_source_read(&inspection.source, I2S_X86, &inspection.reason) == TERCET_OK;
-    inspection.has_vocabulary = source_vocabulary_open(path, &inspection.vocabulary,
-                                                       &inspection.vocabulary_reason) == TERCET_OK;
+    /* What cannot be packed may have a vocabulary all the same. */
+    inspection.has_vocabulary =
+        (inspection.readable
+             ? source_vocabulary_take(&inspection.source.tokenizer, &inspection.vocabulary,
+                                      &inspection.vocabulary_reason)
+             : source_vocabulary_open(path, &inspection.vocabulary,
+                                      &inspection.vocabulary_reason)) == TERCET_OK;
     if (inspection.readable) {
         status = source_survey_weights(&inspection.source, &inspection.survey, show_progress, NULL,
                                        &error);

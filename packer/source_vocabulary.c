@@ -10,7 +10,6 @@
 #include "read_gguf.h"
 #include "source_file.h"
 #include "tokenizer_gguf.h"
-#include "tokenizer_tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +68,9 @@ static tercet_status build_from_folder(const char *folder, struct tokenizer_sect
     return tokenizer_section_build(folder, rows, beginning, section, error);
 }
 
-/* The section at an address that the container's reader can point into. */
-static tercet_status take_section(const struct tokenizer_section *section,
-                                  struct source_vocabulary *vocabulary, tercet_error *error) {
+tercet_status source_vocabulary_take(const struct tokenizer_section *section,
+                                     struct source_vocabulary *vocabulary, tercet_error *error) {
+    /* An address that the container's reader can point into. */
     size_t room = (section->count + TABLE_ALIGNMENT - 1) / TABLE_ALIGNMENT * TABLE_ALIGNMENT;
     vocabulary->memory = aligned_alloc(TABLE_ALIGNMENT, room);
     if (vocabulary->memory == NULL) {
@@ -79,7 +78,12 @@ static tercet_status take_section(const struct tokenizer_section *section,
     }
     memcpy(vocabulary->memory, section->bytes, section->count);
     const struct section window = {{vocabulary->memory, section->count}, 0, "TOKENIZER"};
-    return container_read_tokenizer(&window, section->token_count, &vocabulary->tables, error);
+    tercet_status status =
+        container_read_tokenizer(&window, section->token_count, &vocabulary->tables, error);
+    if (status != TERCET_OK) {
+        source_vocabulary_close(vocabulary);
+    }
+    return status;
 }
 
 tercet_status source_vocabulary_open(const char *path, struct source_vocabulary *vocabulary,
@@ -90,12 +94,9 @@ tercet_status source_vocabulary_open(const char *path, struct source_vocabulary 
     tercet_status status = gguf_is_file(path) ? build_from_gguf(path, &section, error)
                                               : build_from_folder(path, &section, error);
     if (status == TERCET_OK) {
-        status = take_section(&section, vocabulary, error);
+        status = source_vocabulary_take(&section, vocabulary, error);
     }
     tokenizer_section_free(&section);
-    if (status != TERCET_OK) {
-        source_vocabulary_close(vocabulary);
-    }
     return status;
 }
 

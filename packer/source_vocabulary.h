@@ -7,7 +7,7 @@
 #define TERCET_PACKER_SOURCE_VOCABULARY_H
 
 #include "../core/container/container_reader.h"
-#include <stdbool.h>
+#include "tokenizer_tables.h"
 
 struct source_vocabulary {
     uint8_t *memory;
@@ -19,6 +19,9 @@ bool source_vocabulary_is_source(const char *path);
 /* Errors of the readers of that format. After a failure there is nothing to close. */
 tercet_status source_vocabulary_open(const char *path, struct source_vocabulary *vocabulary,
                                      tercet_error *error);
+/* The same from a section in memory, which may be freed afterwards. */
+tercet_status source_vocabulary_take(const struct tokenizer_section *section,
+                                     struct source_vocabulary *vocabulary, tercet_error *error);
 void source_vocabulary_close(struct source_vocabulary *vocabulary);
 
 /* As tercet_tokenize, but into a block of its own, [*count], malloc'ed. */

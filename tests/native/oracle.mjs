@@ -27,18 +27,26 @@ export const oracleSeed = Number(
 
 let cases = 0;
 
-/** Writes a model; where it is and what is to be found. `options`: of make_case.py, such as { rope: "yarn" }. */
-export function oracleCase(family, form, seed, options = {}) {
+/** Program, arguments and options of spawnSync for one of the oracle's programs. */
+export function oracleProgram(name, args) {
+  // Nothing is written beside the oracle, and no numeric library takes both cores.
+  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1", OMP_NUM_THREADS: "1" };
+  return ["/usr/bin/python3", [join(reference, name), ...args], { encoding: "utf8", env }];
+}
+
+/**
+ * Writes a model; where it is and what is to be found. `options`: of make_case.py's models, such as { rope: "yarn" };
+ * `writer`: of its writers.
+ */
+export function oracleCase(family, form, seed, options = {}, writer = {}) {
   const folder = at(`oracle-${cases++}`);
-  const pairs = Object.entries(options).map(([name, value]) => `${name}=${value}`);
+  const inPairs = (object) => Object.entries(object).map(([name, value]) => `${name}=${value}`);
+  const pairs = inPairs(options);
   const args = ["--family", family, "--form", form, "--seed", String(seed), "--search", "10"];
   args.push("--lengths", "1,4,11", "-o", folder);
   if (pairs.length > 0) args.push("--opt", ...pairs);
-  const made = spawnSync("/usr/bin/python3", [join(reference, "make_case.py"), ...args], {
-    encoding: "utf8",
-    // Nothing is written beside the oracle, and no numeric library takes both cores.
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", OMP_NUM_THREADS: "1" },
-  });
+  if (Object.keys(writer).length > 0) args.push("--write", ...inPairs(writer));
+  const made = spawnSync(...oracleProgram("make_case.py", args));
   assert.equal(made.status, 0, made.stderr);
   const expected = readJson(join(folder, "expected.json"));
   return { source: join(folder, expected.path), expected };
