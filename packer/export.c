@@ -10,6 +10,7 @@
 #include "gguf_chat.h"
 #include "gguf_tokenizer.h"
 #include "packed_rows.h"
+#include "rotation_order.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -325,7 +326,9 @@ static tercet_status encode_row(struct exporting *e, const struct export_tensor 
                                 const struct packed_tensor *part, uint32_t row, uint8_t *out,
                                 tercet_error *error) {
     uint32_t columns = part->info.columns;
-    row = gguf_source_row(&e->container, &e->architecture, part->info.role, row);
+    if (part->info.role == ROLE_Q || part->info.role == ROLE_K) {
+        row = rotation_row(&e->container.config, e->architecture.interleaved, row);
+    }
     if (part->info.type == TENSOR_TERNARY && !tensor->vector) {
         return encode_ternary_row(e, tensor, part, row, out, error);
     }

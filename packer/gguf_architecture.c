@@ -217,17 +217,3 @@ void gguf_architecture_add_keys(const struct container *container,
     }
     add_rope_keys(container, architecture, writer);
 }
-
-uint32_t gguf_source_row(const struct container *container,
-                         const struct gguf_architecture *architecture, uint32_t role,
-                         uint32_t row) {
-    const struct container_config *config = &container->config;
-    bool ours = (config->flags & CONFIG_FLAG_ROPE_INTERLEAVED) != 0;
-    uint32_t half = config->head_dim / 2, in_head = row % config->head_dim;
-    if ((role != ROLE_Q && role != ROLE_K) || ours == architecture->interleaved) {
-        return row;
-    }
-    return row - in_head +
-           (architecture->interleaved ? in_head % 2 * half + in_head / 2
-                                      : in_head % half * 2 + in_head / half);
-}

@@ -1,6 +1,6 @@
 /*
  * gguf_architecture.h: which architecture of llama.cpp computes what a model of ours computes, and how it calls things:
- * keys, tensor names, the order of the rows of q and k. What none of them computes is refused. Writes no tensor.
+ * keys, tensor names. What none of them computes is refused. Writes no tensor.
  */
 #ifndef TERCET_PACKER_GGUF_ARCHITECTURE_H
 #define TERCET_PACKER_GGUF_ARCHITECTURE_H
@@ -31,8 +31,5 @@ bool gguf_tensor_name(const struct gguf_architecture *architecture, uint32_t sta
                       char name[GGUF_NAME_BYTES]);
 /* Whether this tensor follows the one before it in the same tensor of theirs. */
 bool gguf_is_fused(const struct gguf_architecture *architecture, uint32_t role);
-/* The row of our matrix that becomes `row` of theirs; other roles than q and k keep their order. */
-uint32_t gguf_source_row(const struct container *container,
-                         const struct gguf_architecture *architecture, uint32_t role, uint32_t row);
 
 #endif

@@ -1,19 +1,17 @@
 /*
- * gguf_tokenizer.c: see gguf_tokenizer.h. The container holds texts as bytes and merges by token; GGUF wants texts in the
- * printable stand-ins of byte-level BPE or with U+2581 for spaces, merges as texts, and for SentencePiece scores. Token
- * kinds have the same numbers in both.
+ * gguf_tokenizer.c: see gguf_tokenizer.h. GGUF wants a text for every row of the embedding, and for SentencePiece
+ * scores in place of merges. Token kinds have the same numbers in both.
  */
 #include "gguf_tokenizer.h"
 
-#include "../core/text/utf8.h"
-#include "byte_alphabet.h"
+#include "token_spelling.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The longest text of a token: each byte becomes at most 3 (U+2581), names of padding are shorter. */
-#define TEXT_ROOM (3 * LIMIT_TOKEN_BYTES + 32)
+/* The longest text of a token; names of padding are shorter. */
+#define TEXT_ROOM (TOKEN_SPELLING_BYTES + 32)
 
 struct tables {
     const struct container_tokenizer *t;
@@ -21,12 +19,6 @@ struct tables {
     uint32_t padding_marks;
     uint8_t text[2 * TEXT_ROOM];
 };
-
-static const uint8_t *token_bytes(const struct container_tokenizer *t, uint32_t token,
-                                  uint32_t *bytes) {
-    *bytes = t->text_offsets[token + 1] - t->text_offsets[token];
-    return t->text + t->text_offsets[token];
-}
 
 /* "[PAD17]" is the name of row 17 without a token; where a token of the model has such a text itself, names get one mark
  * more than any of them, "[PAD17_]", so that no two texts are equal. */
@@ -56,48 +48,17 @@ static uint32_t count_padding_marks(const struct container_tokenizer *t) {
     int64_t most = -1;
     for (uint32_t token = 0; token < t->token_count; token++) {
         uint32_t bytes;
-        const uint8_t *text = token_bytes(t, token, &bytes);
+        const uint8_t *text = token_text(t, token, &bytes);
         int64_t marks = padding_marks_of(text, bytes);
         most = marks > most ? marks : most;
     }
     return (uint32_t)(most + 1);
 }
 
-/* Tokens that merging cannot give are not written in the printable alphabet; in SentencePiece an unused one still has its
- * spaces as U+2581. */
-static bool is_written_plainly(const struct container_tokenizer *t, uint32_t kind) {
-    return kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED || kind == TOKEN_UNKNOWN ||
-           (kind == TOKEN_UNUSED && t->kind == TOKENIZER_BYTE_BPE);
-}
-
 /* The text of a token as GGUF spells it. */
 static size_t spell(const struct tables *tables, uint32_t token, uint8_t *out) {
-    const struct container_tokenizer *t = tables->t;
-    uint32_t bytes = 0, kind = TOKEN_UNUSED;
-    const uint8_t *text = NULL;
-    size_t written = 0;
-    if (token < t->token_count) {
-        text = token_bytes(t, token, &bytes);
-        kind = t->kinds[token];
-    }
-    if (bytes == 0) { /* a row of the embedding without a token */
-        return name_padding(token, tables->padding_marks, out);
-    }
-    if (kind == TOKEN_BYTE) {
-        return (size_t)snprintf((char *)out, TEXT_ROOM, "<0x%02X>", text[0]);
-    }
-    for (uint32_t i = 0; i < bytes; i++) {
-        if (is_written_plainly(t, kind)) {
-            out[written++] = text[i];
-        } else if (t->kind == TOKENIZER_BYTE_BPE) {
-            written += utf8_encode(byte_alphabet_character(text[i]), out + written);
-        } else if (text[i] == ' ') {
-            written += utf8_encode(0x2581, out + written);
-        } else {
-            out[written++] = text[i];
-        }
-    }
-    return written;
+    size_t bytes = token_spell(tables->t, token, out);
+    return bytes > 0 ? bytes : name_padding(token, tables->padding_marks, out);
 }
 
 static void add_texts(struct tables *tables, uint32_t vocabulary) {
@@ -113,32 +74,18 @@ static void add_texts(struct tables *tables, uint32_t vocabulary) {
     }
 }
 
-struct ranked {
-    uint32_t rank, merge;
-};
-
-static int compare_ranks(const void *a, const void *b) {
-    const struct ranked *x = a, *y = b;
-    return x->rank != y->rank ? (x->rank < y->rank ? -1 : 1)
-                              : (x->merge > y->merge) - (x->merge < y->merge);
-}
-
 /* "left right", by rising rank. */
 static tercet_status add_merges(struct tables *tables, tercet_error *error) {
     const struct container_tokenizer *t = tables->t;
-    struct ranked *order = malloc(((size_t)t->merge_count + 1) * sizeof *order);
+    uint32_t *order = token_merge_order(t);
     if (order == NULL) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for %u merges",
                            t->merge_count);
     }
-    for (uint32_t i = 0; i < t->merge_count; i++) {
-        order[i] = (struct ranked){t->merges[(size_t)i * 4 + 2], i};
-    }
-    qsort(order, t->merge_count, sizeof *order, compare_ranks);
     gguf_writer_add_array(tables->writer, "tokenizer.ggml.merges", GGUF_VALUE_STRING,
                           t->merge_count);
     for (uint32_t i = 0; i < t->merge_count; i++) {
-        const uint32_t *merge = &t->merges[(size_t)order[i].merge * 4];
+        const uint32_t *merge = &t->merges[(size_t)order[i] * 4];
         size_t bytes = spell(tables, merge[0], tables->text);
         tables->text[bytes++] = ' ';
         bytes += spell(tables, merge[1], tables->text + bytes);
@@ -154,7 +101,7 @@ static uint32_t find_token(const struct container_tokenizer *t, const uint8_t *t
     uint32_t low = 0, high = t->sorted_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2, there;
-        const uint8_t *at = token_bytes(t, t->sorted[middle], &there);
+        const uint8_t *at = token_text(t, t->sorted[middle], &there);
         int order = memcmp(at, text, there < bytes ? there : bytes);
         if (order == 0 && there == bytes) {
             return t->sorted[middle];
@@ -201,7 +148,7 @@ static int compare_ranges(const void *a, const void *b) {
 static bool all_cuts_merge(const struct container_tokenizer *t) {
     for (uint32_t i = 0; i < t->sorted_count; i++) {
         uint32_t bytes, token = t->sorted[i];
-        const uint8_t *text = token_bytes(t, token, &bytes);
+        const uint8_t *text = token_text(t, token, &bytes);
         for (uint32_t cut = 1; cut < bytes; cut++) {
             uint32_t left = find_token(t, text, cut), right = TERCET_NO_TOKEN;
             if (left != TERCET_NO_TOKEN) {
