@@ -1,6 +1,6 @@
 /*
- * command_export.c: `tercet export`: writes a packed model as a GGUF file that llama.cpp reads, and says what of it is exact.
- * The work is packer/export.h's; here are its options, its progress and its report.
+ * command_export.c: `tercet export`: writes a packed model as a GGUF file or a Hugging Face folder, and says what of it is
+ * exact. The work is packer/export.h's; here are its options, its progress and its report.
  */
 #define _GNU_SOURCE 1 /* clock_gettime */
 #include "../packer/export.h"
@@ -24,6 +24,13 @@ static const struct choice types[] = {
     {"tq2_0", GGUF_TQ2_0}, {"tq1_0", GGUF_TQ1_0}, {"q2_0", GGUF_Q2_0}, {"q4_0", GGUF_Q4_0},
     {"q8_0", GGUF_Q8_0},   {"f16", GGUF_F16},     {"f32", GGUF_F32},   {NULL, 0},
 };
+static const struct choice numbers[] = {
+    {"exact", EXPORT_NUMBER_EXACT},
+    {"bf16", EXPORT_NUMBER_BF16},
+    {"f16", EXPORT_NUMBER_F16},
+    {"f32", EXPORT_NUMBER_F32},
+    {NULL, 0},
+};
 static const struct choice tables[] = {
     {"same", EXPORT_TABLE_SAME},
     {"q8_0", EXPORT_TABLE_Q8_0},
@@ -35,6 +42,7 @@ static const struct choice tables[] = {
 struct export_command {
     struct open_options open;
     struct export_options options;
+    bool folder; /* a Hugging Face folder, else a GGUF file */
     bool quiet, as_json;
 };
 
@@ -53,16 +61,21 @@ static void print_report(const struct export_command *command, const struct expo
     char bytes[24], quantity[24];
     printf("%-12s", "exported");
     print_foreign_text(stdout, command->options.destination, strlen(command->options.destination));
-    printf("\n%-12sGGUF, architecture \"%s\", %" PRIu32 " tensors, %s\n", "form",
-           report->architecture, report->tensors,
-           format_bytes(report->file_bytes, bytes, sizeof bytes));
+    printf("\n%-12s%s \"%s\", %" PRIu32 " tensors, %s\n", "form",
+           command->folder ? "safetensors, class" : "GGUF, architecture", report->architecture,
+           report->tensors, format_bytes(report->file_bytes, bytes, sizeof bytes));
     for (size_t i = 0; i < EXPORT_TYPES && report->types[i].name != NULL; i++) {
         printf("%-12s%-6s %s weights\n", i == 0 ? "types" : "", report->types[i].name,
                format_quantity(report->types[i].weights, quantity, sizeof quantity));
     }
-    printf("%-12s%s ternary weights kept; their scales are halves now, at most %.2g off\n", "exact",
-           format_quantity(report->ternary_weights, quantity, sizeof quantity),
-           report->scale_error);
+    printf("%-12s%s ternary weights kept; ", "exact",
+           format_quantity(report->ternary_weights, quantity, sizeof quantity));
+    if (command->folder && report->scale_error == 0) {
+        printf("their scales too\n");
+    } else {
+        printf("their scales are %s now, at most %.2g off\n",
+               command->folder ? "rounded" : "halves", report->scale_error);
+    }
     if (report->merge_error > 0) {
         printf("%-12sscales of several groups became one, up to %.2g off\n", "not exact",
                report->merge_error);
@@ -120,7 +133,9 @@ static int run_export(struct export_command *command) {
     }
     untrusted_bytes model = {opened.source.bytes, (size_t)opened.source.count};
     interrupt_watch();
-    tercet_status status = export_gguf(model, &command->options, &report, &error);
+    tercet_status status = command->folder
+                               ? export_folder(model, &command->options, &report, &error)
+                               : export_gguf(model, &command->options, &report, &error);
     progress_end();
     close_model(&opened);
     if (status != TERCET_OK) {
@@ -158,45 +173,56 @@ int command_export(int argc, char **argv) {
     const char *to = NULL, *type = NULL, *fallback = NULL, *embedding = NULL;
     struct export_command command = {0};
     export_options_init(&command.options);
-    int type_value = (int)command.options.type, fallback_value = (int)command.options.fallback,
+    int number_value = (int)command.options.number, type_value = (int)command.options.type,
+        fallback_value = (int)command.options.fallback,
         embedding_value = (int)command.options.embedding;
     const struct positional positionals[] = {
         {"MODEL", "A .tercet file.", &command.open.path, true},
     };
     const struct argument arguments[] = {
-        argument_text("to", 0, &to, "gguf", "The format to write."),
+        argument_text("to", 0, &to, "FORMAT",
+                      "gguf (the default): a file. safetensors: a Hugging Face folder."),
         argument_text("output", 'o', &command.options.destination, "FILE",
-                      "The file to write; replaced only when all went well."),
+                      "The file to write; replaced only when all went well. The folder: new or "
+                      "empty."),
         argument_text("type", 0, &type, "TYPE",
-                      "Block type of the ternary matrices: tq2_0 (the default), tq1_0, q2_0, q4_0, "
-                      "q8_0, f16 or f32. All keep every weight; they differ in size and in how "
-                      "fast others compute with them."),
-        argument_text("fallback", 0, &fallback, "TYPE",
-                      "Another of these, for matrices whose width is no multiple of a block of "
-                      "that type, such as GPT-2 XL's 1600 (default: q2_0)."),
-        argument_text("embedding", 0, &embedding, "TYPE",
-                      "Embedding and head: same (the default: as they are, int8 as q8_0), q8_0, "
-                      "f16 or f32."),
-        argument_flag("merge-scales", &command.options.merge_scales,
-                      "Where a block is longer than a group of scales, write their mean. This "
-                      "changes the weights: for comparisons of speed."),
+                      "GGUF: block type of the ternary matrices: tq2_0 (the default), tq1_0, q2_0, "
+                      "q4_0, q8_0, f16 or f32. All keep every weight; they differ in size and in "
+                      "how fast others compute with them. safetensors: bf16, f16, f32, or exact "
+                      "(the default): for each tensor the smallest of them that loses nothing."),
+        argument_text(
+            "fallback", 0, &fallback, "TYPE",
+            "GGUF: another of these, for matrices whose width is no multiple of a block of "
+            "that type, such as GPT-2 XL's 1600 (default: q2_0)."),
+        argument_text(
+            "embedding", 0, &embedding, "TYPE",
+            "GGUF: embedding and head: same (the default: as they are, int8 as q8_0), q8_0, "
+            "f16 or f32."),
+        argument_flag(
+            "merge-scales", &command.options.merge_scales,
+            "GGUF: where a block is longer than a group of scales, write their mean. This "
+            "changes the weights: for comparisons of speed."),
         open_argument_verify(&command.open),
         argument_flag("quiet", &command.quiet, "No progress and no report."),
         argument_flag("json", &command.as_json, "Print the report as JSON."),
     };
     const struct command_line line = {
         .command = "export",
-        .usage = "MODEL --to gguf -o FILE [OPTIONS]",
-        .summary = "Writes a packed model as a GGUF file that llama.cpp reads, tokenizer included. "
-                   "Ternary weights stay exact; their scales become 16-bit floats, as every "
-                   "ternary type of GGUF has them, and the report says how far that moved them.",
+        .usage = "MODEL --to gguf|safetensors -o FILE|FOLDER [OPTIONS]",
+        .summary =
+            "Writes a packed model as a GGUF file that llama.cpp reads, or as a Hugging Face "
+            "folder that transformers reads, tokenizer included. Ternary weights stay "
+            "exact. Their scales become 16-bit floats in GGUF, as every ternary type has "
+            "them there, and the report says how far that moved them; a folder keeps them, "
+            "and packing it again gives the same weights.",
         .details =
             "llama.cpp quantises activations by blocks of 256 or 32 columns, Tercet by token as "
             "the models were trained: logits differ slightly. Models with norms in front of "
             "attention.o and ffn.down become its architecture \"bitnet\". That one computed SiLU "
             "for every model before 2026; newer ones read the key bitnet.hidden_activation.",
         .examples = "  tercet export story.tercet --to gguf -o story.gguf\n"
-                    "  tercet export story.tercet --to gguf --type q4_0 -o story-q4.gguf",
+                    "  tercet export story.tercet --to gguf --type q4_0 -o story-q4.gguf\n"
+                    "  tercet export story.tercet --to safetensors -o story",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,
         .positionals = positionals,
@@ -210,14 +236,21 @@ int command_export(int argc, char **argv) {
     if (command.options.destination == NULL) {
         return arguments_error("export", "-o FILE is missing");
     }
-    if (to != NULL && strcmp(to, "gguf") != 0) {
-        return arguments_error("export", "--to takes gguf, not \"%s\"", to);
+    command.folder = to != NULL && strcmp(to, "safetensors") == 0;
+    if (to != NULL && !command.folder && strcmp(to, "gguf") != 0) {
+        return arguments_error("export", "--to takes gguf or safetensors, not \"%s\"", to);
     }
-    if (!choose("type", type, types, &type_value) ||
+    if (command.folder && (fallback != NULL || embedding != NULL || command.options.merge_scales)) {
+        return arguments_error("export",
+                               "--fallback, --embedding and --merge-scales go with --to gguf");
+    }
+    if (!(command.folder ? choose("type", type, numbers, &number_value)
+                         : choose("type", type, types, &type_value)) ||
         !choose("fallback", fallback, types, &fallback_value) ||
         !choose("embedding", embedding, tables, &embedding_value)) {
         return EXIT_CODE_USAGE;
     }
+    command.options.number = (enum export_number)number_value;
     command.options.type = (enum gguf_type)type_value;
     command.options.fallback = (enum gguf_type)fallback_value;
     command.options.embedding = (enum export_table)embedding_value;

@@ -20,8 +20,7 @@ static tercet_status refuse(const char *why, tercet_error *error) {
 
 static tercet_status choose_gpt2(const struct container_config *config, struct folder_class *chosen,
                                  tercet_error *error) {
-    *chosen =
-        (struct folder_class){"GPT2LMHeadModel", "gpt2", &source_naming_gpt2, false, false};
+    *chosen = (struct folder_class){"GPT2LMHeadModel", "gpt2", &source_naming_gpt2, false, false};
     if (config->activation != ACTIVATION_GELU || config->heads != config->kv_heads ||
         config->heads * config->head_dim != config->hidden) {
         return refuse("transformers' GPT-2 has gelu, no gate, as many key heads as heads, and "

@@ -24,6 +24,12 @@ struct rule {
     double theta, factor, original;
 };
 
+static double frequency(const struct container *container, uint32_t pair) {
+    double value;
+    memcpy(&value, container->rope_frequencies + (size_t)pair * sizeof value, sizeof value);
+    return value;
+}
+
 /* Adds a rule to the object, replacing what an earlier try left. */
 static bool write_rule(const struct container *container, const struct rule *rule, cJSON *config) {
     cJSON_DeleteItemFromObjectCaseSensitive(config, "rope_theta");
@@ -40,8 +46,8 @@ static bool write_rule(const struct container *container, const struct rule *rul
                cJSON_AddNumberToObject(scaling, "high_freq_factor", LLAMA3_HIGH) != NULL;
     }
     if (strcmp(rule->type, "yarn") == 0) {
-        done = done && cJSON_AddNumberToObject(scaling, "attention_factor",
-                                               container->rope_scale) != NULL;
+        done = done &&
+               cJSON_AddNumberToObject(scaling, "attention_factor", container->rope_scale) != NULL;
     }
     if (strcmp(rule->type, "linear") != 0) {
         done = done && cJSON_AddNumberToObject(scaling, "original_max_position_embeddings",
@@ -60,9 +66,7 @@ static double measure(const struct container *container, const cJSON *config, do
         return INFINITY;
     }
     for (uint32_t p = 0; p < container->rope_count; p++) {
-        double wanted;
-        memcpy(&wanted, container->rope_frequencies + (size_t)p * sizeof wanted, sizeof wanted);
-        double off = fabs(room[p] / wanted - 1);
+        double off = fabs(room[p] / frequency(container, p) - 1);
         worst = off > worst ? off : worst;
     }
     return worst;
@@ -90,28 +94,48 @@ static bool settle(const struct container *container, const struct rule *found, 
     return write_rule(container, &best, config);
 }
 
-/* Llama 3's rule from its divisors: the largest is the factor; a wave between fast and slow tells the original context,
- * and without one any context that puts no wave between them will do. */
-static bool settle_llama3(const struct container *container, const struct gguf_rope *rope,
-                          cJSON *config, double *room, double *off) {
-    struct rule rule = {"llama3", rope->base, 1, 0};
-    *off = INFINITY;
-    for (uint32_t p = 0; p < container->rope_count; p++) {
-        rule.factor = rope->divisors[p] > rule.factor ? (double)rope->divisors[p] : rule.factor;
+/* Llama 3's rule for a base: the largest divisor is the factor; a wave between fast and slow tells the original context, and
+ * without one any context that puts no wave between them will do. */
+static bool settle_llama3_of(const struct container *container, double base, cJSON *config,
+                             double *room, double *off) {
+    struct rule rule = {"llama3", base, 1, 0};
+    uint32_t pairs = container->rope_count;
+    for (uint32_t p = 0; p < pairs; p++) {
+        room[p] = pow(base, -(double)p / pairs) / frequency(container, p);
+        rule.factor = room[p] > rule.factor ? room[p] : rule.factor;
     }
-    for (uint32_t p = 0; p < container->rope_count && rule.original == 0; p++) {
-        double divisor = (double)rope->divisors[p];
-        double wavelength = TAU * pow(rope->base, (double)p / container->rope_count);
-        double blend = (1 / divisor - 1 / rule.factor) / (1 - 1 / rule.factor);
-        if (divisor > 1 + AGREES && divisor < rule.factor * (1 - AGREES)) {
-            rule.original = wavelength * (LLAMA3_LOW + blend * (LLAMA3_HIGH - LLAMA3_LOW));
+    for (uint32_t p = 0; p < pairs && rule.original == 0; p++) {
+        double blend = (1 / room[p] - 1 / rule.factor) / (1 - 1 / rule.factor);
+        if (room[p] > 1 + AGREES && room[p] < rule.factor * (1 - AGREES)) {
+            rule.original = TAU * pow(base, (double)p / pairs) *
+                            (LLAMA3_LOW + blend * (LLAMA3_HIGH - LLAMA3_LOW));
         }
     }
     if (rule.original > 0) {
         return settle(container, &rule, config, room, off);
     }
+    *off = INFINITY;
     for (rule.original = 16; rule.original <= LIMIT_CONTEXT && *off > AGREES; rule.original *= 2) {
         if (!settle(container, &rule, config, room, off)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The base shows in a pair that was not stretched, as the second mostly is, or in the last two, which mostly were alike. */
+static bool settle_llama3(const struct container *container, double base, cJSON *config,
+                          double *room, double *off) {
+    uint32_t pairs = container->rope_count;
+    const double bases[] = {
+        base, pairs > 2 ? pow(frequency(container, pairs - 2) / frequency(container, pairs - 1),
+                              (double)pairs)
+                        : base};
+    *off = INFINITY;
+    for (int i = 0; i < 2 && *off > AGREES; i++) {
+        double whole = round(bases[i]);
+        bool near = fabs(whole / bases[i] - 1) <= AGREES;
+        if (!settle_llama3_of(container, near ? whole : bases[i], config, room, off)) {
             return false;
         }
     }
@@ -127,7 +151,7 @@ tercet_status folder_rope_add(const struct container *container, cJSON *config, 
     struct rule rule = {"default", rope.base, 1, 0};
     bool done = room != NULL;
     if (done && rope.divisors != NULL) {
-        done = settle_llama3(container, &rope, config, room, &off);
+        done = settle_llama3(container, rope.base, config, room, &off);
     } else if (done) {
         if (rope.yarn_factor != 1) {
             rule = (struct rule){"yarn", rope.base, rope.yarn_factor, rope.yarn_context};

@@ -153,7 +153,7 @@ static tercet_status read_heads(const struct model_reader *reader) {
     const char *wrong = NULL;
     if (config->heads % config->kv_heads != 0) {
         wrong = "attention.head_count_kv does not divide attention.head_count";
-    } else if (config->head_dim == 0 || config->head_dim % 2 != 0) {
+    } else if (config->head_dim == 0 || (config->head_dim % 2 != 0 && !gpt2)) {
         wrong = "a head of an odd width cannot be rotated in pairs";
     } else if (value_length != config->head_dim) {
         wrong = "attention.value_length differs from attention.key_length";

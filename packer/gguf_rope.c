@@ -49,24 +49,48 @@ static double yarn(double base, double factor, double context, uint32_t pair, ui
     return theta / factor * (1 - keep) + theta * keep;
 }
 
-/* The attention factor tells YaRN's factor, 1 + 0.1 ln(factor); the context that the model was trained for before is one
- * of the usual ones. */
-static bool is_yarn(const struct container *container, double base, struct gguf_rope *rope) {
-    double factor = exp((container->rope_scale - 1) / 0.1);
-    factor = fabs(factor - round(factor)) < 1e-3 ? round(factor) : factor;
-    double guesses[8] = {container->config.context / factor, container->config.context};
-    for (int i = 2; i < 8; i++) {
-        guesses[i] = 1024.0 * (1 << (i - 1));
-    }
-    for (int i = 0; i < 8; i++) {
-        bool all = guesses[i] >= 1 && base > 1;
-        for (uint32_t p = 0; all && p < container->rope_count; p++) {
-            all = agrees(frequency(container, p),
-                         yarn(base, factor, round(guesses[i]), p, container->rope_count));
+/* Whether YaRN with this base, factor and original context gives every frequency. */
+static bool yarn_gives_all(const struct container *container, double base, double factor,
+                           double context) {
+    for (uint32_t p = 0; p < container->rope_count; p++) {
+        if (!agrees(frequency(container, p),
+                    yarn(base, factor, context, p, container->rope_count))) {
+            return false;
         }
-        if (all) {
+    }
+    return true;
+}
+
+static double rounded_if_near(double value) {
+    return fabs(value - round(value)) <= AGREES * fabs(value) ? round(value) : value;
+}
+
+/* The attention factor tells YaRN's factor, 1 + 0.1 ln(factor). The base shows in a pair that was not stretched, as the
+ * second mostly is, or in the last, which mostly was as a whole. The context that the model was trained for before is one of
+ * the usual ones. */
+static bool is_yarn(const struct container *container, struct gguf_rope *rope) {
+    uint32_t pairs = container->rope_count, last = pairs - 1;
+    double factor = exp((container->rope_scale - 1) / 0.1), context = container->config.context;
+    factor = fabs(factor - round(factor)) < 1e-3 ? round(factor) : factor;
+    const double bases[] = {rope->base,
+                            pow(frequency(container, last) * factor, -(double)pairs / last)};
+    for (int i = 0; i < 2 && pairs > 1; i++) {
+        double base = rounded_if_near(bases[i]), original = 0;
+        if (!(base > 1)) {
+            continue;
+        }
+        const double guesses[] = {round(context / factor), context};
+        for (int g = 0; g < 2 && original == 0; g++) {
+            bool gives = guesses[g] >= 1 && yarn_gives_all(container, base, factor, guesses[g]);
+            original = gives ? guesses[g] : 0;
+        }
+        for (double guess = 16; guess <= LIMIT_CONTEXT && original == 0; guess *= 2) {
+            original = yarn_gives_all(container, base, factor, guess) ? guess : 0;
+        }
+        if (original > 0) {
+            rope->base = base;
             rope->yarn_factor = factor;
-            rope->yarn_context = (uint32_t)round(guesses[i]);
+            rope->yarn_context = (uint32_t)original;
             return true;
         }
     }
@@ -108,7 +132,7 @@ tercet_status gguf_rope_find(const struct container *container, bool divisors_al
     if (pairs > 1) { /* long contexts leave the fast pairs as they were */
         rope->base = pow(frequency(container, 1), -(double)pairs);
     }
-    if (container->rope_scale > 1 && is_yarn(container, rope->base, rope)) {
+    if (container->rope_scale > 1 && is_yarn(container, rope)) {
         return TERCET_OK;
     }
     if (container->rope_scale == 1 && agrees(first, 1) && rope->base > 1 && divisors_allowed) {

@@ -31,6 +31,15 @@ static const struct {
      SPLITTER_QWEN2},
 };
 
+const char *tokenizer_splitter_expression(uint32_t splitter) {
+    for (size_t i = 0; i < sizeof known_expressions / sizeof known_expressions[0]; i++) {
+        if (known_expressions[i].splitter == splitter) {
+            return known_expressions[i].expression;
+        }
+    }
+    return NULL;
+}
+
 /* The steps of a part of the pipeline, one after the other: a Sequence is opened, anything else stands for itself. */
 enum { STEPS_MAX = 4 };
 struct steps {

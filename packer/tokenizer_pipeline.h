@@ -19,5 +19,7 @@ struct tokenizer_pipeline {
 /* `document` is a tokenizer.json. BAD_SOURCE, UNSUPPORTED_SOURCE with the name of what is not known. */
 tercet_status tokenizer_pipeline_read(const struct json_document *document,
                                       struct tokenizer_pipeline *pipeline, tercet_error *error);
+/* The expression by which a splitter cuts; NULL for one that has none. */
+const char *tokenizer_splitter_expression(uint32_t splitter);
 
 #endif

@@ -17,7 +17,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { GgufFile, half } from "./gguf_file.mjs";
+import { GgufFile } from "./gguf_file.mjs";
+import { number, readSafetensors } from "./safetensors_file.mjs";
 import {
   at,
   bundledModel,
@@ -31,27 +32,6 @@ import {
   succeed,
   succeedJson,
 } from "./twin_under_test.mjs";
-
-/** Tensors of a safetensors file: name -> { dtype, shape, bytes }. */
-function readSafetensors(path) {
-  const file = readFileSync(path);
-  const header = 8 + Number(file.readBigUInt64LE());
-  const tensors = new Map();
-  for (const [name, entry] of Object.entries(JSON.parse(file.subarray(8, header).toString()))) {
-    if (name === "__metadata__") continue;
-    const [begin, end] = entry.data_offsets;
-    tensors.set(name, { ...entry, bytes: file.subarray(header + begin, header + end) });
-  }
-  return tensors;
-}
-
-const bf16 = (bits) => new Float32Array(new Uint32Array([bits << 16]).buffer)[0];
-
-function number({ dtype, bytes }, index) {
-  if (dtype === "F32") return bytes.readFloatLE(4 * index);
-  const bits = bytes.readUInt16LE(2 * index);
-  return dtype === "F16" ? half(bits) : bf16(bits);
-}
 
 /** The trit of a packed matrix: 4 rows, a quarter of the rows apart, in a byte. */
 function packedTrit({ shape: [quarter, columns], bytes }, row, column) {
@@ -298,7 +278,7 @@ test("what cannot be written is refused by name, and nothing is left behind", ()
     before,
   );
   misuse(["export", bundledModel()], /-o FILE is missing/);
-  misuse(["export", bundledModel(), "-o", "x", "--to", "onnx"], /--to takes gguf/);
+  misuse(["export", bundledModel(), "-o", "x", "--to", "onnx"], /--to takes gguf or safetensors/);
   misuse(["export", bundledModel(), "-o", "x", "--type", "q5_1"], /--type takes one of tq2_0/);
   assert.equal(existsSync("x"), false);
 });

@@ -9,10 +9,14 @@ import { join, resolve } from "node:path";
 import { root } from "../../scripts/paths.mjs";
 import { argmax, at, logits, readJson, succeedJson } from "./twin_under_test.mjs";
 
-const reference = resolve(process.env.TERCET_ORACLE ?? join(root, "../shared/reference"));
+/** Where the oracle is. */
+export const referenceFolder = resolve(
+  process.env.TERCET_ORACLE ?? join(root, "../shared/reference"),
+);
 
 function whyNot() {
-  if (!existsSync(join(reference, "make_case.py"))) return `there is no oracle in ${reference}`;
+  if (!existsSync(join(referenceFolder, "make_case.py")))
+    return `there is no oracle in ${referenceFolder}`;
   const numpy = spawnSync("/usr/bin/python3", ["-c", "import numpy"]);
   return numpy.status === 0 ? false : "the oracle needs python3-numpy";
 }
@@ -31,7 +35,7 @@ let cases = 0;
 export function oracleProgram(name, args) {
   // Nothing is written beside the oracle, and no numeric library takes both cores.
   const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1", OMP_NUM_THREADS: "1" };
-  return ["/usr/bin/python3", [join(reference, name), ...args], { encoding: "utf8", env }];
+  return ["/usr/bin/python3", [join(referenceFolder, name), ...args], { encoding: "utf8", env }];
 }
 
 /**
