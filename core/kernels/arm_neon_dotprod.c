@@ -373,4 +373,5 @@ const struct tercet_kernels kernels_arm_neon_dotprod = {
     .relu2_mul = relu2_mul,
     .gelu = gelu,
     .add = add,
+    .widen = widen,
 };

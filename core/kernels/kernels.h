@@ -171,6 +171,9 @@ struct tercet_kernels {
 
     /* x += y. */
     void (*add)(float *x, const float *y, size_t n);
+
+    /* out = the halves as f32, exact; a NaN becomes quiet. */
+    void (*widen)(const uint16_t *halves, size_t n, float *out);
 };
 
 /* A set leaves a slot NULL to inherit from the set below it. Each is defined in the file of its name. */

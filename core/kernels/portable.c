@@ -361,6 +361,12 @@ static void add(float *x, const float *y, size_t n) {
     }
 }
 
+static void widen(const uint16_t *halves, size_t n, float *out) {
+    for (size_t i = 0; i < n; i++) {
+        out[i] = math_half_to_float(halves[i]);
+    }
+}
+
 const struct tercet_kernels kernels_portable = {
     .name = "portable",
     .needs = 0,
@@ -378,4 +384,5 @@ const struct tercet_kernels kernels_portable = {
     .relu2_mul = relu2_mul,
     .gelu = gelu,
     .add = add,
+    .widen = widen,
 };

@@ -55,6 +55,7 @@ static struct tercet_kernels complete(const struct tercet_kernels *set,
     INHERIT(relu2_mul);
     INHERIT(gelu);
     INHERIT(add);
+    INHERIT(widen);
 #undef INHERIT
     if (set->pass_cost[0][0] == 0)
         memcpy(whole.pass_cost, below->pass_cost, sizeof whole.pass_cost);

@@ -237,4 +237,5 @@ const struct tercet_kernels kernels_wasm_simd128 = {
     .relu2_mul = relu2_mul,
     .gelu = gelu,
     .add = add,
+    .widen = widen,
 };

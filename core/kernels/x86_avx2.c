@@ -143,4 +143,5 @@ const struct tercet_kernels kernels_x86_avx2 = {
     .relu2_mul = relu2_mul,
     .gelu = gelu,
     .add = add,
+    .widen = widen,
 };

@@ -349,4 +349,5 @@ const struct tercet_kernels kernels_x86_avx512vnni = {
     .relu2_mul = relu2_mul,
     .gelu = gelu,
     .add = add,
+    .widen = widen,
 };

@@ -103,19 +103,18 @@ static void rotate_and_store(void *context, uint32_t begin, uint32_t end, uint32
     (void)thread;
     const struct attention *a = context;
     const struct model_config *c = &a->model->config;
-    const struct layer_weights *w = &a->model->weights.layers[a->layer];
     for (uint32_t t = begin; t < end; t++) {
         const float *cos_sin = a->cos_sin + (size_t)t * c->head_dim;
         float *q = a->q + t * a->query_stride;
         float *k = a->k + t * a->kv_stride;
         float *v = a->v + t * a->kv_stride;
         if (c->qkv_biases) {
-            a->kernels->add(q, w->q_bias, c->query_width);
-            a->kernels->add(k, w->k_bias, c->kv_width);
-            a->kernels->add(v, w->v_bias, c->kv_width);
+            a->kernels->add(q, a->biases[0], c->query_width);
+            a->kernels->add(k, a->biases[1], c->kv_width);
+            a->kernels->add(v, a->biases[2], c->kv_width);
         }
-        turn_heads(a, q, c->heads, w->q_norm, cos_sin);
-        turn_heads(a, k, c->kv_heads, w->k_norm, cos_sin);
+        turn_heads(a, q, c->heads, a->norms[0], cos_sin);
+        turn_heads(a, k, c->kv_heads, a->norms[1], cos_sin);
         if (kv_cache_quantised(a->cache.form))
             quantise_heads(a, &a->query_codes, t * c->heads, c->heads, q);
         store(a, t, k, v);
@@ -200,10 +199,25 @@ static void share_out(struct attention *a, uint32_t count) {
     }
 }
 
+static void widen_vectors(struct attention *a) {
+    const struct layer_weights *w = &a->model->weights.layers[a->layer];
+    const struct vector *const vectors[ATTENTION_VECTORS] = {&w->q_bias, &w->k_bias, &w->v_bias,
+                                                             &w->q_norm, &w->k_norm};
+    for (uint32_t i = 0; i < ATTENTION_VECTORS; i++) {
+        const float *floats =
+            vector_floats(vectors[i], a->kernels, a->widened + i * a->widened_stride);
+        if (i < 3)
+            a->biases[i] = floats;
+        else
+            a->norms[i - 3] = floats;
+    }
+}
+
 void attention_run(struct attention *a, uint32_t layer, uint32_t count, uint32_t position) {
     a->layer = layer;
     a->position = position;
     a->count = count;
+    widen_vectors(a);
     thread_pool_run(a->pool, rotate_and_store, a, count);
     if (kv_cache_quantised(a->cache.form)) {
         share_out(a, count);

@@ -9,6 +9,8 @@
 #include "kv_cache.h"
 #include "model.h"
 
+#define ATTENTION_VECTORS 5u
+
 struct attention {
     const struct tercet_model *model;
     const struct tercet_kernels *kernels;
@@ -22,6 +24,11 @@ struct attention {
     float *cos_sin; /* [slice][head_dim / 2][2] */
     /* Of an int8 or int4 cache: [slice * heads] and [slice * kv_heads] rows. */
     struct activations query_codes, key_codes, value_codes;
+    const float *biases[3]; /* of q, k and v, in this layer; NULL: there is none */
+    const float *norms[2];  /* of q and k */
+    float *
+        widened; /* [ATTENTION_VECTORS][widened_stride] for those of halves; the caller's, who may share it */
+    size_t widened_stride;
     float *scratch; /* [threads][scratch_stride] */
     size_t scratch_stride;
     /* Of the run in progress. */

@@ -28,11 +28,15 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
     f->hidden_stride = tile_pad(c->hidden);
     f->inner_stride = tile_pad(c->inner);
     f->widest_stride = tile_pad(widest);
+    f->widened_stride = tile_pad(model->weights.widest_half);
+    f->widened = arena_take(arena, FORWARD_VECTORS * (uint64_t)f->widened_stride, sizeof(float));
     if (c->state_space) {
         state_space_layout(&f->state_space, model, slice, arena);
         f->attention.cache.form = kv; /* of a cache without rows */
     } else {
         attention_layout(&f->attention, model, kv, context, slice, arena);
+        f->attention.widened = f->widened; /* never used by both at once */
+        f->attention.widened_stride = f->widened_stride;
         if (c->gate)
             f->gate = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
         f->up = arena_take(arena, (uint64_t)slice * f->inner_stride, sizeof(float));
@@ -51,20 +55,29 @@ void forward_layout(struct forward *f, const struct tercet_model *model, uint32_
 
 /* ---------------------------------------------------------------- input of a linear layer */
 
+struct norm_floats {
+    const float *weight, *bias; /* NULL: there is none */
+};
+
 /* Steps in front of a group of matrices that share one input, per token, in this order; each optional. */
 struct prepare {
     struct forward *f;
     float *source; /* [count][stride] */
     size_t stride;
-    float *add;            /* source += add + add_bias, same stride */
-    const float *add_bias; /* with add */
-    bool activate;         /* source = act(source + bias) [* (up + up_bias)] */
-    const float *bias;     /* with activate */
-    float *up;             /* with activate: NULL without a gate; same stride */
-    const float *up_bias;  /* with up */
-    struct norm norm;      /* normed = norm(source) */
-    struct norm again;     /* with norm: normed = again(normed) */
-    bool quantise;         /* of normed, or of source without a norm */
+    float *add;             /* source += add + add_bias, same stride */
+    struct vector add_bias; /* with add */
+    bool activate;          /* source = act(source + bias) [* (up + up_bias)] */
+    struct vector bias;     /* with activate */
+    float *up;              /* with activate: NULL without a gate; same stride */
+    struct vector up_bias;  /* with up */
+    struct norm norm;       /* normed = norm(source) */
+    struct norm again;      /* with norm: normed = again(normed) */
+    bool quantise;          /* of normed, or of source without a norm */
+    /* The vectors above as floats, once for all tokens. */
+    struct {
+        const float *add_bias, *bias, *up_bias;
+        struct norm_floats norm, again;
+    } floats;
 };
 
 static void add_if(const struct forward *f, float *row, const float *bias, uint32_t columns) {
@@ -74,9 +87,9 @@ static void add_if(const struct forward *f, float *row, const float *bias, uint3
 
 static void activate(const struct prepare *p, float *row, float *up, uint32_t columns) {
     const struct forward *f = p->f;
-    add_if(f, row, p->bias, columns);
+    add_if(f, row, p->floats.bias, columns);
     if (p->up != NULL)
-        add_if(f, up, p->up_bias, columns);
+        add_if(f, up, p->floats.up_bias, columns);
     switch (f->model->config.activation) {
     case ACTIVATION_GELU:
         f->kernels->gelu(row, columns);
@@ -90,7 +103,7 @@ static void activate(const struct prepare *p, float *row, float *up, uint32_t co
     }
 }
 
-static void normalise(const struct forward *f, const float *row, const struct norm *norm,
+static void normalise(const struct forward *f, const float *row, const struct norm_floats *norm,
                       uint32_t columns, float *normed) {
     float epsilon = f->model->config.norm_epsilon;
     if (norm->bias != NULL)
@@ -108,16 +121,16 @@ static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t
         float *row = p->source + t * p->stride;
         if (p->add != NULL) {
             float *add = p->add + t * p->stride;
-            add_if(f, add, p->add_bias, all->columns);
+            add_if(f, add, p->floats.add_bias, all->columns);
             f->kernels->add(row, add, all->columns);
         }
         if (p->activate)
             activate(p, row, p->up == NULL ? NULL : p->up + t * p->stride, all->columns);
-        if (p->norm.weight != NULL) {
+        if (p->floats.norm.weight != NULL) {
             float *normed = f->normed + t * f->widest_stride;
-            normalise(f, row, &p->norm, all->columns, normed);
-            if (p->again.weight != NULL)
-                normalise(f, normed, &p->again, all->columns, normed);
+            normalise(f, row, &p->floats.norm, all->columns, normed);
+            if (p->floats.again.weight != NULL)
+                normalise(f, normed, &p->floats.again, all->columns, normed);
             row = normed;
         }
         if (p->quantise) {
@@ -141,13 +154,27 @@ struct input {
     size_t stride;
 };
 
+static const float *widen(const struct forward *f, const struct vector *vector, uint32_t place) {
+    return vector_floats(vector, f->kernels, f->widened + place * f->widened_stride);
+}
+
+static struct norm_floats widen_norm(const struct forward *f, const struct norm *norm,
+                                     uint32_t place) {
+    return (struct norm_floats){widen(f, &norm->weight, place), widen(f, &norm->bias, place + 1)};
+}
+
 static struct input prepare_input(struct prepare *p, uint32_t columns, uint32_t count) {
     struct forward *f = p->f;
     f->quantised.count = count;
     f->quantised.columns = columns;
     f->quantised.stride = activation_stride(columns);
+    p->floats.add_bias = widen(f, &p->add_bias, 0);
+    p->floats.bias = widen(f, &p->bias, 1);
+    p->floats.up_bias = widen(f, &p->up_bias, 2);
+    p->floats.norm = widen_norm(f, &p->norm, 3);
+    p->floats.again = widen_norm(f, &p->again, 5);
     thread_pool_run(f->pool, prepare_tokens, p, count);
-    if (p->norm.weight != NULL)
+    if (p->floats.norm.weight != NULL)
         return (struct input){f->normed, f->widest_stride};
     return (struct input){p->source, p->stride};
 }
@@ -226,7 +253,7 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .source = f->x,
         .stride = f->hidden_stride,
         .add = l > 0 ? f->y : NULL, /* what the layer below adds */
-        .add_bias = l > 0 ? w[-1].down_bias : NULL,
+        .add_bias = l > 0 ? w[-1].down_bias : (struct vector){0},
         .norm = w->attention_norm,
         .quantise =
             weight_takes_int8(&w->q) || weight_takes_int8(&w->k) || weight_takes_int8(&w->v),
@@ -273,7 +300,7 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .activate = true,
         .bias = c->gate ? w->gate_bias : w->up_bias,
         .up = c->gate ? f->up : NULL,
-        .up_bias = c->gate ? w->up_bias : NULL,
+        .up_bias = c->gate ? w->up_bias : (struct vector){0},
         .norm = w->ffn_sub_norm,
         .quantise = weight_takes_int8(&w->down),
     };
@@ -331,9 +358,9 @@ static void run_head(struct forward *f, uint32_t first, uint32_t count, float *l
 static void finish(struct forward *f, uint32_t count, uint32_t keep, float *all_logits) {
     const struct model_config *c = &f->model->config;
     uint32_t first = all_logits != NULL ? 0 : count - keep;
+    const float *bias = widen(f, &f->model->weights.layers[c->layers - 1].down_bias, 0);
     for (uint32_t t = first; t < count; t++) {
-        add_if(f, f->y + t * f->hidden_stride, f->model->weights.layers[c->layers - 1].down_bias,
-               c->hidden);
+        add_if(f, f->y + t * f->hidden_stride, bias, c->hidden);
         f->kernels->add(f->x + t * f->hidden_stride, f->y + t * f->hidden_stride, c->hidden);
     }
     if (all_logits == NULL) {

@@ -11,6 +11,8 @@
 
 #include <stdatomic.h>
 
+#define FORWARD_VECTORS 7u
+
 struct forward {
     const struct tercet_model *model;
     const struct tercet_kernels *kernels;
@@ -23,10 +25,13 @@ struct forward {
 
     /* [slice][stride], strides padded to 16 so that kernels write whole strips. */
     size_t hidden_stride, inner_stride, widest_stride;
-    float *x;                     /* [slice][hidden_stride] the residual stream */
-    float *y;                     /* [slice][hidden_stride] what a block adds to it */
-    float *normed;                /* [slice][widest_stride] */
-    float *gate, *up;             /* [slice][inner_stride] */
+    float *x;         /* [slice][hidden_stride] the residual stream */
+    float *y;         /* [slice][hidden_stride] what a block adds to it */
+    float *normed;    /* [slice][widest_stride] */
+    float *gate, *up; /* [slice][inner_stride]; gate only of a model with gates */
+    size_t widened_stride;
+    float
+        *widened; /* [FORWARD_VECTORS][widened_stride]: vectors of halves, as floats for one step */
     struct activations quantised; /* of the widest input */
     size_t logits_stride;         /* vocabulary padded to 16 */
     float *

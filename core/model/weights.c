@@ -22,6 +22,7 @@ struct walk {
     const uint8_t *data;
     struct arena *arena;
     uint32_t index;
+    uint32_t widest_half;
 };
 
 /* NULL for a model without data. */
@@ -67,9 +68,24 @@ static struct weight next_matrix(struct walk *walk) {
     return weight;
 }
 
-/* Halves become floats once, here, so that no kernel need know them. NULL when not there, and of halves in a counting pass.
+/* As it lies in the file. */
+static struct vector next_vector(struct walk *walk, bool present) {
+    if (!present)
+        return (struct vector){0};
+    struct container_tensor tensor = container_get_tensor(walk->container, walk->index++);
+    struct vector vector = {
+        .values = tensor_bytes(walk, &tensor),
+        .count = tensor.rows * tensor.columns,
+        .half = tensor.type == TENSOR_F16,
+    };
+    if (vector.half && vector.count > walk->widest_half)
+        walk->widest_half = vector.count;
+    return vector;
+}
+
+/* Halves become floats once, here: for what threads read bit by bit. NULL when not there, and of halves in a counting pass.
  * Without data their place is taken, so that the model is counted right, but nothing is read. */
-static const float *next_vector(struct walk *walk, bool present) {
+static const float *next_floats(struct walk *walk, bool present) {
     if (!present)
         return NULL;
     struct container_tensor tensor = container_get_tensor(walk->container, walk->index++);
@@ -85,7 +101,7 @@ static const float *next_vector(struct walk *walk, bool present) {
 
 /* e^x of a vector, once. */
 static const float *next_exponentials(struct walk *walk, uint32_t count) {
-    const float *logs = next_vector(walk, true);
+    const float *logs = next_floats(walk, true);
     float *values = arena_take(walk->arena, count, sizeof *values);
     for (uint32_t i = 0; i < count && values != NULL && logs != NULL && walk->data != NULL; i++)
         values[i] = math_exp(logs[i]);
@@ -95,11 +111,11 @@ static const float *next_exponentials(struct walk *walk, uint32_t count) {
 static void bind_mixer(struct walk *walk, const struct model_config *c, struct layer_weights *l) {
     l->mixer_norm = (struct norm){.weight = next_vector(walk, true)};
     l->mixer_in = next_matrix(walk);
-    l->mixer_conv = next_vector(walk, true);
-    l->mixer_conv_bias = next_vector(walk, true);
-    l->mixer_step_bias = next_vector(walk, true);
+    l->mixer_conv = next_floats(walk, true);
+    l->mixer_conv_bias = next_floats(walk, true);
+    l->mixer_step_bias = next_floats(walk, true);
     l->mixer_rate = next_exponentials(walk, c->heads);
-    l->mixer_skip = next_vector(walk, true);
+    l->mixer_skip = next_floats(walk, true);
     l->mixer_out_norm = (struct norm){.weight = next_vector(walk, true)};
     l->mixer_out = next_matrix(walk);
 }
@@ -132,7 +148,7 @@ static void bind_layer(struct walk *walk, const struct model_config *c, struct l
 void weights_bind(struct model_weights *weights, const struct model_config *config,
                   const struct container *container, const uint8_t *data, struct arena *arena) {
     weights->layers = arena_take(arena, config->layers, sizeof *weights->layers);
-    struct walk walk = {container, data, arena, 0};
+    struct walk walk = {container, data, arena, 0, 0};
     struct layer_weights unused; /* the counting pass has no table, but vectors to count */
     weights->embedding = next_matrix(&walk);
     weights->positions = config->learned_positions ? next_matrix(&walk) : (struct weight){0};
@@ -147,8 +163,17 @@ void weights_bind(struct model_weights *weights, const struct model_config *conf
     weights->output_norm.weight = next_vector(&walk, true);
     weights->head = config->tied_head ? weights->embedding : next_matrix(&walk);
     weights->output_norm.bias = next_vector(&walk, config->layer_norms);
-    weights->head_bias = next_vector(&walk, config->head_bias);
+    weights->head_bias = next_floats(&walk, config->head_bias);
     weights->head_norm = (struct norm){.weight = next_vector(&walk, config->head_norm)};
+    weights->widest_half = walk.widest_half;
+}
+
+const float *vector_floats(const struct vector *vector, const struct tercet_kernels *kernels,
+                           float *place) {
+    if (vector->values == NULL || !vector->half)
+        return vector->values;
+    kernels->widen(vector->values, vector->count, place);
+    return place;
 }
 
 void weight_row(const struct weight *weight, uint32_t row, float *out) {

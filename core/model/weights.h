@@ -1,6 +1,6 @@
 /*
- * weights.h: named views into the loaded bytes, which belong to the model. Owns nothing but the table of layers and the
- * vectors that lie in the file as halves, widened.
+ * weights.h: named views into the loaded bytes, which belong to the model. Owns nothing but the table of layers and a few
+ * vectors that lie in the file as halves, widened; the others stay as they are, half as large, until they are used.
  */
 #ifndef TERCET_MODEL_WEIGHTS_H
 #define TERCET_MODEL_WEIGHTS_H
@@ -20,27 +20,34 @@ struct weight {
     } as;
 };
 
-/* A norm with a bias is a layer norm, one without an RMS norm. */
-struct norm {
-    const float *weight; /* NULL: there is none */
-    const float *bias;
+/* f32 or halves as in the file. */
+struct vector {
+    const void *values; /* NULL: there is none */
+    uint32_t count;
+    bool half;
 };
 
-/* Biases are NULL where a model has none. */
+/* A norm with a bias is a layer norm, one without an RMS norm. */
+struct norm {
+    struct vector weight;
+    struct vector bias;
+};
+
+/* Biases have no values where a model has none. */
 struct layer_weights {
-    struct norm attention_norm;            /* [hidden] */
-    struct weight q, k, v;                 /* [query_width | kv_width, hidden] */
-    const float *q_bias, *k_bias, *v_bias; /* [query_width | kv_width] */
-    const float *q_norm, *k_norm;          /* [head_dim] or NULL */
-    struct norm attention_sub_norm;        /* [query_width] */
-    struct weight o;                       /* [hidden, query_width] */
-    const float *o_bias;                   /* [hidden] */
-    struct norm ffn_norm;                  /* [hidden] */
-    struct weight gate, up;                /* [inner, hidden]; gate only where model_config.gate */
-    const float *gate_bias, *up_bias;      /* [inner] */
-    struct norm ffn_sub_norm;              /* [inner] */
-    struct weight down;                    /* [hidden, inner] */
-    const float *down_bias;                /* [hidden] */
+    struct norm attention_norm;           /* [hidden] */
+    struct weight q, k, v;                /* [query_width | kv_width, hidden] */
+    struct vector q_bias, k_bias, v_bias; /* [query_width | kv_width] */
+    struct vector q_norm, k_norm;         /* [head_dim] */
+    struct norm attention_sub_norm;       /* [query_width] */
+    struct weight o;                      /* [hidden, query_width] */
+    struct vector o_bias;                 /* [hidden] */
+    struct norm ffn_norm;                 /* [hidden] */
+    struct weight gate, up;               /* [inner, hidden]; gate only where model_config.gate */
+    struct vector gate_bias, up_bias;     /* [inner] */
+    struct norm ffn_sub_norm;             /* [inner] */
+    struct weight down;                   /* [hidden, inner] */
+    struct vector down_bias;              /* [hidden] */
     /* Of a state-space model, which has none of the above. */
     struct norm mixer_norm;                    /* [hidden] */
     struct weight mixer_in;                    /* [2 inner + 3 heads, hidden] */
@@ -59,6 +66,7 @@ struct model_weights {
     struct norm head_norm;   /* [hidden]; behind output_norm */
     const float *head_bias;  /* [vocabulary] or NULL */
     struct layer_weights *layers;
+    uint32_t widest_half; /* most values of a vector of halves; 0: there is none */
 };
 
 /* Points every view into `data` (file offset header_bytes is data[0]). The container was checked by model_config_read.
@@ -70,6 +78,10 @@ void weights_bind(struct model_weights *weights, const struct model_config *conf
 static inline bool weight_takes_int8(const struct weight *weight) {
     return weight->type == TENSOR_TERNARY || weight->type == TENSOR_INT8;
 }
+
+/* The values as f32: where they lie, or in `place`, which has room for weights.widest_half. NULL: there are none. */
+const float *vector_floats(const struct vector *vector, const struct tercet_kernels *kernels,
+                           float *place);
 
 /* Row of a table as f32 [columns]. */
 void weight_row(const struct weight *weight, uint32_t row, float *out);

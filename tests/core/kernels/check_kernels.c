@@ -355,6 +355,32 @@ static double sum_of(double a, double b) {
     return (double)((float)a + (float)b);
 }
 
+/* Every half there is, and every length of a tail. */
+static void check_widen(const struct tercet_kernels *set) {
+    for (uint32_t begin = 0; begin < 65536u; begin += 4096) {
+        uint16_t *halves = guarded(SLOT_X, 4096 * sizeof *halves);
+        float *want = guarded(SLOT_WANT, 4096 * sizeof *want);
+        float *got = guarded(SLOT_Y, 4096 * sizeof *got);
+        for (uint32_t i = 0; i < 4096; i++)
+            halves[i] = (uint16_t)(begin + i);
+        kernels_portable.widen(halves, 4096, want);
+        set->widen(halves, 4096, got);
+        CHECK_CASE(same_floats(want, got, 4096), "%s: halves from %u on", set->name, begin);
+        for (uint32_t i = 0; i < 4096; i++)
+            CHECK(want[i] != want[i] || want[i] == math_half_to_float(halves[i]));
+    }
+    for (uint32_t i = 0; i < SIZES; i++) {
+        uint32_t n = size_at(i);
+        uint16_t *halves = guarded(SLOT_X, n * sizeof *halves);
+        float *want = guarded(SLOT_WANT, n * sizeof *want), *got = guarded(SLOT_Y, n * sizeof *got);
+        for (uint32_t j = 0; j < n; j++)
+            halves[j] = (uint16_t)(j * 2654435761u >> 16);
+        kernels_portable.widen(halves, n, want);
+        set->widen(halves, n, got);
+        CHECK_CASE(same_floats(want, got, n), "%s: %u halves", set->name, n);
+    }
+}
+
 static void check_gelu(const struct tercet_kernels *set) {
     for (uint32_t i = 0; i < SIZES; i++) {
         for (int kind = FLOATS_RANDOM; kind < FLOAT_KINDS; kind++) {
@@ -469,6 +495,7 @@ static void check_set(const struct tercet_kernels *set) {
     check_elementwise(set, set->silu_mul, kernels_portable.silu_mul, silu_of);
     check_elementwise(set, set->relu2_mul, kernels_portable.relu2_mul, relu2_of);
     check_gelu(set);
+    check_widen(set);
     check_elementwise(set, set->add, kernels_portable.add, sum_of);
     check_exp_lanes(set);
     check_exp_end(set);

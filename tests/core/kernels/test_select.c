@@ -66,6 +66,10 @@ static void wrong_add(float *x, const float *y, size_t n) {
     kernels_portable.add(x, y, n);
     make_wrong(&x[n - 1]);
 }
+static void wrong_widen(const uint16_t *halves, size_t n, float *out) {
+    kernels_portable.widen(halves, n, out);
+    make_wrong(&out[n - 1]);
+}
 
 /* What Node 20 does on AVX-VNNI machines: right until the activations are negative. */
 static void wrong_for_negative(const struct ternary_matrix *w, const struct activations *x,
@@ -113,6 +117,7 @@ static void check_every_slot(void) {
     check_fault(&(struct tercet_kernels){.name = "wrong", .relu2_mul = wrong_relu2}, "relu2_mul");
     check_fault(&(struct tercet_kernels){.name = "wrong", .gelu = wrong_gelu}, "gelu");
     check_fault(&(struct tercet_kernels){.name = "wrong", .add = wrong_add}, "add");
+    check_fault(&(struct tercet_kernels){.name = "wrong", .widen = wrong_widen}, "widen");
 }
 
 /* The middle set is wrong: the upper one, right in itself, takes the place over portable. */
