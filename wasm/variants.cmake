@@ -84,6 +84,17 @@ function(add_wasm_module name)
     endif()
 endfunction()
 
+# A visitor downloads a module whole, and most of the core runs once a load, a prompt or a token: it is compiled for size.
+# What runs for every weight, kernels and forward pass, is not.
+file(GLOB sized RELATIVE "${TERCET_CORE_DIR}" "${TERCET_CORE_DIR}/container/*.c"
+     "${TERCET_CORE_DIR}/text/*.c" "${TERCET_CORE_DIR}/generate/*.c")
+list(APPEND sized api.c base/status.c base/arena.c kernels/known_answers.c kernels/portable.c
+     model/model_config.c model/weights.c model/model.c)
+foreach(file IN LISTS sized)
+    set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Os)
+endforeach()
+set_property(SOURCE "${TERCET_WASM_DIR}/abi.c" APPEND PROPERTY COMPILE_OPTIONS -Os)
+
 add_wasm_module(simd128 ARCHITECTURES wasm)
 add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)
 add_wasm_module(relaxed ARCHITECTURES wasm wasm_relaxed BASE simd128)
