@@ -40,25 +40,25 @@ static void add_magnitudes(struct magnitudes *into, const struct magnitudes *mor
     into->at_most += more->most == into->most ? more->at_most : 0;
 }
 
+/* Loops without branches, so that compilers use vectors: this is half of what packing costs. */
 static struct magnitudes measure(const float *values, uint32_t count) {
-    struct magnitudes span = {0, 0, 0, 0};
+    int32_t least = INT32_MAX, most = 0;
+    uint32_t at_least = 0, at_most = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t bits = math_float_bits(values[i]) & 0x7FFFFFFFu;
-        if (bits == 0) {
-            continue;
-        }
-        if (span.most == 0 || bits < span.least) {
-            span.least = bits;
-            span.at_least = 0;
-        }
-        if (bits > span.most) {
-            span.most = bits;
-            span.at_most = 0;
-        }
-        span.at_least += bits == span.least;
-        span.at_most += bits == span.most;
+        int32_t bits = (int32_t)(math_float_bits(values[i]) & 0x7FFFFFFFu);
+        int32_t above = bits == 0 ? INT32_MAX : bits;
+        least = above < least ? above : least;
+        most = bits > most ? bits : most;
     }
-    return span;
+    if (most == 0) {
+        return (struct magnitudes){0, 0, 0, 0};
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        int32_t bits = (int32_t)(math_float_bits(values[i]) & 0x7FFFFFFFu);
+        at_least += bits == least;
+        at_most += bits == most;
+    }
+    return (struct magnitudes){(uint32_t)least, (uint32_t)most, at_least, at_most};
 }
 
 static bool is_exact(const struct magnitudes *span) {
@@ -391,12 +391,11 @@ void ternarize_row(const struct ternary_form *form, enum source_type dtype, cons
             struct magnitudes magnitudes = measure(values + first, count);
             scales[index] = grid_scale(form->method, dtype, &magnitudes);
         }
-        for (uint32_t i = first; i < first + count; i++) {
-            if (form->method == TERNARY_ABSMEAN) {
-                trits[i] = absmean_trit(values[i], inverse);
-            } else {
-                trits[i] = (int8_t)(values[i] > 0 ? 1 : values[i] < 0 ? -1 : 0);
-            }
+        for (uint32_t i = first; form->method == TERNARY_ABSMEAN && i < first + count; i++) {
+            trits[i] = absmean_trit(values[i], inverse);
+        }
+        for (uint32_t i = first; form->method != TERNARY_ABSMEAN && i < first + count; i++) {
+            trits[i] = (int8_t)((values[i] > 0) - (values[i] < 0));
         }
     }
 }
