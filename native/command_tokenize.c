@@ -2,7 +2,9 @@
  * command_tokenize.c: `tercet tokenize`: text to ids and back with a model's own tokenizer, byte for
  * byte: nothing is added to or taken from the text. The model may be packed or not.
  */
+#define _GNU_SOURCE
 #include "../packer/source_vocabulary.h"
+#include "clock.h"
 #include "commands.h"
 #include "input_text.h"
 #include "json_writer.h"
@@ -15,7 +17,7 @@
 struct tokenize_options {
     struct open_options open;
     const char *text, *file, *ids;
-    bool file_given, decode, no_beginning, no_special, json;
+    bool file_given, decode, no_beginning, no_special, json, time;
 };
 
 /* The vocabulary in use: that of a packed model, or of a source. */
@@ -73,6 +75,8 @@ static enum arguments_outcome read_arguments(struct tokenize_options *options, i
                                       "- reads them from standard input."),
                         &options->decode),
         argument_flag("json", &options->json, "Print ids and the text of each as JSON."),
+        argument_flag("time", &options->time,
+                      "Print how long the text takes, in place of its ids."),
     };
     const struct command_line line = {
         .command = "tokenize",
@@ -90,6 +94,10 @@ static enum arguments_outcome read_arguments(struct tokenize_options *options, i
     if (outcome == ARGUMENTS_RUN &&
         (options->text != NULL) + options->file_given + options->decode != 1) {
         (void)arguments_error("tokenize", "give one of TEXT, --file, - and --decode");
+        return ARGUMENTS_USAGE;
+    }
+    if (outcome == ARGUMENTS_RUN && options->time && options->decode) {
+        (void)arguments_error("tokenize", "--time is for text, not for --decode");
         return ARGUMENTS_USAGE;
     }
     return outcome;
@@ -125,12 +133,28 @@ static void print_tokens(const struct token_list *list) {
     putchar('\n');
 }
 
+static void print_time(const struct tokenize_options *options, size_t bytes, size_t tokens,
+                       double seconds) {
+    if (options->json) {
+        struct json_writer json;
+        json_start(&json, stdout);
+        json_integer(&json, "bytes", bytes);
+        json_integer(&json, "token_count", tokens);
+        json_number(&json, "seconds", seconds);
+        json_finish(&json);
+        return;
+    }
+    printf("%zu bytes, %zu tokens: %.3f s, %.1f MB/s\n", bytes, tokens, seconds,
+           clock_rate((double)bytes * 1e-6, seconds));
+}
+
 static int encode(const struct tokenize_options *options, const struct vocabulary *vocabulary,
                   const struct input_text *text) {
     struct token_list list;
     tercet_error error = {0};
     uint32_t flags = (options->no_beginning ? 0 : TERCET_TEXT_ADD_BEGINNING) |
                      (options->no_special ? 0 : TERCET_TEXT_PARSE_SPECIAL);
+    double begun = clock_seconds();
     tercet_status status =
         vocabulary->packed
             ? token_list_tokenize(&list, vocabulary->opened.model, text, flags, &error)
@@ -139,7 +163,9 @@ static int encode(const struct tokenize_options *options, const struct vocabular
     if (status != TERCET_OK) {
         return report_error("text", &error);
     }
-    if (options->json) {
+    if (options->time) {
+        print_time(options, text->count, list.count, clock_seconds() - begun);
+    } else if (options->json) {
         write_json_tokens(vocabulary, &list);
     } else {
         print_tokens(&list);

@@ -1,11 +1,13 @@
 /*
  * vocab_merges.c: see vocab_merges.h. What such a folder leaves unsaid is fixed by its one kind of tokenizer, GPT2Tokenizer
- * (huggingface/transformers, models/gpt2/tokenization_gpt2.py): byte-level, GPT-2's way to cut text, one special token.
+ * (huggingface/transformers, models/gpt2/tokenization_gpt2.py): byte-level, GPT-2's way to cut text. Its special
+ * tokens are those that the files beside it name, and those that everyone calls so (added_tokens).
  */
 #include "vocab_merges.h"
 
 #include "../core/container/container_layout.h"
 #include "../core/text/utf8.h"
+#include "added_tokens.h"
 #include "source_file.h"
 
 #include <stdlib.h>
@@ -13,10 +15,8 @@
 
 #define VOCAB_FILE "vocab.json"
 #define MERGES_FILE "merges.txt"
-#define ADDED_FILE "added_tokens.json"
 #define VOCAB_BYTES_MAX (64u << 20)
 #define MERGES_BYTES_MAX (64u << 20)
-#define SPECIAL_TOKEN "<|endoftext|>"
 
 bool vocab_merges_exist(const char *folder) {
     return source_file_exists(folder, VOCAB_FILE) && source_file_exists(folder, MERGES_FILE);
@@ -82,28 +82,15 @@ static cJSON *make_frame(void) {
                        "\"model\":{\"type\":\"BPE\",\"merges\":[]}}");
 }
 
-static tercet_status add_special_token(cJSON *frame, const cJSON *vocab, tercet_error *error) {
-    const cJSON *id = cJSON_GetObjectItemCaseSensitive(vocab, SPECIAL_TOKEN);
-    if (!cJSON_IsNumber(id)) {
-        return TERCET_OK;
-    }
-    cJSON *token = cJSON_CreateObject();
-    if (token == NULL || cJSON_AddNumberToObject(token, "id", id->valuedouble) == NULL ||
-        cJSON_AddStringToObject(token, "content", SPECIAL_TOKEN) == NULL ||
-        cJSON_AddTrueToObject(token, "special") == NULL ||
-        !cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(frame, "added_tokens"), token)) {
-        cJSON_Delete(token);
-        return no_memory(error);
-    }
-    return TERCET_OK;
-}
-
 tercet_status vocab_merges_frame(cJSON *vocab, const char *file, struct json_document *document,
                                  cJSON **merges, tercet_error *error) {
     *document = (struct json_document){make_frame(), file};
     cJSON *model = cJSON_GetObjectItemCaseSensitive(document->root, "model");
     tercet_status status =
-        model == NULL ? no_memory(error) : add_special_token(document->root, vocab, error);
+        model == NULL
+            ? no_memory(error)
+            : added_tokens_known(cJSON_GetObjectItemCaseSensitive(document->root, "added_tokens"),
+                                 vocab, error);
     if (status == TERCET_OK && !cJSON_AddItemToObject(model, "vocab", vocab)) {
         status = no_memory(error);
     }
@@ -145,15 +132,16 @@ tercet_status vocab_merges_check(const struct json_document *config, tercet_erro
 
 tercet_status vocab_merges_load(const char *folder, struct json_document *document,
                                 tercet_error *error) {
-    if (source_file_exists(folder, ADDED_FILE)) {
-        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                           ADDED_FILE " is not supported: save the tokenizer as tokenizer.json");
-    }
     struct json_document vocab;
     cJSON *merges = NULL;
     TERCET_TRY(json_load(folder, VOCAB_FILE, VOCAB_BYTES_MAX, &vocab, error));
     TERCET_TRY(vocab_merges_frame(vocab.root, VOCAB_MERGES_FILES, document, &merges, error));
-    tercet_status status = read_merges(folder, merges, error);
+    tercet_status status =
+        added_tokens_read(folder, cJSON_GetObjectItemCaseSensitive(document->root, "added_tokens"),
+                          vocab.root, error);
+    if (status == TERCET_OK) {
+        status = read_merges(folder, merges, error);
+    }
     if (status != TERCET_OK) {
         json_free(document);
     }

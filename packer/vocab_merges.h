@@ -14,8 +14,8 @@
 bool vocab_merges_exist(const char *folder);
 /* UNSUPPORTED_SOURCE where tokenizer_config.json (root NULL: there is none) says that they are not a GPT-2 tokenizer's. */
 tercet_status vocab_merges_check(const struct json_document *config, tercet_error *error);
-/* BAD_SOURCE, LIMIT_EXCEEDED, UNSUPPORTED_SOURCE (an added_tokens.json beside them), errors of source_file_read. After a failure there is
- * nothing to free. */
+/* With the tokens that the files beside them add. BAD_SOURCE, LIMIT_EXCEEDED, errors of source_file_read. After a failure
+ * there is nothing to free. */
 tercet_status vocab_merges_load(const char *folder, struct json_document *document,
                                 tercet_error *error);
 

@@ -19,6 +19,7 @@ void merge_machine_place(struct merge_machine *machine, const struct container_t
     machine->heap = memory;
     machine->symbols = (struct merge_symbol *)(machine->heap + 2 * (size_t)capacity);
     machine->capacity = capacity;
+    machine->looked_up = 0;
     merge_machine_clear(machine);
 }
 
@@ -98,6 +99,7 @@ static bool find_pair(struct merge_machine *machine, uint32_t index, uint64_t *k
     if (symbol->next == MERGE_NONE) {
         return false;
     }
+    machine->looked_up++;
     symbol->merge =
         find_merge(machine->tables, symbol->token, machine->symbols[symbol->next].token);
     if (symbol->merge == MERGE_NONE) {

@@ -21,6 +21,8 @@ struct merge_machine {
     struct merge_symbol *symbols; /* [capacity] */
     uint64_t *heap;               /* [2 x capacity]: rank << 32 | symbol index */
     uint32_t capacity, count, waiting;
+    uint64_t
+        looked_up; /* pairs since `place`, at most 3 for each symbol: what the work is counted by */
 };
 
 #define MERGE_MACHINE_SYMBOL_BYTES 32u

@@ -23,6 +23,7 @@ static void write_sound(void) {
     write_text("merges.txt", MERGES);
     folder_remove_file(&folder, "tokenizer_config.json");
     folder_remove_file(&folder, "added_tokens.json");
+    folder_remove_file(&folder, "special_tokens_map.json");
 }
 
 static void check_refused(const char *name, const char *text, size_t count, tercet_status expected,
@@ -100,9 +101,64 @@ static void test_damaged(void) {
     refuse_text("vocab.json", "{\"a\":0,\"a\":1}", bad, "tokens 0 and 1 have the same text");
 }
 
+/* Kinds of the tokens of a folder whose vocabulary has a few more: "1144..." by rising id. */
+static void check_kinds(const char *vocab, const char *expected) {
+    struct tokenizer_fixture fixture;
+    tercet_error error = {TERCET_OK, 0, ""};
+    char kinds[16] = "";
+    write_text("vocab.json", vocab);
+    if (!CHECK(fixture_from_folder(&fixture, folder.path, 12, NONE, &error) == TERCET_OK)) {
+        fprintf(stderr, "    %s\n", error.detail);
+        return;
+    }
+    for (uint32_t i = 0; i < fixture.tables.token_count; i++) {
+        kinds[i] = (char)('0' + fixture.tables.kinds[i]);
+    }
+    CHECK_STR(kinds, expected);
+    fixture_free(&fixture);
+}
+
+/* Control tokens: those that every model calls so, and those that the files beside the vocabulary name; what is only added is
+ * user-defined. */
+static void test_added_tokens(void) {
+#define MORE                                                                                       \
+    "{\"a\":0,\"b\":1,\"\xC4\xA0\":2,\"ab\":3,\"\xC4\xA0"                                          \
+    "ab\":4,\"<|im_end|>\":5,\"<mine>\":6,\"<x>\":7,\"<|eot_id|>\":8}"
+    write_sound();
+    check_kinds(MORE, "111113113555");
+    write_text("tokenizer_config.json", "{\"eos_token\":\"<mine>\",\"pad_token\":\"<none>\","
+                                        "\"bos_token\":null,\"additional_special_tokens\":null}");
+    check_kinds(MORE, "111113313555");
+    write_text("tokenizer_config.json", "{\"additional_special_tokens\":[\"<x>\","
+                                        "{\"content\":\"<mine>\"}]}");
+    check_kinds(MORE, "111113333555");
+    write_sound();
+    write_text("special_tokens_map.json", "{\"eos_token\":{\"content\":\"<x>\",\"lstrip\":false}}");
+    check_kinds(MORE, "111113133555");
+    write_text("added_tokens.json", "{\"<new>\":9,\"<user>\":10}");
+    check_kinds(MORE, "111113133445");
+    write_text("special_tokens_map.json", "{\"additional_special_tokens\":[\"<user>\"]}");
+    check_kinds(MORE, "111113113435");
+    refuse_text("added_tokens.json", "{\"<new>\":9}", TERCET_BAD_SOURCE, "adds token 9");
+    refuse_text("added_tokens.json", "{\"<new>\":\"9\"}", TERCET_BAD_SOURCE,
+                "added_tokens.json must hold the id of each text");
+    refuse_text("added_tokens.json", "[7]", TERCET_BAD_SOURCE, "added_tokens.json");
+    refuse_text("added_tokens.json", "{", TERCET_BAD_SOURCE, "added_tokens.json");
+    refuse_text("special_tokens_map.json", "{", TERCET_BAD_SOURCE, "special_tokens_map.json");
+    char *many = malloc(64 * 1024 * 2);
+    REQUIRE(many != NULL);
+    size_t at = (size_t)sprintf(many, "{\"t\":7");
+    for (int i = 0; i < 4096; i++) {
+        at += (size_t)sprintf(many + at, ",\"t%d\":7", i);
+    }
+    memcpy(many + at, "}", 2);
+    refuse_text("added_tokens.json", many, TERCET_LIMIT_EXCEEDED, "more than 4096 tokens");
+    free(many);
+    write_sound();
+}
+
 static void test_other_tokenizers(void) {
     const tercet_status unsupported = TERCET_UNSUPPORTED_SOURCE;
-    refuse_text("added_tokens.json", "{}", unsupported, "added_tokens.json is not supported");
     refuse_text("tokenizer_config.json", "{\"tokenizer_class\":\"Qwen2Tokenizer\"}", unsupported,
                 "tokenizer_config.json: how a Qwen2Tokenizer cuts text does not follow from");
     refuse_text("tokenizer_config.json", "{\"add_prefix_space\":true}", unsupported,
@@ -151,6 +207,7 @@ int main(void) {
     folder_make(&folder);
     test_sound();
     test_damaged();
+    test_added_tokens();
     test_other_tokenizers();
     test_many_merges();
     test_cuts("vocab.json", VOCAB);

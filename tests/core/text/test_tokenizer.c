@@ -4,6 +4,7 @@
  * leftmost on a tie) on random vocabularies; the rest is one case for each rule of tokenizer.h.
  */
 #include "check.h"
+#include "text/merge_machine.h"
 #include "text/utf8.h"
 #include "tokenizer_fixture.h"
 
@@ -492,6 +493,27 @@ static void test_invalid_text(void) {
     fixture_free(&fixture);
 }
 
+/* Pairs that are looked up for n symbols: one each at first, two for each merge. The heap holds no more, so the whole costs
+ * O(n log n), whatever the text. */
+static void check_work(const struct tokenizer_fixture *fixture, const char *text, uint32_t bytes) {
+    struct merge_machine machine;
+    void *memory = malloc(merge_machine_bytes(bytes));
+    uint32_t left = 0;
+    REQUIRE(memory != NULL);
+    merge_machine_place(&machine, &fixture->tables, memory, bytes);
+    for (uint32_t i = 0; i < bytes; i++) {
+        CHECK(merge_machine_push(&machine, (uint32_t)(text[i] - 'a')));
+    }
+    CHECK(!merge_machine_push(&machine, 0));
+    merge_machine_run(&machine);
+    for (uint32_t i = 0; i != MERGE_NONE; i = machine.symbols[i].next) {
+        left++;
+    }
+    CHECK(left >= 1 && machine.looked_up >= bytes - 1);
+    CHECK(machine.looked_up <= bytes + 2 * (uint64_t)(bytes - left));
+    free(memory);
+}
+
 /* A megabyte as one piece, in the forms that are worst for a careless merge: had this cost n squared, it would end with
  * the test's time. */
 static void test_long_text(void) {
@@ -508,6 +530,7 @@ static void test_long_text(void) {
         }
         uint32_t *tokens = fixture_encode(&fixture, text, BYTES, 0, &count, NULL);
         REQUIRE(tokens != NULL);
+        check_work(&fixture, text, BYTES);
         char *decoded = fixture_decode(&fixture, tokens, count, &bytes, NULL);
         REQUIRE(decoded != NULL);
         CHECK_EQ(bytes, BYTES);
