@@ -83,9 +83,6 @@ static void print_report(const char *destination, const struct pack_report *repo
             " weights were rounded or quantised; their error is %.3g of their root mean square\n",
             "not exact", report->rounded_weights, report->quantize_error);
     }
-    if (report->note != NULL) {
-        printf("%-12s%s\n", "note", report->note);
-    }
     printf("%-12s%s\n%-12s%.2f s\n", "model id", digest_hex(report->model_id, hex), "time",
            seconds);
 }
@@ -114,11 +111,6 @@ static void write_json(const char *destination, const struct pack_report *report
     json_integer(&json, "verified_weights", report->verified_weights);
     json_integer(&json, "rounded_weights", report->rounded_weights);
     json_number(&json, "quantize_error", report->quantize_error);
-    json_array(&json, "notes");
-    if (report->note != NULL) {
-        json_text(&json, NULL, report->note);
-    }
-    json_close(&json);
     json_bool(&json, "lossless", report->rounded_weights == 0);
     json_number(&json, "seconds", seconds);
     json_array(&json, "layers");

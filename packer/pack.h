@@ -61,7 +61,6 @@ struct pack_report {
     double
         quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
-    const char *note; /* what of the model's own text handling is not done here; NULL: nothing */
     const char *chat_format; /* name, or "" */
     char chat_note[320];     /* why the source's chat template was left out; else "" */
     char form

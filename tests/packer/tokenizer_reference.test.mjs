@@ -13,7 +13,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -270,8 +270,108 @@ function gpt2() {
   };
 }
 
+/** GPT-NeoX's additions to a vocabulary of GPT-2's kind: runs of spaces, looked for in text in normal form C. */
+function gptNeoX() {
+  const added = Array.from({ length: 23 }, (_, i) => ({
+    id: 50257 + i,
+    content: " ".repeat(24 - i),
+    special: false,
+    normalized: true,
+  }));
+  const base = gpt2();
+  return {
+    ...base,
+    normalizer: { type: "NFC" },
+    added_tokens: [...base.added_tokens, ...added],
+  };
+}
+
+/** The pieces of a SentencePiece model: field 1 of the message, of which 1 is the text, 2 the score, 3 the type. */
+function piecesOf(file) {
+  const bytes = readFileSync(file);
+  const varint = (at) => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      value += (bytes[at] & 0x7f) * 2 ** shift;
+      if (bytes[at++] < 0x80) return [value, at];
+    }
+  };
+  const fields = function* (at, end) {
+    while (at < end) {
+      const [key, behind] = varint(at);
+      if (key % 8 === 0) {
+        const [value, next] = varint(behind);
+        yield [key >> 3, value, next];
+        at = next;
+      } else if (key % 8 === 5) {
+        yield [key >> 3, behind, behind + 4];
+        at = behind + 4;
+      } else {
+        const [length, start] = varint(behind);
+        yield [key >> 3, start, start + length];
+        at = start + length;
+      }
+    }
+  };
+  const pieces = [];
+  for (const [field, start, end] of fields(0, bytes.length)) {
+    if (field !== 1) continue;
+    const piece = { text: "", score: 0, type: 1 };
+    for (const [part, at, behind] of fields(start, end)) {
+      if (part === 1) piece.text = bytes.toString("utf8", at, behind);
+      if (part === 2) piece.score = bytes.readFloatLE(at);
+      if (part === 3) piece.type = at;
+    }
+    pieces.push(piece);
+  }
+  return pieces;
+}
+
+/** Llama 2's pieces as transformers converts them: each cut of a piece in two is a merge, by falling score. */
+function llama2() {
+  const pieces = piecesOf(join(root, "tests/golden/tokenizers/llama-spm/tokenizer.model"));
+  const vocab = Object.fromEntries(pieces.map(({ text }, id) => [text, id]));
+  const merges = pieces
+    .filter(({ type }) => type === 1)
+    .sort((a, b) => b.score - a.score)
+    .flatMap(({ text }) => {
+      const characters = [...text];
+      return characters
+        .slice(1)
+        .map((_, i) => [characters.slice(0, i + 1).join(""), characters.slice(i + 1).join("")])
+        .filter(([left, right]) => Object.hasOwn(vocab, left) && Object.hasOwn(vocab, right));
+    });
+  return {
+    version: "1.0",
+    added_tokens: [0, 1, 2].map((id) => ({
+      id,
+      content: pieces[id].text,
+      special: true,
+      normalized: false,
+    })),
+    normalizer: {
+      type: "Sequence",
+      normalizers: [
+        { type: "Prepend", prepend: "\u2581" },
+        { type: "Replace", pattern: { String: " " }, content: "\u2581" },
+      ],
+    },
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: "BPE",
+      unk_token: "<unk>",
+      fuse_unk: true,
+      byte_fallback: true,
+      vocab,
+      merges,
+    },
+  };
+}
+
 test("GPT-2", () => compare(gpt2(), 50257));
-test("GPT-2's vocabulary in normal form C", () =>
-  compare({ ...gpt2(), normalizer: { type: "NFC" } }, 50257));
+test("GPT-NeoX's way: normal form C, runs of spaces", () => compare(gptNeoX(), 50280));
+test("Llama 2", () => compare(llama2(), 32000));
 test("Llama 3", () => compare(packaged("tokenizer-llama3"), 128256));
 test("Qwen3", () => compare(packaged("tokenizer-qwen3"), 151936));
