@@ -16,10 +16,11 @@ ALWAYS_INLINE v128_t widened(v128_t sum) {
     return sum;
 }
 
-/* Sums of 32 bits hold any number of columns, so one token walks whole strips, which lie one behind the other: a single
- * stream that the machine reads ahead by itself. Four strips in lockstep, block by block, took a fifth longer from memory. */
-#define WHOLE_TILES 128
+/* One token walks strip by strip: a single stream that the machine reads ahead by itself. Sums of 32 bits would hold whole strips,
+ * but V8 keeps some of them on the stack, and one long chain of additions through the stack is slower than blocks
+ * of 128 columns, whose chains the machine overlaps. */
 #define WHOLE_STRIPS 1
+#define FEW_TOKENS 2
 
 #include "wasm_relaxed_ternary.inc"
 
