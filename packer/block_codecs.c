@@ -53,15 +53,6 @@ static float read_half(const uint8_t *p) {
     return math_half_to_float((uint16_t)(p[0] | p[1] << 8));
 }
 
-static float read_plain(enum source_type type, const uint8_t *p) {
-    uint32_t low = (uint32_t)p[0] | (uint32_t)p[1] << 8;
-    if (type == SOURCE_F32) {
-        return math_float_from_bits(low | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-    }
-    return type == SOURCE_BF16 ? math_float_from_bits(low << 16)
-                               : math_half_to_float((uint16_t)low);
-}
-
 /* Half d, then 16 bytes: element j in the low nibble of byte j, element j + 16 in the high one; d (n - 8). */
 static void decode_q4_0(const uint8_t *block, float *values) {
     float scale = read_half(block);
@@ -117,8 +108,12 @@ static void decode_tq2_0(const uint8_t *block, float *values) {
 static void decode_q2_0(const uint8_t *block, uint32_t columns, float *values) {
     float scale = read_half(block);
     const float weight[4] = {-scale, 0.0f, scale, 2.0f * scale};
-    for (uint32_t j = 0; j < columns; j++) {
-        values[j] = weight[block[2 + j / 4] >> (2 * (j % 4)) & 3];
+    for (uint32_t j = 0; j < columns / 4; j++, values += 4) {
+        uint32_t byte = block[2 + j];
+        values[0] = weight[byte & 3];
+        values[1] = weight[byte >> 2 & 3];
+        values[2] = weight[byte >> 4 & 3];
+        values[3] = weight[byte >> 6];
     }
 }
 
@@ -177,15 +172,41 @@ static void decode_block(enum source_type type, const uint8_t *block, float *val
     case SOURCE_PTQ1_0:
         decode_ptq1_0(block, values);
         break;
-    default:
-        *values = read_plain(type, block);
+    default: /* plain numbers go by rows */
         break;
+    }
+}
+
+/* The types that most folders have, a row at once. */
+static void decode_bf16_row(const uint8_t *bytes, uint32_t columns, float *values) {
+    for (uint32_t i = 0; i < columns; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + (size_t)i * 2, sizeof half);
+        values[i] = math_float_from_bits((uint32_t)half << 16);
+    }
+}
+
+static void decode_f16_row(const uint8_t *bytes, uint32_t columns, float *values) {
+    for (uint32_t i = 0; i < columns; i++) {
+        values[i] = read_half(bytes + (size_t)i * 2);
     }
 }
 
 void block_decode_row(enum source_type type, const uint8_t *bytes, uint32_t columns,
                       float *values) {
     struct block_size size = block_size_of(type);
+    if (type == SOURCE_F32) {
+        memcpy(values, bytes, (size_t)columns * sizeof *values);
+        return;
+    }
+    if (type == SOURCE_BF16) {
+        decode_bf16_row(bytes, columns, values);
+        return;
+    }
+    if (type == SOURCE_F16) {
+        decode_f16_row(bytes, columns, values);
+        return;
+    }
     for (uint32_t first = 0; first < columns; first += size.columns, bytes += size.bytes) {
         decode_block(type, bytes, values + first);
     }

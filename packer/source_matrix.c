@@ -334,6 +334,15 @@ static void note_code_3(struct source_matrix *matrix, uint32_t row, const uint8_
     }
 }
 
+/* Without a branch for each weight. */
+static bool all_finite(const float *values, uint32_t count) {
+    uint32_t other = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        other |= (math_float_bits(values[i]) & 0x7F800000u) == 0x7F800000u;
+    }
+    return other == 0;
+}
+
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     const struct source_tensor *weight = matrix->planned->weight;
@@ -360,8 +369,13 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
         float *row = values + (size_t)i * columns;
         block_decode_row(weight->dtype, bytes, columns, row);
         note_code_3(matrix, first + i, bytes);
-        for (uint32_t c = 0; c < columns; c++) {
-            row[c] *= matrix->multiplier;
+        if (matrix->multiplier != 1) {
+            for (uint32_t c = 0; c < columns; c++) {
+                row[c] *= matrix->multiplier;
+            }
+        }
+        uint32_t c = all_finite(row, columns) ? columns : 0;
+        for (; c < columns; c++) {
             if (!isfinite(row[c])) {
                 return bad_element(matrix, first + i, c, "a value that is no finite number", error);
             }

@@ -113,13 +113,11 @@ test("the bundled model and stories260K: the same text from a folder", () => {
     const after = pack(folder, how);
     assert.ok(dataOf(after).equals(dataOf(model)));
     const [a, b] = [model, after].map((path) =>
-      succeed(["run", path, "Once upon a time", "--temperature", "0", "--max-tokens", "60"]),
+      succeed(["run", path, "-p", "Once upon a time", "--temperature", "0", "--tokens", "60"]),
     );
     assert.ok(a.length > 100);
     assert.equal(b, a);
-    const [defaults, again] = [model, after].map(
-      (path) => succeedJson(["inspect", path]).sampling ?? null,
-    );
+    const [defaults, again] = [model, after].map((path) => succeedJson(["inspect", path]).sampling);
     assert.deepEqual(again, defaults);
   }
 });
