@@ -169,7 +169,7 @@ tercet_status chat_text_measure(const struct container_tokenizer *tables,
                            "chat format %s has no switch for thinking", chat->name);
     TERCET_TRY(check_messages(messages, count, error));
     struct sink sink = {.tables = tables};
-    *text = (struct chat_text){tables, chat, messages, count, flags, 0, 0, 0, 0};
+    *text = (struct chat_text){tables, chat, messages, count, flags, 0, 0, 0, 0, 0};
     put_conversation(&sink, text);
     /* Each message brings at most 2 x 64 KiB of the format's text and 2 x 256 of its tokens; what that adds up to is
      * bounded here, before memory is asked for. */
@@ -179,6 +179,7 @@ tercet_status chat_text_measure(const struct container_tokenizer *tables,
                            "a conversation may have at most %u bytes of text", CHAT_BYTES_MAX);
     text->text_bytes = sink.text_bytes;
     text->mark_count = sink.mark_count;
+    text->formed_bytes = sink.formed_bytes;
     text->tokenizer_bytes = tokenizer_formed_scratch_bytes(tables, sink.formed_bytes);
     text->scratch_bytes =
         text->tokenizer_bytes + sink.mark_count * sizeof *sink.marks + sink.text_bytes;
@@ -200,6 +201,6 @@ tercet_status chat_text_encode(const struct chat_text *text, uint32_t *tokens, s
         if (chat->segments[(size_t)i * CHAT_SEGMENT_FIELDS] != TERCET_NO_TOKEN)
             reserved[reserved_count++] = chat->segments[(size_t)i * CHAT_SEGMENT_FIELDS];
     const struct tokenizer_marks marks = {sink.marks, sink.mark_count, reserved, reserved_count};
-    return tokenizer_encode_marked(text->tables, sink.text, sink.text_bytes, &marks, tokens,
-                                   capacity, count, memory, error);
+    return tokenizer_encode_marked(text->tables, sink.text, sink.text_bytes, text->formed_bytes,
+                                   &marks, tokens, capacity, count, memory, error);
 }

@@ -16,7 +16,8 @@ struct chat_text {
     size_t count;
     uint32_t flags;
     size_t text_bytes, mark_count;
-    size_t tokenizer_bytes; /* of these the tokenizer's */
+    uint64_t formed_bytes;  /* tokenizer_formed_bytes, summed over the pieces */
+    size_t tokenizer_bytes; /* of the scratch, the tokenizer's */
     size_t scratch_bytes;   /* of memory aligned to 8 */
 };
 

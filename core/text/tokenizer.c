@@ -350,14 +350,15 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
 }
 
 tercet_status tokenizer_encode_marked(const struct container_tokenizer *tables, const uint8_t *text,
-                                      size_t bytes, const struct tokenizer_marks *marks,
-                                      uint32_t *tokens, size_t capacity, size_t *count,
-                                      void *scratch, tercet_error *error) {
+                                      size_t bytes, uint64_t formed_bytes,
+                                      const struct tokenizer_marks *marks, uint32_t *tokens,
+                                      size_t capacity, size_t *count, void *scratch,
+                                      tercet_error *error) {
     struct encoder encoder;
     size_t from = 0;
     open_encoder(&encoder, tables, tokens, capacity);
-    place_encoder(&encoder, scratch, tokenizer_formed_bytes(tables, text, bytes), text, bytes,
-                  false, marks->reserved, marks->reserved_count);
+    place_encoder(&encoder, scratch, formed_bytes, text, bytes, false, marks->reserved,
+                  marks->reserved_count);
     for (size_t i = 0; i < marks->count; i++) {
         encode_text(&encoder, text, from, marks->marks[i].at);
         emit(&encoder, marks->marks[i].token);

@@ -48,12 +48,14 @@ struct tokenizer_marks {
     uint32_t reserved_count;
 };
 
-/* As tokenizer_encode without flags, for valid UTF-8 of at most 1 GiB (in its form too) with tokens in it: what lies between two of them is a
- * text of its own, but only the first of all begins the text. `scratch` is tokenizer_formed_scratch_bytes long. */
+/* As tokenizer_encode without flags, for valid UTF-8 of at most 1 GiB (in its form too) with tokens in it: what lies between
+ * two of them is a text of its own, but only the first of all begins the text. `scratch` is
+ * tokenizer_formed_scratch_bytes(formed_bytes) long: the number is the caller's, who may have measured the text in pieces. */
 tercet_status tokenizer_encode_marked(const struct container_tokenizer *tables, const uint8_t *text,
-                                      size_t bytes, const struct tokenizer_marks *marks,
-                                      uint32_t *tokens, size_t capacity, size_t *count,
-                                      void *scratch, tercet_error *error);
+                                      size_t bytes, uint64_t formed_bytes,
+                                      const struct tokenizer_marks *marks, uint32_t *tokens,
+                                      size_t capacity, size_t *count, void *scratch,
+                                      tercet_error *error);
 
 /* Bytes of a token: empty for control and unused ones. token < token_count, else false. */
 bool tokenizer_token_bytes(const struct container_tokenizer *tables, uint32_t token,

@@ -34,7 +34,7 @@ static const struct container_tokenizer *tables_of(bool sentencepiece) {
     builder.kind = sentencepiece ? TOKENIZER_SENTENCEPIECE : TOKENIZER_BYTE_BPE;
     builder.splitter = sentencepiece ? SPLITTER_NONE : SPLITTER_QWEN2;
     builder.flags = sentencepiece ? TOKENIZER_FLAG_ADD_PREFIX_SPACE | TOKENIZER_FLAG_BYTE_FALLBACK
-                                  : TOKENIZER_FLAG_ADD_BEGINNING;
+                                  : TOKENIZER_FLAG_ADD_BEGINNING | TOKENIZER_FLAG_NFC;
     builder.beginning = FIRST_SPECIAL + 3;
     for (uint32_t byte = 0; byte < 256; byte++) {
         uint8_t text = (uint8_t)byte;
@@ -72,7 +72,7 @@ static size_t count_specials(const struct container_tokenizer *tables,
         must(status == error.status && error.detail[0] != '\0', "an error without a sentence");
         return SIZE_MAX;
     }
-    size_t token_count = 0, again = 0, capacity = text.text_bytes + text.mark_count + 1;
+    size_t token_count = 0, again = 0, capacity = 3 * text.text_bytes + text.mark_count + 1;
     uint32_t *tokens = malloc(capacity * sizeof *tokens);
     void *scratch = malloc(text.scratch_bytes);
     must(tokens != NULL && scratch != NULL, "out of memory");

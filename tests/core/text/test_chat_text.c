@@ -236,11 +236,32 @@ static void test_known_formats(const struct tokenizer_fixture *fixture) {
                             "llama3, bitnet");
 }
 
+/* A format that a file brings may begin with a mark: then marks of the message in front of it are sorted with it, and the
+ * conversation is not in normal form though each piece of it is. Room was measured by pieces (scratch is exact here). */
+static void test_normal_form(struct tokenizer_fixture fixture) {
+    enum { MARKS = 60 };
+    static const uint32_t after[] = {TERCET_NO_TOKEN, 2};
+    const struct container_chat chat = {.name = "own",
+                                        .system = "",
+                                        .part_ends = {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1},
+                                        .segments = after,
+                                        .text = (const uint8_t *)"\u0338"}; /* class 1 */
+    char text[1 + 2 * MARKS + 1] = "e", expected[sizeof text + 2] = "e\u0338";
+    for (size_t i = 0; i < MARKS; i++) {
+        memcpy(text + 1 + 2 * i, "\u0316", 3); /* class 220 */
+        memcpy(expected + 3 + 2 * i, "\u0316", 3);
+    }
+    fixture.tables.flags |= TOKENIZER_FLAG_NFC;
+    const tercet_chat_message messages[] = {message(TERCET_CHAT_USER, text)};
+    CHECK_STR(render(&fixture, &chat, messages, 1), expected);
+}
+
 int main(void) {
     struct tokenizer_fixture bytes, pieces;
     make_tables(&bytes, false);
     make_tables(&pieces, true);
     test_own_format(&bytes);
+    test_normal_form(bytes);
     test_system(&bytes);
     test_trim(&bytes);
     test_thinking(&bytes);
