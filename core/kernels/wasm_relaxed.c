@@ -20,8 +20,6 @@ ALWAYS_INLINE v128_t widened(v128_t sum) {
     return wasm_i32x4_extadd_pairwise_i16x8(sum);
 }
 
-#define FEW_TOKENS 4
-
 #include "wasm_relaxed_ternary.inc"
 
 const struct tercet_kernels kernels_wasm_relaxed = {
