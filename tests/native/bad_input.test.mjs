@@ -345,7 +345,7 @@ test("a full disk: the old file stays, nothing new is left", () => {
 test("not enough memory is an error, not a crash", () => {
   // Less and less address space: first the session does not fit, then the file, then the program.
   const seen = new Set();
-  for (let kilobytes = 12_000; kilobytes >= 7_000; kilobytes -= 200) {
+  for (let kilobytes = 12_000; kilobytes >= 2_000; kilobytes -= 200) {
     const script = `ulimit -v ${kilobytes}; exec "$0" run "$1" -p Once -n 2 --threads 1`;
     const result = spawnSync("bash", ["-c", script, program, stories260K()], { encoding: "utf8" });
     if (result.stderr.includes("error while loading shared libraries")) break;
