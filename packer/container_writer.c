@@ -2,13 +2,11 @@
  * container_writer.c: see container_writer.h. Tensor data is gathered into one chunk, which is hashed and written when it is
  * full; the header comes last, when all hashes are known. Must never write a header that the reader would refuse.
  */
-#define OPENSSL_SUPPRESS_DEPRECATED                                                                \
-    1 /* the old interface alone leaves the catalogue of algorithms out of memory */
 #include "container_writer.h"
 #include "container_header.h"
 #include "partial_file.h"
+#include "sha256.h"
 
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 struct container_writer {
@@ -76,12 +74,7 @@ tercet_status container_writer_open_descriptor(int descriptor, const struct writ
 static tercet_status flush_chunk(struct container_writer *writer, tercet_error *error) {
     uint64_t index = writer->written / CONTAINER_CHUNK_BYTES;
     uint8_t *hash = writer->header.bytes + writer->header.chunk_hashes + index * CHUNK_HASH_BYTES;
-    SHA256_CTX context;
-    if (SHA256_Init(&context) != 1 ||
-        SHA256_Update(&context, writer->chunk, writer->chunk_used) != 1 ||
-        SHA256_Final(hash, &context) != 1)
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, writer->written,
-                           "libcrypto could not compute a SHA-256");
+    TERCET_TRY(sha256_of(writer->chunk, writer->chunk_used, NULL, 0, hash, error));
     TERCET_TRY(partial_file_write(&writer->file, writer->header.header_bytes + writer->written,
                                   writer->chunk, writer->chunk_used, error));
     writer->written += writer->chunk_used;
@@ -141,15 +134,9 @@ tercet_status container_writer_read_back(struct container_writer *writer, uint64
 
 /* The model id: everything of the header but the place of the id itself. */
 static tercet_status hash_header(struct container_header *header, tercet_error *error) {
-    SHA256_CTX context;
-    bool done = SHA256_Init(&context) == 1 &&
-                SHA256_Update(&context, header->bytes, PREFIX_AT_SHA256) == 1 &&
-                SHA256_Update(&context, header->bytes + PREFIX_BYTES,
-                              (size_t)header->header_bytes - PREFIX_BYTES) == 1 &&
-                SHA256_Final(header->bytes + PREFIX_AT_SHA256, &context) == 1;
-    return done ? TERCET_OK
-                : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
-                              "libcrypto could not compute a SHA-256");
+    return sha256_of(header->bytes, PREFIX_AT_SHA256, header->bytes + PREFIX_BYTES,
+                     (size_t)header->header_bytes - PREFIX_BYTES, header->bytes + PREFIX_AT_SHA256,
+                     error);
 }
 
 static tercet_status finish(struct container_writer *writer, tercet_error *error) {

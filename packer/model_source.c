@@ -105,6 +105,20 @@ tercet_status model_source_read(struct model_source *source, enum i2s_layout lay
     }
 }
 
+tercet_status model_source_read_chat(const struct model_source *source, const char *name,
+                                     struct chat_section *chat, tercet_error *error) {
+    const struct tokenizer_section *tokenizer = &source->tokenizer;
+    uint32_t vocabulary = source->architecture.config.vocabulary;
+    if (source->format != SOURCE_GGUF) {
+        return chat_section_from_folder(tokenizer->bytes, tokenizer->count, vocabulary, name,
+                                        source->path, chat, error);
+    }
+    struct gguf_text text = {NULL, 0};
+    TERCET_TRY(gguf_get_text(&source->gguf.header, "tokenizer.chat_template", &text, NULL, error));
+    return chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary, name,
+                                      (const char *)text.bytes, text.count, chat, error);
+}
+
 void model_source_close(struct model_source *source) {
     tokenizer_section_free(&source->tokenizer);
     architecture_free(&source->architecture);

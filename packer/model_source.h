@@ -8,6 +8,7 @@
 
 #include "about_source.h"
 #include "architectures.h"
+#include "chat_section.h"
 #include "read_bitmamba.h"
 #include "read_gguf.h"
 #include "tokenizer_tables.h"
@@ -33,6 +34,10 @@ tercet_status model_source_open(const char *path, struct model_source *source, t
 /* Fills the architecture and the tokenizer. Errors of the readers; close the source in any case. */
 tercet_status model_source_read(struct model_source *source, enum i2s_layout layout,
                                 tercet_error *error);
+/* The chat format of a source that was read: the one of that name ("none": none), or with NULL that of its template.
+ * Errors of chat_section.h. */
+tercet_status model_source_read_chat(const struct model_source *source, const char *name,
+                                     struct chat_section *chat, tercet_error *error);
 void model_source_close(struct model_source *source);
 
 /* The name that the model gives itself, else that of its folder or file; and its licence, "" without one. */

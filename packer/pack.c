@@ -4,7 +4,6 @@
  */
 #include "pack.h"
 
-#include "chat_section.h"
 #include "model_source.h"
 #include "prove_lossless.h"
 #include "source_file.h"
@@ -279,22 +278,10 @@ static tercet_status commit(struct packing *packing, tercet_error *error) {
 }
 
 static tercet_status build_chat(struct packing *packing, tercet_error *error) {
-    const struct pack_options *options = packing->options;
     struct pack_report *report = packing->report;
     struct chat_section *chat = &packing->chat;
-    const struct tokenizer_section *tokenizer = &packing->source.tokenizer;
-    uint32_t vocabulary = packing->source.architecture.config.vocabulary;
-    if (packing->source.format == SOURCE_GGUF) {
-        struct gguf_text text = {NULL, 0};
-        TERCET_TRY(gguf_get_text(&packing->source.gguf.header, "tokenizer.chat_template", &text,
-                                 NULL, error));
-        TERCET_TRY(chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary,
-                                              options->chat_format, (const char *)text.bytes,
-                                              text.count, chat, error));
-    } else {
-        TERCET_TRY(chat_section_from_folder(tokenizer->bytes, tokenizer->count, vocabulary,
-                                            options->chat_format, options->source, chat, error));
-    }
+    TERCET_TRY(
+        model_source_read_chat(&packing->source, packing->options->chat_format, chat, error));
     report->chat_format = chat->format;
     (void)snprintf(report->chat_note, sizeof report->chat_note, "%s", chat->note);
     return TERCET_OK;

@@ -78,6 +78,7 @@ tercet_status source_weights_open_shard(struct source_weights *source, const cha
 /* Bytes of a shard. FILE_READ_FAILED, BAD_SOURCE when the file is shorter. */
 tercet_status source_shard_read(const struct source_shard *shard, uint64_t offset, void *bytes,
                                 size_t count, tercet_error *error);
+void source_shard_close(struct source_shard *shard);
 /* One list over all shards, whose tables are filled; a name may occur once (BAD_SOURCE). */
 tercet_status source_weights_collect(struct source_weights *source, tercet_error *error);
 void source_weights_close(struct source_weights *source);
