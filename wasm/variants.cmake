@@ -2,12 +2,14 @@
 #
 # Why four: an engine refuses a whole module for one instruction that it does not know, and shared
 # memory is refused on a page that is not cross-origin isolated; so the page chooses a module
-# before it loads one. All are built from the one source list in core/sources.cmake plus abi.c.
+# before it loads one. All are built from the one source list in core/sources.cmake plus abi_*.c.
 #
 # What must never come in: a file system, an entry point, exceptions, eval, memory beyond what the
 # host passed in. Included by the top CMakeLists.txt under emcmake.
 
 set(TERCET_WASM_DIR "${CMAKE_CURRENT_LIST_DIR}")
+set(TERCET_WASM_SOURCES abi_state.c abi_engine.c abi_loader.c abi_text.c abi_session.c)
+list(TRANSFORM TERCET_WASM_SOURCES PREPEND "${TERCET_WASM_DIR}/")
 
 # Memory is made by JavaScript at the exact size that the model's header announces
 # (`new WebAssembly.Memory({ initial: n, maximum: n })`, `shared: true` for threads) and passed as
@@ -54,12 +56,12 @@ function(add_wasm_module name)
     endif()
     add_core(core-${name} ARCHITECTURES ${module_ARCHITECTURES} OPTIONS ${flags} ${base})
 
-    add_executable(${name} "${TERCET_WASM_DIR}/abi.c")
+    add_executable(${name} ${TERCET_WASM_SOURCES})
     set_target_properties(${name} PROPERTIES OUTPUT_NAME tercet-${name} SUFFIX .mjs
                           LINK_DEPENDS "${TERCET_WASM_DIR}/exports.txt")
     target_link_libraries(${name} PRIVATE core-${name})
     target_compile_options(${name} PRIVATE ${flags})
-    # abi.c plans the memory of a module and must count what the options below take.
+    # abi_loader.c plans the memory of a module and must count what the options below take.
     target_compile_definitions(${name} PRIVATE
                                TERCET_WASM_STACK_BYTES=${TERCET_WASM_STACK_BYTES}u
                                TERCET_WASM_INITIAL_BYTES=${TERCET_WASM_INITIAL_BYTES}u)
@@ -93,7 +95,7 @@ list(APPEND sized api.c base/status.c base/arena.c kernels/known_answers.c kerne
 foreach(file IN LISTS sized)
     set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Os)
 endforeach()
-set_property(SOURCE "${TERCET_WASM_DIR}/abi.c" APPEND PROPERTY COMPILE_OPTIONS -Os)
+set_property(SOURCE ${TERCET_WASM_SOURCES} APPEND PROPERTY COMPILE_OPTIONS -Os)
 
 add_wasm_module(simd128 ARCHITECTURES wasm)
 add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)

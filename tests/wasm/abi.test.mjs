@@ -1,4 +1,4 @@
-// abi.test.mjs - wasm/abi.c in Node: plans are exact, a model runs in exactly the planned memory and says what the golden
+// abi.test.mjs - wasm/abi_*.c in Node: plans are exact, a model runs in exactly the planned memory and says what the golden
 // file says, and no number that a caller can pass breaks anything.
 
 import assert from "node:assert/strict";

@@ -39,7 +39,7 @@ const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
 const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
 const types = ["index", "engine_client", "errors", "features", "generated_constants", "protocol"];
-types.push("chat", "checks", "generation", "openai", "openai_fetch", "openai_types");
+types.push("chat", "checks", "generation", "model", "openai", "openai_fetch", "openai_types");
 types.push("thinking", "token_stream", "types", "user_messages");
 
 test("generated_constants.ts is what the native twin says", async () => {
@@ -95,7 +95,7 @@ test("the page side holds no worker, no store and no module", async () => {
     path.replace(/^.*\//, "").replace(/\.ts$/, ""),
   );
   assert.deepEqual(names.filter((name) => name !== "generated_constants").sort(), [
-    ...["chat", "checks", "engine_client", "errors", "features", "generation", "index"],
+    ...["chat", "checks", "engine_client", "errors", "features", "generation", "index", "model"],
     ...["openai", "openai_fetch", "protocol", "thinking", "token_stream", "user_messages"],
   ]);
 });

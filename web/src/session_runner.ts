@@ -20,7 +20,7 @@ import type { ChatFacts, Handle, ModelFacts, StepCounts, WasmModule } from "./wa
 const SLICE_SECONDS = 0.04;
 /** Until the speed is known. */
 const FIRST_SLICE_TOKENS = 4;
-/** What wasm/abi.c plans room for: more text than this a token of context may not fit. */
+/** What wasm/abi_loader.c plans room for: more text than this a token of context may not fit. */
 const TEXT_BYTES_PER_TOKEN = 8;
 
 export interface OpenSession {

@@ -1,0 +1,104 @@
+// wasm_session.ts: one text or conversation in work inside the module: prompt, tokens, text, logits, and what is reused.
+import { KV, STATUS } from "./generated_constants.js";
+import type { KvForm, Sampling } from "./types.js";
+import type { Handle } from "./wasm_calls.js";
+import { WasmText } from "./wasm_text.js";
+
+export interface StepCounts {
+  passes: number;
+  drafted: number;
+  accepted: number;
+}
+
+export class WasmSession extends WasmText {
+  createSession(model: Handle, context: number, slice: number, kv: KvForm): Handle {
+    this.call("session_create", model, context, slice, KV[kv]);
+    return this.handle();
+  }
+
+  setSampling(session: Handle, sampling: Sampling, seed: bigint): void {
+    const { temperature, topK, topP, minP, repetitionPenalty, repetitionWindow } = sampling;
+    const args = [temperature, topK, topP, minP, repetitionPenalty, repetitionWindow] as const;
+    this.call("session_sampling", session, ...args, seed);
+  }
+
+  /**
+   * Computes up to `count` tokens that lie at `address`; returns how many, or null when it was cancelled. With `logits`
+   * the logits of each are written there.
+   */
+  prefill(
+    session: Handle,
+    address: number,
+    count: number,
+    logits: { address: number; rows: number } = { address: 0, rows: 0 },
+  ): number | null {
+    const args = [address, count, logits.address, logits.rows] as const;
+    const status = this.call("session_prefill", session, ...args);
+    return status === STATUS.CANCELLED ? null : this.value(0);
+  }
+
+  step(session: Handle): { status: "token" | "end" | "full" | "cancelled"; token: number } {
+    const status = this.call("session_step", session);
+    const token = this.value(0);
+    if (status === STATUS.END_OF_TEXT) return { status: "end", token };
+    if (status === STATUS.CONTEXT_FULL) return { status: "full", token };
+    if (status === STATUS.CANCELLED) return { status: "cancelled", token };
+    return { status: "token", token };
+  }
+
+  /** What the last step completed; `flush` also gives a half character, as U+FFFD. */
+  takeText(session: Handle, flush: boolean): string {
+    this.call("session_text", session, flush ? 1 : 0);
+    return this.text(this.value(0), this.value(1));
+  }
+
+  resetSession(session: Handle): void {
+    this.call("session_reset", session, 0);
+  }
+
+  /** Keeps what the session has of the tokens that lie at `address`; returns how many those are. */
+  reuse(session: Handle, address: number, count: number): number {
+    this.call("session_reuse", session, address, count);
+    return this.value(0);
+  }
+
+  /** Most tokens of a prompt at once from now on; 0 = as many as the session was made for. */
+  setSlice(session: Handle, tokens: number): void {
+    this.call("session_slice", session, tokens);
+  }
+
+  /** Most tokens that a step computes; 0 = automatic, 1 = no drafts. */
+  setSpeculation(session: Handle, tokens: number): void {
+    this.call("session_speculation", session, tokens);
+  }
+
+  /** Tokens that end a text besides the model's own, from now on. */
+  setStopTokens(session: Handle, tokens: Uint32Array): void {
+    if (tokens.length === 0) {
+      this.call("session_stop_tokens", session, 0, 0);
+      return;
+    }
+    const source = this.createTokens(tokens);
+    try {
+      this.call("session_stop_tokens", session, source.address, tokens.length);
+    } finally {
+      this.destroy(source.handle);
+    }
+  }
+
+  /** Since the session was made. */
+  stepCounts(session: Handle): StepCounts {
+    this.call("session_info", session);
+    return { passes: this.value(5), drafted: this.value(6), accepted: this.value(7) };
+  }
+
+  sessionInfo(session: Handle): { context: number; slice: number; bytes: number } {
+    this.call("session_info", session);
+    return { context: this.value(1), slice: this.value(2), bytes: this.value(3) };
+  }
+
+  cancelFlagAddress(session: Handle): number {
+    this.call("session_cancel_flag", session);
+    return this.value(0);
+  }
+}
