@@ -8,8 +8,13 @@
 # host passed in. Included by the top CMakeLists.txt under emcmake.
 
 set(TERCET_WASM_DIR "${CMAKE_CURRENT_LIST_DIR}")
-set(TERCET_WASM_SOURCES abi_state.c abi_engine.c abi_loader.c abi_text.c abi_session.c)
-list(TRANSFORM TERCET_WASM_SOURCES PREPEND "${TERCET_WASM_DIR}/")
+set(TERCET_WASM_SOURCES
+    "${TERCET_WASM_DIR}/abi_state.c"
+    "${TERCET_WASM_DIR}/abi_engine.c"
+    "${TERCET_WASM_DIR}/abi_loader.c"
+    "${TERCET_WASM_DIR}/abi_text.c"
+    "${TERCET_WASM_DIR}/abi_session.c"
+)
 
 # Memory is made by JavaScript at the exact size that the model's header announces
 # (`new WebAssembly.Memory({ initial: n, maximum: n })`, `shared: true` for threads) and passed as
