@@ -139,6 +139,7 @@ static void print_parts(const struct inspection *inspection) {
                  {"layers.0.attention.q_bias", "biases of q, k and v"},
                  {"layers.0.attention.o_bias", "bias of o"},
                  {"layers.0.ffn.up_bias", "biases of the feed-forward part"},
+                 {"layers.0.attention.q_in_norm", "a norm of every matrix"},
                  {"head_bias", "a bias of the head"},
                  {"head_norm", "a second norm of the head"},
                  {"layers.0.mixer.in",

@@ -273,11 +273,14 @@ static tercet_status read_shape(const struct json_document *document, const stru
 
 /* quantization_config -> how linears are stored, and which are left out. */
 static tercet_status read_quantization(const struct json_document *document,
-                                       struct tensor_rules *rules, tercet_error *error) {
+                                       struct tensor_rules *rules, struct container_config *config,
+                                       tercet_error *error) {
     const cJSON *object = NULL;
     const char *method = NULL, *linear_class = "bitlinear", *mode = "offline";
     bool own_norms = false;
+    double epsilon = 1e-6; /* transformers' */
     rules->quantization = SOURCE_PLAIN;
+    config->linear_norm_epsilon = (float)epsilon;
     TERCET_TRY(json_get_object(document, document->root, "quantization_config", JSON_OPTIONAL,
                                &object, error));
     if (object == NULL) {
@@ -288,6 +291,14 @@ static tercet_status read_quantization(const struct json_document *document,
         json_get_string(document, object, "linear_class", JSON_OPTIONAL, &linear_class, error));
     TERCET_TRY(json_get_string(document, object, "quantization_mode", JSON_OPTIONAL, &mode, error));
     TERCET_TRY(json_get_bool(document, object, "use_rms_norm", JSON_OPTIONAL, &own_norms, error));
+    TERCET_TRY(json_get_number(document, object, "rms_norm_eps", JSON_OPTIONAL, &epsilon, error));
+    config->linear_norm_epsilon = (float)epsilon;
+    if (own_norms && !(config->linear_norm_epsilon >= LEAST_POSITIVE_F32 &&
+                       config->linear_norm_epsilon <= LIMIT_NORM_EPSILON)) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0,
+                           "%s: \"rms_norm_eps\" of quantization_config is out of range",
+                           document->file);
+    }
     TERCET_TRY(json_get_array(document, object, "modules_to_not_convert", JSON_OPTIONAL,
                               &rules->not_converted, error));
     if (strcmp(method, "bitnet") != 0) {
@@ -295,12 +306,7 @@ static tercet_status read_quantization(const struct json_document *document,
                            "%s: the quantisation method %s is not supported: bitnet is",
                            document->file, method);
     }
-    if (own_norms) {
-        return tercet_fail(
-            error, TERCET_UNSUPPORTED_SOURCE, 0,
-            "%s: \"use_rms_norm\" true (a norm in front of each linear) is not supported",
-            document->file);
-    }
+    config->flags |= own_norms ? CONFIG_FLAG_LINEAR_NORMS : 0u;
     bool multiply = strcmp(linear_class, "autobitlinear") == 0,
          online = strcmp(mode, "online") == 0;
     if ((!multiply && strcmp(linear_class, "bitlinear") != 0) ||
@@ -362,9 +368,10 @@ static tercet_status read_document(const char *folder, const struct json_documen
     config->flags = family->flags;
     rules.naming = family->naming;
     tied = family->tied;
-    rules.found_flags = family->family == FAMILY_BITNET ? CONFIG_FLAG_SUB_NORMS : 0;
+    rules.found_flags = CONFIG_FLAG_LINEAR_NORMS;
+    rules.found_flags |= family->family == FAMILY_BITNET ? CONFIG_FLAG_SUB_NORMS : 0u;
     TERCET_TRY(read_shape(document, family, config, &context, error));
-    TERCET_TRY(read_quantization(document, &rules, error));
+    TERCET_TRY(read_quantization(document, &rules, config, error));
     TERCET_TRY(json_get_bool(document, document->root, "tie_word_embeddings", JSON_OPTIONAL, &tied,
                              error));
     rules.head = tied ? HEAD_TIED : HEAD_OWN;

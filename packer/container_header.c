@@ -187,6 +187,8 @@ static void write_config(const struct container_config *config, uint8_t *at) {
     put_u32(at + CONFIG_AT_TOP_K, config->top_k);
     put_f32(at + CONFIG_AT_TOP_P, config->top_p);
     put_f32(at + CONFIG_AT_MIN_P, config->min_p);
+    if ((config->flags & CONFIG_FLAG_LINEAR_NORMS) != 0)
+        put_f32(at + CONFIG_AT_LINEAR_NORM_EPSILON, config->linear_norm_epsilon);
     put_u32(at + CONFIG_AT_STOP_COUNT, config->stop_count);
     for (uint32_t i = 0; i < CONFIG_STOP_TOKENS_MAX; i++)
         put_u32(at + CONFIG_AT_STOP_TOKENS + (size_t)i * sizeof(uint32_t),

@@ -34,6 +34,13 @@ static const struct source_name llama_layer[] = {
     VECTOR(ROLE_GATE_BIAS, INNER, CONFIG_FLAG_FFN_BIASES, "mlp.gate_proj.bias"),
     VECTOR(ROLE_UP_BIAS, INNER, CONFIG_FLAG_FFN_BIASES, "mlp.up_proj.bias"),
     VECTOR(ROLE_DOWN_BIAS, HIDDEN, CONFIG_FLAG_FFN_BIASES, "mlp.down_proj.bias"),
+    VECTOR(ROLE_Q_IN_NORM, HIDDEN, CONFIG_FLAG_LINEAR_NORMS, "self_attn.q_proj.norm.weight"),
+    VECTOR(ROLE_K_IN_NORM, HIDDEN, CONFIG_FLAG_LINEAR_NORMS, "self_attn.k_proj.norm.weight"),
+    VECTOR(ROLE_V_IN_NORM, HIDDEN, CONFIG_FLAG_LINEAR_NORMS, "self_attn.v_proj.norm.weight"),
+    VECTOR(ROLE_O_IN_NORM, QUERY, CONFIG_FLAG_LINEAR_NORMS, "self_attn.o_proj.norm.weight"),
+    VECTOR(ROLE_GATE_IN_NORM, HIDDEN, CONFIG_FLAG_LINEAR_NORMS, "mlp.gate_proj.norm.weight"),
+    VECTOR(ROLE_UP_IN_NORM, HIDDEN, CONFIG_FLAG_LINEAR_NORMS, "mlp.up_proj.norm.weight"),
+    VECTOR(ROLE_DOWN_IN_NORM, INNER, CONFIG_FLAG_LINEAR_NORMS, "mlp.down_proj.norm.weight"),
 };
 
 static const char *const llama_ignorable[] = {".rotary_emb.inv_freq",   ".rotary_emb.cos_cached",

@@ -107,6 +107,14 @@ tercet_status container_read_config(const struct section *s, struct container_co
                            c->activation_bits);
     TERCET_TRY(section_f32(s, CONFIG_AT_NORM_EPSILON, "norm_epsilon", LEAST_POSITIVE_F32,
                            LIMIT_NORM_EPSILON, &c->norm_epsilon, error));
+    c->linear_norm_epsilon = 0.0f;
+    if ((c->flags & CONFIG_FLAG_LINEAR_NORMS) != 0)
+        TERCET_TRY(section_f32(s, CONFIG_AT_LINEAR_NORM_EPSILON, "linear_norm_epsilon",
+                               LEAST_POSITIVE_F32, LIMIT_NORM_EPSILON, &c->linear_norm_epsilon,
+                               error));
+    else
+        TERCET_TRY(section_zero(s, CONFIG_AT_LINEAR_NORM_EPSILON,
+                                CONFIG_AT_RESERVED - CONFIG_AT_LINEAR_NORM_EPSILON, error));
     TERCET_TRY(read_sampling(s, c, error));
     TERCET_TRY(read_stop_tokens(s, c, error));
     return section_zero(s, CONFIG_AT_RESERVED, CONFIG_BYTES - CONFIG_AT_RESERVED, error);

@@ -65,7 +65,9 @@
 #define CONFIG_AT_MIN_P 64u        /* f32 */
 #define CONFIG_AT_STOP_COUNT 68u   /* u32, 0..8 */
 #define CONFIG_AT_STOP_TOKENS 72u  /* u32[8], unused ones 0xFFFFFFFF */
-#define CONFIG_AT_RESERVED 104u    /* to the end: zero */
+/* f32 > 0 with LINEAR_NORMS, else zero */
+#define CONFIG_AT_LINEAR_NORM_EPSILON 104u
+#define CONFIG_AT_RESERVED 108u /* to the end: zero */
 #define CONFIG_STOP_TOKENS_MAX 8u
 
 #define FAMILY_LLAMA 1u
@@ -92,7 +94,9 @@
 #define CONFIG_FLAG_HEAD_NORM 2048u /* HEAD_NORM: a second norm in front of the head */
 /* int8 activations: 1e-5 is added to the largest magnitude, else it is its least value. */
 #define CONFIG_FLAG_ADDED_FLOOR 4096u
-#define CONFIG_FLAGS_ALL 8191u
+/* *_IN_NORM: RMS norms in front of each matrix of a layer, with linear_norm_epsilon. */
+#define CONFIG_FLAG_LINEAR_NORMS 8192u
+#define CONFIG_FLAGS_ALL 16383u
 /* Which of them leave the heads as they are. */
 #define CONFIG_FLAGS_UNROTATED (CONFIG_FLAG_LEARNED_POSITIONS | CONFIG_FLAG_STATE_SPACE)
 #define ACTIVATION_SILU 1u  /* silu(gate) * up */
@@ -158,6 +162,13 @@
 #define ROLE_MIXER_SKIP 54u      /* [inner] */
 #define ROLE_MIXER_OUT_NORM 55u  /* [inner] */
 #define ROLE_MIXER_OUT 56u       /* [hidden, inner] */
+#define ROLE_Q_IN_NORM 57u
+#define ROLE_K_IN_NORM 58u
+#define ROLE_V_IN_NORM 59u
+#define ROLE_O_IN_NORM 60u
+#define ROLE_GATE_IN_NORM 61u
+#define ROLE_UP_IN_NORM 62u
+#define ROLE_DOWN_IN_NORM 63u
 #define STATE_SPACE_TAPS 4u
 #define ROLE_OUTPUT_NORM 64u
 #define ROLE_HEAD 65u

@@ -19,6 +19,7 @@ struct container_prefix {
 struct container_config {
     uint32_t family, flags, layers, hidden, inner, heads, kv_heads, head_dim, vocabulary, context;
     uint32_t activation, activation_bits;
+    float linear_norm_epsilon; /* 0 without CONFIG_FLAG_LINEAR_NORMS */
     float norm_epsilon, temperature, top_p, min_p;
     uint32_t top_k;
     uint32_t stop_count;

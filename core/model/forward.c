@@ -71,12 +71,13 @@ struct prepare {
     float *up;              /* with activate: NULL without a gate; same stride */
     struct vector up_bias;  /* with up */
     struct norm norm;       /* normed = norm(source) */
-    struct norm again;      /* with norm: normed = again(normed) */
+    struct vector own;      /* RMS norm of that, or of source without a norm, by these weights */
+    float own_epsilon;      /* with own */
     bool quantise;          /* of normed, or of source without a norm */
     /* The vectors above as floats, once for all tokens. */
     struct {
-        const float *add_bias, *bias, *up_bias;
-        struct norm_floats norm, again;
+        const float *add_bias, *bias, *up_bias, *own;
+        struct norm_floats norm;
     } floats;
 };
 
@@ -129,8 +130,11 @@ static void prepare_tokens(void *context, uint32_t begin, uint32_t end, uint32_t
         if (p->floats.norm.weight != NULL) {
             float *normed = f->normed + t * f->widest_stride;
             normalise(f, row, &p->floats.norm, all->columns, normed);
-            if (p->floats.again.weight != NULL)
-                normalise(f, normed, &p->floats.again, all->columns, normed);
+            row = normed;
+        }
+        if (p->floats.own != NULL) {
+            float *normed = f->normed + t * f->widest_stride;
+            f->kernels->rms_norm(row, p->floats.own, all->columns, p->own_epsilon, normed);
             row = normed;
         }
         if (p->quantise) {
@@ -172,9 +176,9 @@ static struct input prepare_input(struct prepare *p, uint32_t columns, uint32_t 
     p->floats.bias = widen(f, &p->bias, 1);
     p->floats.up_bias = widen(f, &p->up_bias, 2);
     p->floats.norm = widen_norm(f, &p->norm, 3);
-    p->floats.again = widen_norm(f, &p->again, 5);
+    p->floats.own = widen(f, &p->own, 5);
     thread_pool_run(f->pool, prepare_tokens, p, count);
-    if (p->floats.norm.weight != NULL)
+    if (p->floats.norm.weight != NULL || p->floats.own != NULL)
         return (struct input){f->normed, f->widest_stride};
     return (struct input){p->source, p->stride};
 }
@@ -241,6 +245,29 @@ static void multiply(const struct products *products) {
     thread_pool_run(products->f->pool, multiply_range, &copy, strips);
 }
 
+/* Matrices behind one preparation; with norms of their own each has its input made for itself, what is added or activated
+ * only once. own: one a product, all with values or none. */
+static void multiply_prepared(struct prepare *p, const struct product *product,
+                              const struct vector *own, uint32_t products, uint32_t columns,
+                              uint32_t count) {
+    struct forward *f = p->f;
+    struct products together = {.f = f, .count = products};
+    if (own[0].values == NULL) {
+        memcpy(together.product, product, products * sizeof *product);
+        together.input = prepare_input(p, columns, count);
+        multiply(&together);
+        return;
+    }
+    p->own_epsilon = f->model->config.linear_norm_epsilon;
+    for (uint32_t i = 0; i < products; i++) {
+        p->own = own[i];
+        struct input input = prepare_input(p, columns, count);
+        multiply(&(struct products){f, input, {product[i]}, 1});
+        p->add = NULL;
+        p->activate = false;
+    }
+}
+
 /* ---------------------------------------------------------------- the network */
 
 static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t position) {
@@ -258,12 +285,12 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .quantise =
             weight_takes_int8(&w->q) || weight_takes_int8(&w->k) || weight_takes_int8(&w->v),
     };
-    struct input input = prepare_input(&before_attention, c->hidden, count);
-    multiply(&(struct products){
-        f,
-        input,
-        {{&w->q, a->q, a->query_stride}, {&w->k, a->k, a->kv_stride}, {&w->v, a->v, a->kv_stride}},
-        3});
+    multiply_prepared(&before_attention,
+                      (struct product[]){{&w->q, a->q, a->query_stride},
+                                         {&w->k, a->k, a->kv_stride},
+                                         {&w->v, a->v, a->kv_stride}},
+                      (struct vector[]){w->q_in_norm, w->k_in_norm, w->v_in_norm}, 3, c->hidden,
+                      count);
     attention_run(a, l, count, position);
 
     struct prepare before_o = {
@@ -273,8 +300,8 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .norm = w->attention_sub_norm,
         .quantise = weight_takes_int8(&w->o),
     };
-    input = prepare_input(&before_o, c->query_width, count);
-    multiply(&(struct products){f, input, {{&w->o, f->y, f->hidden_stride}}, 1});
+    multiply_prepared(&before_o, &(struct product){&w->o, f->y, f->hidden_stride}, &w->o_in_norm, 1,
+                      c->query_width, count);
 
     struct prepare before_ffn = {
         .f = f,
@@ -285,13 +312,13 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .norm = w->ffn_norm,
         .quantise = (c->gate && weight_takes_int8(&w->gate)) || weight_takes_int8(&w->up),
     };
-    input = prepare_input(&before_ffn, c->hidden, count);
     const struct product gate = {&w->gate, f->gate, f->inner_stride};
     const struct product up = {&w->up, f->up, f->inner_stride};
     if (c->gate)
-        multiply(&(struct products){f, input, {gate, up}, 2});
+        multiply_prepared(&before_ffn, (struct product[]){gate, up},
+                          (struct vector[]){w->gate_in_norm, w->up_in_norm}, 2, c->hidden, count);
     else
-        multiply(&(struct products){f, input, {up}, 1});
+        multiply_prepared(&before_ffn, &up, &w->up_in_norm, 1, c->hidden, count);
 
     struct prepare before_down = {
         .f = f,
@@ -304,8 +331,8 @@ static void run_layer(struct forward *f, uint32_t l, uint32_t count, uint32_t po
         .norm = w->ffn_sub_norm,
         .quantise = weight_takes_int8(&w->down),
     };
-    input = prepare_input(&before_down, c->inner, count);
-    multiply(&(struct products){f, input, {{&w->down, f->y, f->hidden_stride}}, 1});
+    multiply_prepared(&before_down, &(struct product){&w->down, f->y, f->hidden_stride},
+                      &w->down_in_norm, 1, c->inner, count);
 }
 
 static void run_mixer_layer(struct forward *f, uint32_t l, uint32_t count) {
@@ -346,7 +373,8 @@ static void run_head(struct forward *f, uint32_t first, uint32_t count, float *l
         .source = f->x + first * f->hidden_stride,
         .stride = f->hidden_stride,
         .norm = f->model->weights.output_norm,
-        .again = f->model->weights.head_norm,
+        .own = f->model->weights.head_norm,
+        .own_epsilon = c->norm_epsilon,
         .quantise = weight_takes_int8(head),
     };
     struct input input = prepare_input(&before_head, c->hidden, count - first);

@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#define FORWARD_VECTORS 7u
+#define FORWARD_VECTORS 6u
 
 struct forward {
     const struct tercet_model *model;

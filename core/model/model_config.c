@@ -86,6 +86,13 @@ static tercet_status check_tensors(const struct container *container, const stru
         {ROLE_GATE_BIAS, USE_VECTOR, 1, c->inner, c->ffn_biases && c->gate},
         {ROLE_UP_BIAS, USE_VECTOR, 1, c->inner, c->ffn_biases},
         {ROLE_DOWN_BIAS, USE_VECTOR, 1, c->hidden, c->ffn_biases},
+        {ROLE_Q_IN_NORM, USE_VECTOR, 1, c->hidden, c->linear_norms},
+        {ROLE_K_IN_NORM, USE_VECTOR, 1, c->hidden, c->linear_norms},
+        {ROLE_V_IN_NORM, USE_VECTOR, 1, c->hidden, c->linear_norms},
+        {ROLE_O_IN_NORM, USE_VECTOR, 1, c->query_width, c->linear_norms},
+        {ROLE_GATE_IN_NORM, USE_VECTOR, 1, c->hidden, c->linear_norms && c->gate},
+        {ROLE_UP_IN_NORM, USE_VECTOR, 1, c->hidden, c->linear_norms},
+        {ROLE_DOWN_IN_NORM, USE_VECTOR, 1, c->inner, c->linear_norms},
     };
     const struct expected_tensor mixer[] = {
         {ROLE_MIXER_NORM, USE_VECTOR, 1, c->hidden, true},
@@ -169,6 +176,8 @@ tercet_status model_config_read(const struct container *container, struct model_
         .state_space = (c->flags & CONFIG_FLAG_STATE_SPACE) != 0,
         .head_bias = (c->flags & CONFIG_FLAG_HEAD_BIAS) != 0,
         .head_norm = (c->flags & CONFIG_FLAG_HEAD_NORM) != 0,
+        .linear_norms = (c->flags & CONFIG_FLAG_LINEAR_NORMS) != 0,
+        .linear_norm_epsilon = c->linear_norm_epsilon,
         .activation_added = (c->flags & CONFIG_FLAG_ADDED_FLOOR) != 0 ? 1e-5f : 0.0f,
         .norm_epsilon = c->norm_epsilon,
         .attention_scale = 1.0f / sqrtf((float)c->head_dim),

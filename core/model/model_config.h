@@ -17,9 +17,9 @@ struct model_config {
     bool learned_positions, qkv_biases, o_bias, ffn_biases, qk_norms;
     bool gate;        /* false: one matrix in front of the activation */
     bool state_space; /* layers have a mixer in place of attention and feed-forward part */
-    bool head_bias, head_norm;
+    bool head_bias, head_norm, linear_norms;
     float activation_added; /* to the largest magnitude when activations are quantised */
-    float norm_epsilon;
+    float norm_epsilon, linear_norm_epsilon;
     float attention_scale; /* 1 / sqrt(head_dim) */
 };
 

@@ -143,6 +143,13 @@ static void bind_layer(struct walk *walk, const struct model_config *c, struct l
     l->gate_bias = next_vector(walk, c->ffn_biases && c->gate);
     l->up_bias = next_vector(walk, c->ffn_biases);
     l->down_bias = next_vector(walk, c->ffn_biases);
+    l->q_in_norm = next_vector(walk, c->linear_norms);
+    l->k_in_norm = next_vector(walk, c->linear_norms);
+    l->v_in_norm = next_vector(walk, c->linear_norms);
+    l->o_in_norm = next_vector(walk, c->linear_norms);
+    l->gate_in_norm = next_vector(walk, c->linear_norms && c->gate);
+    l->up_in_norm = next_vector(walk, c->linear_norms);
+    l->down_in_norm = next_vector(walk, c->linear_norms);
 }
 
 void weights_bind(struct model_weights *weights, const struct model_config *config,
@@ -164,7 +171,7 @@ void weights_bind(struct model_weights *weights, const struct model_config *conf
     weights->head = config->tied_head ? weights->embedding : next_matrix(&walk);
     weights->output_norm.bias = next_vector(&walk, config->layer_norms);
     weights->head_bias = next_floats(&walk, config->head_bias);
-    weights->head_norm = (struct norm){.weight = next_vector(&walk, config->head_norm)};
+    weights->head_norm = next_vector(&walk, config->head_norm);
     weights->widest_half = walk.widest_half;
 }
 

@@ -48,6 +48,9 @@ struct layer_weights {
     struct norm ffn_sub_norm;             /* [inner] */
     struct weight down;                   /* [hidden, inner] */
     struct vector down_bias;              /* [hidden] */
+    /* RMS norms that a matrix has for itself. */
+    struct vector q_in_norm, k_in_norm, v_in_norm, o_in_norm; /* [hidden], o [query_width] */
+    struct vector gate_in_norm, up_in_norm, down_in_norm;     /* [hidden], down [inner] */
     /* Of a state-space model, which has none of the above. */
     struct norm mixer_norm;                    /* [hidden] */
     struct weight mixer_in;                    /* [2 inner + 3 heads, hidden] */
@@ -63,7 +66,7 @@ struct model_weights {
     struct weight positions; /* [context, hidden]; only where model_config.learned_positions */
     struct weight head;      /* [vocabulary, hidden]; the embedding again when tied */
     struct norm output_norm; /* [hidden] */
-    struct norm head_norm;   /* [hidden]; behind output_norm */
+    struct vector head_norm; /* [hidden]; behind output_norm, RMS */
     const float *head_bias;  /* [vocabulary] or NULL */
     struct layer_weights *layers;
     uint32_t widest_half; /* most values of a vector of halves; 0: there is none */

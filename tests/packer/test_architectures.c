@@ -133,8 +133,8 @@ static void test_features(void) {
          TERCET_UNSUPPORTED_SOURCE, "longrope");
     edit(LLAMA, "\"quant_method\": \"bitnet\"", "\"quant_method\": \"gptq\"",
          TERCET_UNSUPPORTED_SOURCE, "gptq");
-    edit(LLAMA, "\"use_rms_norm\": false", "\"use_rms_norm\": true", TERCET_UNSUPPORTED_SOURCE,
-         "use_rms_norm");
+    edit(LLAMA, "\"use_rms_norm\": false", "\"use_rms_norm\": true", TERCET_BAD_SOURCE,
+         "q_proj.norm.weight");
     edit(LLAMA, "\"linear_class\": \"bitlinear\"", "\"linear_class\": \"trilinear\"",
          TERCET_UNSUPPORTED_SOURCE, "trilinear");
     edit(BITNET, "\"quantization_mode\": \"offline\"", "\"quantization_mode\": \"sometimes\"",

@@ -78,7 +78,7 @@ static void test_leftovers(void) {
         tercet_status want;
     } cases[] = {
         {"model.layers.0.self_attn.q_proj.bias", "F16", TERCET_UNSUPPORTED_SOURCE},
-        {"model.layers.0.self_attn.q_proj.norm.weight", "F32", TERCET_UNSUPPORTED_SOURCE},
+        {"model.layers.0.self_attn.q_proj.norm.weight", "F32", TERCET_BAD_SOURCE},
         {"model.layers.0.self_attn.q_norm.weight", "F32", TERCET_UNSUPPORTED_SOURCE},
         {"model.layers.0.self_attn.attn_sub_norm.weight", "F32", TERCET_UNSUPPORTED_SOURCE},
         {"model.layers.2.mlp.up_proj.weight", "F16", TERCET_UNSUPPORTED_SOURCE},

@@ -69,6 +69,7 @@ const others = [
   ["gpt2", "gpt2-odd-heads", "--vectors", "f16"],
   ["qwen3", "qwen3-grid-bf16"],
   ["bitmamba2", "bitmamba2-bin/model.bin"],
+  ["llama", "llama-linear-norms"],
   ["ternarylm", "ternarylm-online-f32", "--quantize", "absmean"],
 ].map(([family, source, ...options]) => {
   const file = join(packedFolder, `${family}.tercet`);

@@ -29,6 +29,8 @@ static inline const char *config_inconsistency_(const struct container_config *c
     EXPECT_(c->head_dim >= 2 && (c->head_dim % 2 == 0 || (c->flags & 1040u) != 0) &&
             (uint64_t)c->heads * c->head_dim <= 131072);
     EXPECT_(c->norm_epsilon > 0 && c->norm_epsilon <= 1);
+    EXPECT_((c->flags & 8192u) != 0 ? c->linear_norm_epsilon > 0 && c->linear_norm_epsilon <= 1
+                                    : c->linear_norm_epsilon == 0);
     EXPECT_(c->temperature >= 0 && c->temperature <= 100 && c->top_p > 0 && c->top_p <= 1);
     EXPECT_(c->min_p >= 0 && c->min_p <= 1 && c->top_k <= (1u << 20));
     EXPECT_(c->stop_count <= CONFIG_STOP_TOKENS_MAX);
@@ -37,8 +39,8 @@ static inline const char *config_inconsistency_(const struct container_config *c
                                   : c->stop_tokens[i] == TERCET_NO_TOKEN);
     EXPECT_((c->activation_bits == 8 || c->activation_bits == 32) && c->activation >= 1 &&
             c->activation <= 3);
-    EXPECT_(c->family >= 1 && c->family <= 6 && c->flags < 8192 && (c->flags & 20) != 20);
-    EXPECT_((c->flags & 1024u) == 0 || ((c->flags & 510u) == 0 && c->kv_heads == c->heads &&
+    EXPECT_(c->family >= 1 && c->family <= 6 && c->flags < 16384 && (c->flags & 20) != 20);
+    EXPECT_((c->flags & 1024u) == 0 || ((c->flags & 8702u) == 0 && c->kv_heads == c->heads &&
                                         c->activation == 1 && c->inner == c->heads * c->head_dim));
     return NULL;
 }

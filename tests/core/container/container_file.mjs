@@ -51,6 +51,13 @@ export const ROLE = {
   mixerSkip: 54,
   mixerOutNorm: 55,
   mixerOut: 56,
+  qInNorm: 57,
+  kInNorm: 58,
+  vInNorm: 59,
+  oInNorm: 60,
+  gateInNorm: 61,
+  upInNorm: 62,
+  downInNorm: 63,
   outputNorm: 64,
   head: 65,
   outputNormBias: 66,
@@ -116,7 +123,8 @@ function configSection(config) {
     .f32(config.topP, config.minP)
     .u32(config.stopTokens.length)
     .u32(...Array.from({ length: 8 }, (_, i) => config.stopTokens[i] ?? NO_TOKEN))
-    .zeros(24)
+    .f32(config.linearNormEpsilon ?? 0)
+    .zeros(20)
     .end();
 }
 

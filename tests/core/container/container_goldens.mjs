@@ -163,6 +163,10 @@ for (const [name, make, flag, role] of [
   ["down_bias", learnedModel, 0, ROLE.downBias],
   ["q_norm", headNormsModel, 256, ROLE.qNorm],
   ["k_norm", headNormsModel, 0, ROLE.kNorm],
+  ["q_in_norm", headNormsModel, 8192, ROLE.qInNorm],
+  ["o_in_norm", headNormsModel, 0, ROLE.oInNorm],
+  ["gate_in_norm", headNormsModel, 0, ROLE.gateInNorm],
+  ["down_in_norm", headNormsModel, 0, ROLE.downInNorm],
   ["head_bias", stateModel, 512, ROLE.headBias],
   ["head_norm", stateModel, 2048, ROLE.headNorm],
   ["mixer_in", stateModel, 0, ROLE.mixerIn],
@@ -172,7 +176,10 @@ for (const [name, make, flag, role] of [
     model.tensors.splice(tensorOf(model, role), 1),
   );
   if (flag !== 0)
-    noOtherModel(`model_${name}_extra`, make, (model) => (model.config.flags &= ~flag));
+    noOtherModel(`model_${name}_extra`, make, (model) => {
+      model.config.flags &= ~flag;
+      if (flag === 8192) model.config.linearNormEpsilon = 0;
+    });
 }
 noOtherModel("model_gate_missing", learnedModel, (model) => (model.config.activation = 1));
 noOtherModel("model_gate_extra", headNormsModel, (model) => (model.config.activation = 3));
@@ -343,6 +350,11 @@ fault("config_no_layers", "BAD_HEADER", u32In("config", 8, 0));
 fault("config_many_layers", "LIMIT_EXCEEDED", u32In("config", 8, 257));
 fault("config_kv_heads", "BAD_HEADER", u32In("config", 24, 3));
 const inStates = (name, change) => fault(name, "BAD_HEADER", change, { model: stateModel() });
+fault("config_linear_epsilon_zero", "BAD_HEADER", f32In("config", 104, 0), {
+  model: headNormsModel(),
+});
+fault("config_linear_epsilon_unused", "BAD_HEADER", f32In("config", 104, 1e-6));
+inStates("config_states_linear_norms", u32In("config", 4, 1024 | 8192));
 inStates("config_states_sub_norms", u32In("config", 4, 1024 | 2));
 inStates("config_states_learned", u32In("config", 4, 1024 | 16));
 inStates("config_states_layer_norms", u32In("config", 4, 1024 | 8));

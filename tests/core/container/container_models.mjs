@@ -298,12 +298,12 @@ export function learnedModel() {
   };
 }
 
-/** Qwen-like: norms of q and k, all biases beside a gate, a head of its own. */
+/** Qwen-like: norms of q and k, and of every matrix, all biases beside a gate, a head of its own. */
 export function headNormsModel() {
   return {
     config: {
       family: 4,
-      flags: 32 | 64 | 128 | 256,
+      flags: 32 | 64 | 128 | 256 | 8192,
       layers: 1,
       hidden: 12,
       inner: 20,
@@ -315,6 +315,7 @@ export function headNormsModel() {
       activation: 1,
       activationBits: 8,
       normEpsilon: 2 ** -20,
+      linearNormEpsilon: 2 ** -19,
       temperature: 0.5,
       topK: 20,
       topP: 0.875,
@@ -342,6 +343,13 @@ export function headNormsModel() {
       vector(1, ROLE.gateBias, 20),
       vector(1, ROLE.upBias, 20, TYPE.f16),
       vector(1, ROLE.downBias, 12),
+      vector(1, ROLE.qInNorm, 12),
+      vector(1, ROLE.kInNorm, 12, TYPE.f16),
+      vector(1, ROLE.vInNorm, 12),
+      vector(1, ROLE.oInNorm, 24),
+      vector(1, ROLE.gateInNorm, 12),
+      vector(1, ROLE.upInNorm, 12),
+      vector(1, ROLE.downInNorm, 20, TYPE.f16),
       vector(2, ROLE.outputNorm, 12),
       matrix(2, ROLE.head, TYPE.ternary, SCALE.group128, 260, 12),
     ],

@@ -223,8 +223,8 @@ static void check_u32_edges(const struct golden_file *golden) {
         {SECTION_CONFIG, CONFIG_AT_FLAGS, 4, CONFIG_FLAGS_ALL,
          BAD}, /* learned positions, interleaved */
         {SECTION_CONFIG, CONFIG_AT_FLAGS, 4, CONFIG_FLAGS_ALL & ~4u, BAD}, /* states as well */
-        {SECTION_CONFIG, CONFIG_AT_FLAGS, 4, CONFIG_FLAGS_ALL & ~(4u | CONFIG_FLAG_STATE_SPACE),
-         OK},
+        {SECTION_CONFIG, CONFIG_AT_FLAGS, 4,
+         CONFIG_FLAGS_ALL & ~(4u | CONFIG_FLAG_STATE_SPACE | CONFIG_FLAG_LINEAR_NORMS), OK},
         {SECTION_CONFIG, CONFIG_AT_FLAGS, 4, CONFIG_FLAGS_ALL + 1, NEW},
         {SECTION_CONFIG, CONFIG_AT_FLAGS, 4, MAX32, NEW},
         {SECTION_CONFIG, CONFIG_AT_LAYERS, 4, 0, BAD},
