@@ -92,11 +92,11 @@ function(add_wasm_module name)
 endfunction()
 
 # A visitor downloads a module whole, and most of the core runs once a load, a prompt or a token: it is compiled for size.
-# What runs for every weight, kernels and forward pass, is not.
+# What runs for every weight or position, kernels and attention, is not; forward.c only hands rows to them.
 file(GLOB sized RELATIVE "${TERCET_CORE_DIR}" "${TERCET_CORE_DIR}/container/*.c"
      "${TERCET_CORE_DIR}/text/*.c" "${TERCET_CORE_DIR}/generate/*.c")
 list(APPEND sized api.c base/status.c base/arena.c kernels/known_answers.c kernels/portable.c
-     model/model_config.c model/weights.c model/model.c model/kv_int4.c)
+     model/model_config.c model/weights.c model/model.c model/kv_int4.c model/forward.c)
 foreach(file IN LISTS sized)
     set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Os)
 endforeach()
