@@ -1,0 +1,102 @@
+// chunk_flow.ts: the chunks of one model in the order in which the engine wants them: from the store where they lie there
+// and hold, from the source otherwise; each is hashed, and what was fetched is kept. It never decides where a chunk goes.
+import { ChunkMemory, release } from "./chunk_memory.js";
+import { holds, sameBytes } from "./content_hash.js";
+import { TercetError } from "./errors.js";
+import type { KeptModel, Stored } from "./kept_model.js";
+import type { Progress } from "./progress.js";
+import type { SourceReader } from "./source_reader.js";
+import type { FileInfo, Want } from "./wasm_module.js";
+
+interface FlowParts {
+  notices: string[];
+  kept: KeptModel;
+  source: SourceReader;
+  progress: Progress;
+}
+
+interface WantedChunk {
+  index: number;
+  offset: number;
+  bytes: number;
+  sha256: Uint8Array;
+}
+
+export class ChunkFlow {
+  readonly #parts: FlowParts;
+  readonly #file: FileInfo;
+  readonly #stored: Stored;
+  readonly #memory = new ChunkMemory();
+  #fetched = 0;
+
+  constructor(parts: FlowParts, file: FileInfo, stored: Stored) {
+    this.#parts = parts;
+    this.#file = file;
+    this.#stored = stored;
+  }
+
+  /** How many came from the source. */
+  get fetched(): number {
+    return this.#fetched;
+  }
+
+  /** Hands the bytes that are wanted, which hold, to `use`, which must not keep them. */
+  async pass(
+    { chunkIndex, offset, bytes, sha256 }: Want,
+    use: (bytes: Uint8Array) => void,
+  ): Promise<void> {
+    if (!sha256) throw new TercetError("PROTOCOL", "the loader wants a chunk without a hash");
+    const chunk: WantedChunk = { index: chunkIndex, offset, bytes, sha256 };
+    const stored = this.#stored.indices.has(chunkIndex) ? await this.#storedChunk(chunk) : null;
+    const arrived = stored ?? (await this.#fetchedChunk(chunk));
+    use(arrived);
+    // What was fetched may still be on its way to the store.
+    void (stored ? Promise.resolve() : this.#parts.kept.writing).then(() =>
+      release(arrived.buffer),
+    );
+    this.#memory.passed(arrived.length);
+    this.#parts.progress.inPlace(offset + bytes);
+  }
+
+  /** null when it is not there any more, or wrong: then it is fetched again, alone. */
+  async #storedChunk(chunk: WantedChunk): Promise<Uint8Array<ArrayBuffer> | null> {
+    const { kept, notices, progress } = this.#parts;
+    progress.setPhase("cache", "indexeddb");
+    const found = await kept.chunk(this.#stored, chunk.index);
+    if (!found) return null;
+    const { bytes, sha256 } = found;
+    progress.arrived(bytes.length);
+    if (bytes.length === chunk.bytes && sameBytes(sha256, chunk.sha256)) return bytes;
+    notices.push(`stored chunk ${chunk.index} was damaged and is fetched again`);
+    await kept.dropChunk(this.#file.modelId, chunk.index);
+    return null;
+  }
+
+  async #fetchedChunk(chunk: WantedChunk): Promise<Uint8Array<ArrayBuffer>> {
+    const { kept, source, progress } = this.#parts;
+    const { modelId, chunks } = this.#file;
+    progress.setPhase("download", source.kind);
+    this.#fetched += 1;
+    const what = `chunk ${chunk.index} of ${chunks}`;
+    const end = endOfMissing(this.#file, this.#stored.indices, chunk.index);
+    for (let again = false; ; again = true) {
+      progress.inPlace(chunk.offset); // what came of this chunk before does not count
+      const bytes = await source.read(chunk.offset, chunk.bytes, end);
+      if (await holds(bytes, chunk.sha256)) {
+        await kept.keepChunk(modelId, chunk.index, bytes);
+        return bytes;
+      }
+      if (again || !source.readAgain(what))
+        throw new TercetError("CHUNK_HASH_MISMATCH", `${what}, at byte ${chunk.offset}`, {
+          where: chunk.index,
+        });
+    }
+  }
+}
+
+/** Offset at which the run of missing chunks from `index` on ends: one request fetches them all. */
+function endOfMissing(file: FileInfo, stored: Set<number>, index: number): number {
+  let next = index + 1;
+  while (next < file.chunks && !stored.has(next)) next += 1;
+  return Math.min(file.headerBytes + next * file.chunkBytes, file.fileBytes);
+}

@@ -1,0 +1,73 @@
+// source_reader.ts: the file that a load was asked for, wherever it lies: opens the right kind of source, asks for its
+// size once, and says when something that came damaged is worth reading again. It knows no format and no store.
+import { BlobSource, type ByteSource } from "./byte_source.js";
+import { HttpSource } from "./download.js";
+import type { Progress } from "./progress.js";
+import type { LoadMessage } from "./protocol.js";
+import type { ModelSource } from "./types.js";
+
+export class SourceReader {
+  readonly #message: LoadMessage;
+  readonly #signal: AbortSignal;
+  readonly #progress: Progress;
+  readonly #notices: string[];
+  #source: ByteSource;
+  #fileBytes: number | null = null;
+
+  constructor(message: LoadMessage, signal: AbortSignal, progress: Progress, notices: string[]) {
+    this.#message = message;
+    this.#signal = signal;
+    this.#progress = progress;
+    this.#notices = notices;
+    this.#source = this.#open(null);
+  }
+
+  get kind(): ModelSource {
+    return this.#source.kind;
+  }
+
+  /** The server's name for the version that is read; null if there is none. */
+  get etag(): string | null {
+    return this.#source instanceof HttpSource ? this.#source.etag : null;
+  }
+
+  /** From now on only this version of the file counts. */
+  expect(etag: string | null): void {
+    this.#source.close();
+    this.#source = this.#open(etag);
+  }
+
+  /** Asks once how long the file is; 0 if that stays unknown. */
+  async fileBytes(): Promise<number> {
+    this.#fileBytes ??= (await this.#source.start()).fileBytes ?? 0;
+    return this.#fileBytes;
+  }
+
+  /** As ByteSource.read(). */
+  read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#source.read(offset, bytes, end);
+  }
+
+  /** Something arrived wrong: true when reading it once more may help. */
+  readAgain(what: string): boolean {
+    const sentence = `${what} arrived damaged and was read again`;
+    if (this.#notices.includes(sentence) || !this.#source.restart()) return false;
+    this.#notices.push(sentence);
+    return true;
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  #open(etag: string | null): ByteSource {
+    const { source, network } = this.#message;
+    if (source.kind === "blob") return new BlobSource(source.blob);
+    return new HttpSource(source.url, etag, {
+      network,
+      signal: this.#signal,
+      onArrived: (bytes) => this.#progress.arrived(bytes),
+      onFilled: (bytes) => this.#progress.onItsWay(bytes),
+    });
+  }
+}
