@@ -33,12 +33,17 @@ static void copy_printable(const char *from, size_t bytes, char to[ABOUT_TEXT_BY
     to[written] = '\0';
 }
 
+void about_file_name(const char *path, char name[ABOUT_TEXT_BYTES]) {
+    const char *slash = strrchr(path, '/');
+    const char *last = slash != NULL ? slash + 1 : path;
+    copy_printable(last, strlen(last), name);
+}
+
 void about_source_name(const char *folder, char name[ABOUT_TEXT_BYTES]) {
     char *path = realpath(folder, NULL);
-    const char *last = path != NULL ? strrchr(path, '/') : NULL;
     name[0] = '\0';
-    if (last != NULL) {
-        copy_printable(last + 1, strlen(last + 1), name);
+    if (path != NULL) {
+        about_file_name(path, name);
     }
     free(path);
 }

@@ -10,6 +10,8 @@
 
 #define ABOUT_TEXT_BYTES 256u
 
+/* The last part of a file's path as it is given: a link has its own name. */
+void about_file_name(const char *path, char name[ABOUT_TEXT_BYTES]);
 /* The last part of the folder's real path; "" if it has none. Printable UTF-8: anything else becomes '?'. */
 void about_source_name(const char *folder, char name[ABOUT_TEXT_BYTES]);
 /* "license:" of the front matter of the folder's README.md, as Hugging Face's model cards have it; "" without one. */

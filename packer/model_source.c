@@ -5,9 +5,8 @@
 #include "model_source.h"
 
 #include "bitmamba_model.h"
-#include "gguf_model.h"
+#include "gguf_source.h"
 #include "read_safetensors.h"
-#include "tokenizer_gguf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -49,15 +48,6 @@ static bool folder_of(const char *path, char folder[PATH_BYTES]) {
     return bytes > 0 && (size_t)bytes < PATH_BYTES;
 }
 
-static tercet_status read_gguf(struct model_source *source, enum i2s_layout layout,
-                               tercet_error *error) {
-    struct architecture *architecture = &source->architecture;
-    const struct gguf_header *header = &source->gguf.header;
-    TERCET_TRY(gguf_model_read(header, &source->weights, layout, architecture, error));
-    TERCET_TRY(tokenizer_gguf_read_stops(header, &architecture->config, error));
-    return tokenizer_gguf_build(header, architecture->config.vocabulary, &source->tokenizer, error);
-}
-
 static void end_at(struct container_config *config, uint32_t token) {
     if (token != TERCET_NO_TOKEN) {
         config->stop_tokens[config->stop_count++] = token;
@@ -97,7 +87,7 @@ tercet_status model_source_read(struct model_source *source, enum i2s_layout lay
                                 tercet_error *error) {
     switch (source->format) {
     case SOURCE_GGUF:
-        return read_gguf(source, layout, error);
+        return gguf_source_read(source, layout, error);
     case SOURCE_BITMAMBA:
         return read_bitmamba(source, error);
     default:
@@ -108,15 +98,12 @@ tercet_status model_source_read(struct model_source *source, enum i2s_layout lay
 tercet_status model_source_read_chat(const struct model_source *source, const char *name,
                                      struct chat_section *chat, tercet_error *error) {
     const struct tokenizer_section *tokenizer = &source->tokenizer;
-    uint32_t vocabulary = source->architecture.config.vocabulary;
-    if (source->format != SOURCE_GGUF) {
-        return chat_section_from_folder(tokenizer->bytes, tokenizer->count, vocabulary, name,
-                                        source->path, chat, error);
+    if (source->format == SOURCE_GGUF) {
+        return gguf_source_read_chat(source, name, chat, error);
     }
-    struct gguf_text text = {NULL, 0};
-    TERCET_TRY(gguf_get_text(&source->gguf.header, "tokenizer.chat_template", &text, NULL, error));
-    return chat_section_from_template(tokenizer->bytes, tokenizer->count, vocabulary, name,
-                                      (const char *)text.bytes, text.count, chat, error);
+    return chat_section_from_folder(tokenizer->bytes, tokenizer->count,
+                                    source->architecture.config.vocabulary, name, source->path,
+                                    chat, error);
 }
 
 void model_source_close(struct model_source *source) {
@@ -130,10 +117,7 @@ void model_source_describe(const struct model_source *source, char name[ABOUT_TE
                            char licence[ABOUT_TEXT_BYTES]) {
     char folder[PATH_BYTES];
     if (source->format == SOURCE_GGUF) {
-        about_gguf(&source->gguf.header, name, licence);
-        if (name[0] == '\0') {
-            about_source_name(source->path, name);
-        }
+        gguf_source_describe(source, name, licence);
         return;
     }
     bool beside = source->format == SOURCE_BITMAMBA && folder_of(source->path, folder);

@@ -287,7 +287,10 @@ static tercet_status fill_sentencepiece(const struct vocabulary_keys *keys,
     }
     tercet_status status = fill_pieces(keys, &model);
     if (status == TERCET_OK) {
-        status = tokenizer_sentencepiece_fill(builder, &model, NULL, keys->error);
+        status = tokenizer_sentencepiece_fill(builder, &model, keys->error);
+    }
+    if (status == TERCET_OK) {
+        status = tokenizer_sentencepiece_finish(builder, &model, keys->error);
     }
     sentencepiece_free(&model);
     builder->flags |= TOKENIZER_FLAG_ADD_BEGINNING;

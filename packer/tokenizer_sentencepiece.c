@@ -9,13 +9,11 @@
 #include "tokenizer_sentencepiece.h"
 
 #include "../core/text/utf8.h"
-#include "source_file.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_NAME "tokenizer.model"
 #define SPACE_SYMBOL "\xE2\x96\x81" /* U+2581 */
 #define SPACE_SYMBOL_BYTES 3u
 
@@ -183,49 +181,8 @@ static tercet_status derive_all_merges(struct tokenizer_builder *builder,
     return status;
 }
 
-/* tokenizer_config.json lists tokens that were added behind the pieces; those among the pieces it only repeats. */
-static tercet_status add_config_tokens(struct tokenizer_builder *builder, uint32_t pieces,
-                                       const struct json_document *config, tercet_error *error) {
-    const cJSON *list = NULL;
-    if (config == NULL || config->root == NULL) {
-        return TERCET_OK;
-    }
-    TERCET_TRY(
-        json_get_object(config, config->root, "added_tokens_decoder", JSON_OPTIONAL, &list, error));
-    for (const cJSON *item = list != NULL ? list->child : NULL; item != NULL; item = item->next) {
-        const char *content = NULL;
-        bool special = false, lstrip = false, rstrip = false, single_word = false;
-        char *end;
-        unsigned long long id = strtoull(item->string, &end, 10);
-        if (item->string[0] < '0' || item->string[0] > '9' || *end != '\0') {
-            return tercet_fail(error, TERCET_BAD_SOURCE, 0,
-                               "%s: the key \"%s\" of added_tokens_decoder is not an id",
-                               config->file, item->string);
-        }
-        if (id < pieces) {
-            continue;
-        }
-        TERCET_TRY(json_get_string(config, item, "content", JSON_REQUIRED, &content, error));
-        TERCET_TRY(json_get_bool(config, item, "special", JSON_OPTIONAL, &special, error));
-        TERCET_TRY(json_get_bool(config, item, "lstrip", JSON_OPTIONAL, &lstrip, error));
-        TERCET_TRY(json_get_bool(config, item, "rstrip", JSON_OPTIONAL, &rstrip, error));
-        TERCET_TRY(json_get_bool(config, item, "single_word", JSON_OPTIONAL, &single_word, error));
-        if (lstrip || rstrip || single_word) {
-            return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
-                               "%s: the added token \"%s\" needs lstrip, rstrip or single_word, "
-                               "which are not supported yet",
-                               config->file, content);
-        }
-        TERCET_TRY(tokenizer_builder_add(
-            builder, id < UINT32_MAX ? (uint32_t)id : UINT32_MAX, (const uint8_t *)content,
-            strlen(content), special ? TOKEN_CONTROL : TOKEN_USER_DEFINED, false, error));
-    }
-    return TERCET_OK;
-}
-
 tercet_status tokenizer_sentencepiece_fill(struct tokenizer_builder *builder,
                                            const struct sentencepiece_model *model,
-                                           const struct json_document *config,
                                            tercet_error *error) {
     TERCET_TRY(check_settings(builder, model, error));
     builder->kind = TOKENIZER_SENTENCEPIECE;
@@ -239,7 +196,12 @@ tercet_status tokenizer_sentencepiece_fill(struct tokenizer_builder *builder,
     for (uint32_t id = 0; id < model->count; id++) {
         TERCET_TRY(add_piece(builder, id, &model->pieces[id], error));
     }
-    TERCET_TRY(add_config_tokens(builder, model->count, config, error));
+    return TERCET_OK;
+}
+
+tercet_status tokenizer_sentencepiece_finish(struct tokenizer_builder *builder,
+                                             const struct sentencepiece_model *model,
+                                             tercet_error *error) {
     TERCET_TRY(tokenizer_builder_index(builder, error));
     TERCET_TRY(derive_all_merges(builder, model, error));
     if (tokenizer_builder_find(builder, (const uint8_t *)" ", 1) == TERCET_NO_TOKEN) {
@@ -250,22 +212,4 @@ tercet_status tokenizer_sentencepiece_fill(struct tokenizer_builder *builder,
         builder->beginning = beginning;
     }
     return TERCET_OK;
-}
-
-tercet_status tokenizer_sentencepiece_read(const char *folder, uint32_t vocabulary,
-                                           const struct json_document *config,
-                                           struct tokenizer_builder *builder, tercet_error *error) {
-    uint8_t *bytes = NULL;
-    size_t count = 0;
-    struct sentencepiece_model model;
-    TERCET_TRY(tokenizer_builder_open(builder, FILE_NAME, vocabulary, error));
-    TERCET_TRY(
-        source_file_read(folder, FILE_NAME, TOKENIZER_MODEL_BYTES_MAX, &bytes, &count, error));
-    tercet_status status = sentencepiece_read(FILE_NAME, bytes, count, &model, error);
-    if (status == TERCET_OK) {
-        status = tokenizer_sentencepiece_fill(builder, &model, config, error);
-        sentencepiece_free(&model);
-    }
-    free(bytes);
-    return status;
 }

@@ -1,15 +1,15 @@
 /*
  * tokenizer_tables.c: see tokenizer_tables.h. Chooses the file and decides about the beginning-of-text token; the rest is
- * tokenizer_json, tokenizer_sentencepiece and tokenizer_builder.
+ * tokenizer_json, folder_sentencepiece and tokenizer_builder.
  */
 #include "tokenizer_tables.h"
 
+#include "folder_sentencepiece.h"
 #include "json.h"
 #include "source_file.h"
 #include "tokenizer_bin.h"
 #include "tokenizer_builder.h"
 #include "tokenizer_json.h"
-#include "tokenizer_sentencepiece.h"
 #include "vocab_merges.h"
 
 #include <stdlib.h>
@@ -104,7 +104,7 @@ static tercet_status build(const char *folder, uint32_t vocabulary, uint32_t bos
         TERCET_TRY(tokenizer_json_read(folder, vocabulary, builder, error));
         file_adds = (builder->flags & TOKENIZER_FLAG_ADD_BEGINNING) != 0;
     } else if (sentencepiece) {
-        TERCET_TRY(tokenizer_sentencepiece_read(folder, vocabulary, config, builder, error));
+        TERCET_TRY(folder_sentencepiece_read(folder, vocabulary, config, builder, error));
         /* Nothing in the file says so; transformers' tokenizer for such files does it unless told otherwise. */
         file_adds = builder->beginning != TERCET_NO_TOKEN;
     } else {

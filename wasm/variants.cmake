@@ -126,3 +126,5 @@ foreach(name IN ITEMS check_kernels check_matrices)
     add_wasm_kernel_check(${name} simd128)
     add_wasm_kernel_check(${name} relaxed)
 endforeach()
+
+include("${TERCET_WASM_DIR}/packer.cmake")

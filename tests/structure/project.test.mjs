@@ -32,7 +32,7 @@ test("every C test and every fuzz target is listed in tests/CMakeLists.txt", () 
 
 test("every C source is in a list, once", () => {
   const core = read("core/sources.cmake");
-  const lists = `${read("CMakeLists.txt")}${read("wasm/variants.cmake")}`;
+  const lists = `${read("CMakeLists.txt")}${read("wasm/variants.cmake")}${read("wasm/packer.cmake")}`;
   const listed = [...core.matchAll(/^\s+(\w+\/\w+\.c|api\.c)$/gm)].map(([, name]) => name);
   assert.ok(listed.length > 20, `only ${listed.length} sources were found`);
   assert.equal(new Set(listed).size, listed.length, "a source is listed twice");

@@ -63,9 +63,42 @@ export interface LoadOptions {
   cache?: "indexeddb" | "memory";
   /** Asks the server whether the address still holds the stored model; default false: a stored model is used as it is. */
   revalidate?: boolean;
+  /** How a .gguf file is packed; other files are packed already. */
+  pack?: PackOptions;
   /** Where engine_worker.js and the modules lie; default: beside this script. */
   assetsUrl?: string | URL;
   network?: NetworkOptions;
+}
+
+/** As the options of `tercet pack`, for a .gguf file that is packed in the page. */
+export interface PackOptions {
+  /** "absmean": makes weights ternary that are not; a model that was not trained for it becomes useless. Default "none". */
+  quantize?: "none" | "absmean";
+  /** Keeps the linear layers dense; default "no". */
+  dense?: "no" | "f16" | "f32" | "q8";
+  /** Embeddings and output head; default "exact": the smallest of ternary, f16 and f32 that loses nothing. */
+  embedding?: "exact" | "f16" | "f32" | "q8" | "ternary";
+  /** How I2_S tensors were written, which files do not say; default "x86". */
+  i2sLayout?: "x86" | "arm" | "row4";
+  /** "qwen3", "chatml", "llama3", "bitnet" or "none"; default: what the file's template is, if it is known. */
+  chatFormat?: string;
+}
+
+/** What became of a .gguf file. */
+export interface PackReport {
+  modelId: string;
+  sourceBytes: number;
+  fileBytes: number;
+  /** Weights that were read back from the packed file and are equal to the source's. */
+  verifiedWeights: number;
+  /** Weights that were rounded or made ternary, as `pack` asked for; 0: nothing was lost. */
+  roundedWeights: number;
+  /** Root mean square of that error, relative to the weights'; 0: none. */
+  quantizeError: number;
+  /** Of the weights, for example "on the ternary grid (TQ2_0)". */
+  form: string;
+  /** Why the file's chat template was left out; "" if it was not. */
+  chatNote: string;
 }
 
 export interface ModelInfo {
