@@ -1,10 +1,10 @@
 /*
  * fuzz_container_header.c: any bytes as the header of a .tercet file. The input is taken as it is; what the reader accepts
- * must keep every promise of container_reader.h. The mutator, which only a fuzzer calls, never makes a file right: it puts
- * edge values into 32- and 64-bit fields, which blind byte changes seldom hit.
+ * must keep every promise of container_reader.h.
  */
 #define _POSIX_C_SOURCE 200809L /* posix_memalign */
 #include "core/container/container_consistency.h"
+#include "edge_mutator.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,37 +47,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_header(data, size, prefix.file_bytes);
     return 0;
 }
-
-#ifdef TERCET_LIBFUZZER
-size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed);
-
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
-    static const uint64_t edges[] = {0,  1,      2,          3,          4,          6,         7,
-                                     64, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, UINT64_MAX};
-    if (seed % 2 == 0 || size < 8)
-        return LLVMFuzzerMutate(data, size, max_size);
-    size_t width = (seed >> 1) % 2 == 0 ? 4 : 8;
-    size_t at = ((seed >> 2) % (size / 4)) * 4;
-    if (size - at < width)
-        return LLVMFuzzerMutate(data, size, max_size);
-    uint64_t value = 0;
-    memcpy(&value, data + at, width);
-    switch ((seed >> 20) % 4) {
-    case 0:
-        value = edges[(seed >> 22) % (sizeof edges / sizeof *edges)];
-        break;
-    case 1:
-        value += 1;
-        break;
-    case 2:
-        value -= 1;
-        break;
-    default:
-        value ^= UINT64_C(1) << ((seed >> 22) % (8 * width));
-        break;
-    }
-    memcpy(data + at, &value, width);
-    return size;
-}
-#endif

@@ -5,17 +5,11 @@
  */
 #include "container/container_sections.h"
 #include "gguf_model.h"
+#include "promise.h"
 #include "tokenizer_gguf.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

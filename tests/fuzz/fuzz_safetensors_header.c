@@ -2,17 +2,11 @@
  * fuzz_safetensors_header.c: any bytes as a safetensors file: length, JSON, table. Whatever is accepted must keep the promises
  * of safetensors_header.h, or the program ends.
  */
+#include "promise.h"
 #include "safetensors_header.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
