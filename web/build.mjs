@@ -2,13 +2,14 @@
 //
 //   node web/build.mjs
 //
-// The worker and the modules lie beside index.js under their own names: that is where it looks for them. It must never
-// bundle a module's glue (the glue starts its own threads from the file that it is) or fetch anything.
+// The worker and the modules lie beside index.js under their own names: that is where it looks for them. The same once more
+// as texts (inlined/) for bundlers that move scripts and leave other files behind; single.js is all of it in one file. It
+// must never bundle a module's glue (the glue starts its own threads from the file that it is) or fetch anything.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { deflateRawSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -38,24 +39,17 @@ export async function buildLibrary({
       );
   }
   rmSync(out, { recursive: true, force: true });
-  mkdirSync(out, { recursive: true });
-  const bundle = {
-    outdir: out,
-    bundle: true,
-    minify: true,
-    format: "esm",
-    target: "es2022",
-    logLevel: "warning",
-  };
-  await build({ ...bundle, entryPoints: [join(here, "src", "index.ts")] });
+  mkdirSync(join(out, "inlined"), { recursive: true });
   // idb is inside the worker, and its licence wants to be in every copy.
   const licence = readFileSync(join(root, "node_modules", "idb", "LICENSE"), "utf8").trim();
-  await build({
-    ...bundle,
-    entryPoints: [join(here, "src", "engine_worker.ts")],
-    banner: { js: `/*! Contains idb.\n${licence}\n*/` },
-  });
-  for (const name of moduleFiles) cpSync(join(modules, name), join(out, name));
+  const banner = `/*! Contains idb.\n${licence}\n*/`;
+  await bundle(out, "index.ts", { external: ["./inlined.js"] });
+  await bundle(out, "engine_worker.ts", { banner: { js: banner } });
+  for (const name of moduleFiles) {
+    const bytes = readFileSync(join(modules, name));
+    writeFileSync(join(out, name), name.endsWith(".mjs") ? movableGlue(name, `${bytes}`) : bytes);
+  }
+  await buildInlined(out, { banner });
   emitTypes(out);
   const sizes = readdirSync(out)
     .filter((name) => /\.(m?js|wasm)$/.test(name))
@@ -75,7 +69,90 @@ export async function buildLibrary({
   return { out, sizes, download };
 }
 
-/** index.d.ts and what it names. */
+/**
+ * `overrides`: a folder of web/src/ whose files take the place of those of the same name (platform.ts). `inlinedFiles`:
+ * the properties of what inlined_files.d.ts declares.
+ */
+async function bundle(out, entry, { overrides = null, inlinedFiles = null, ...options }) {
+  const source = join(here, "src");
+  const places = {
+    name: "places",
+    setup(esbuild) {
+      esbuild.onResolve({ filter: /^\.\/\w+\.js$/ }, ({ path, resolveDir }) => {
+        if (path === "./inlined_files.js") return { path, namespace: "generated" };
+        const file = overrides && join(source, overrides, path.replace(/js$/, "ts"));
+        return file && resolveDir === source && existsSync(file) ? { path: file } : null;
+      });
+      esbuild.onLoad({ filter: /./, namespace: "generated" }, () => ({
+        contents: `export const files = {\n${inlinedFiles}\n};\n`,
+        resolveDir: source,
+      }));
+    },
+  };
+  const { outputFiles } = await build({
+    entryPoints: [join(source, entry)],
+    outdir: out,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    logLevel: "warning",
+    write: false,
+    plugins: [places],
+    ...options,
+  });
+  for (const { path, text } of outputFiles) writeFileSync(path, markedImports(text));
+}
+
+/** Addresses that are known only at run time: bundlers shall leave such an import alone. Minifying drops the marks. */
+function markedImports(text) {
+  return text.replace(/\bimport\((?=[\w$])/g, "import(/* webpackIgnore: true *//* @vite-ignore */");
+}
+
+/** The glue of a module starts its threads from its own file: by whatever name that file goes after a bundler had it. */
+function movableGlue(name, text) {
+  const own = `new URL("${name}",import.meta.url)`;
+  const count = text.split(own).length - 1;
+  if (count !== (name.includes("threads") ? 1 : 0))
+    throw new Error(
+      `${name} names itself ${count} times: has Emscripten's way to start threads changed?`,
+    );
+  return text.replace(own, "new URL(import.meta.url)");
+}
+
+/** Worker and modules as texts: one file each for bundlers (inlined.ts), and all of it in one file (single.js). */
+async function buildInlined(out, { banner }) {
+  const packed = (name) =>
+    deflateRawSync(readFileSync(join(out, name)), { level: 9 }).toString("base64");
+  const inlined = { engine_worker: { script: packed("engine_worker.js") } };
+  for (const variant of VARIANTS) {
+    const name = `tercet-${variant}`;
+    inlined[name] = { script: packed(`${name}.mjs`), binary: packed(`${name}.wasm`) };
+  }
+  for (const [name, { script, binary }] of Object.entries(inlined)) {
+    const lines = [`export const script = "${script}";`];
+    if (binary) lines.push(`export const binary = "${binary}";`);
+    const head = name === "engine_worker" ? `${banner}\n` : "";
+    writeFileSync(join(out, "inlined", `${name}.js`), `${head}${lines.join("\n")}\n`);
+  }
+  const names = Object.keys(inlined);
+  await bundle(out, "inlined.ts", {
+    inlinedFiles: names
+      .map((name) => `"${name}": () => import("./inlined/${name}.js"),`)
+      .join("\n"),
+    external: ["./inlined/*"],
+  });
+  await bundle(out, "index.ts", {
+    overrides: "single",
+    inlinedFiles: names
+      .map((name) => `"${name}": async () => (${JSON.stringify(inlined[name])}),`)
+      .join("\n"),
+    entryNames: "single",
+    banner: { js: banner },
+  });
+}
+
+/** index.d.ts and what it names, which is less than what the compiler writes. */
 function emitTypes(out) {
   execFileSync(
     process.execPath,
@@ -85,6 +162,12 @@ function emitTypes(out) {
     ],
     { stdio: "inherit" },
   );
+  const named = new Set(["index.d.ts"]);
+  for (const file of named)
+    for (const [, name] of readFileSync(join(out, file), "utf8").matchAll(/"\.\/(\w+)\.js"/g))
+      named.add(`${name}.d.ts`);
+  for (const file of readdirSync(out))
+    if (file.endsWith(".d.ts") && !named.has(file)) rmSync(join(out, file));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

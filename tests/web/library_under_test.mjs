@@ -59,12 +59,15 @@ export class TestServer {
   #server;
   #port;
 
-  static async start({ isolation = true } = {}) {
+  /** `contentPolicy`: in place of the strict one; null: none. */
+  static async start({ isolation = true, contentPolicy } = {}) {
     const started = new TestServer();
     started.#folder = mkdtempSync(join(tmpdir(), "tercet-web-"));
     cpSync(dist, join(started.#folder, "dist"), { recursive: true });
     writeFileSync(join(started.#folder, "index.html"), "<!doctype html><title>test</title>");
-    const answer = createServer({ root: started.#folder, isolation }).listeners("request")[0];
+    const answer = createServer({ root: started.#folder, isolation, contentPolicy }).listeners(
+      "request",
+    )[0];
     started.#server = createHttpServer((request, response) => {
       if (request.url.startsWith("/model.tercet")) started.#answerModel(request, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
@@ -178,8 +181,8 @@ export class TestPage {
     return opened;
   }
 
-  /** Another visit with the same storage. */
-  async visit(server, path = "/") {
+  /** Another visit with the same storage. `withLibrary` false: the page brings its own. */
+  async visit(server, path = "/", { withLibrary = true } = {}) {
     await this.page?.close();
     this.page = await this.context.newPage();
     this.page.setDefaultTimeout(STEP_TIMEOUT_MS);
@@ -191,6 +194,7 @@ export class TestPage {
       });
     });
     await this.page.goto(`${server.origin}${path}`);
+    if (!withLibrary) return;
     await this.page.evaluate(async () => {
       globalThis.tercet = await import("/dist/index.js");
       // For tests of failures: the code, and what else a page would show.

@@ -38,9 +38,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
 const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
-const types = ["index", "engine_client", "errors", "features", "generated_constants", "protocol"];
-types.push("chat", "checks", "generation", "model", "openai", "openai_fetch", "openai_types");
-types.push("thinking", "token_stream", "types", "user_messages");
+/** The engine as texts, for bundlers that move scripts alone; and everything in one file. */
+const inlined = ["inlined.js", "single.js"];
 
 test("generated_constants.ts is what the native twin says", async () => {
   const json = execFileSync(tercet, ["constants"], { encoding: "utf8" });
@@ -50,12 +49,25 @@ test("generated_constants.ts is what the native twin says", async () => {
 });
 
 test("the package holds these files and no others", () => {
-  const wanted = [...scripts, ...modules, ...types.map((name) => `${name}.d.ts`)];
-  assert.deepEqual(readdirSync(dist).sort(), wanted.sort());
-  const { files, exports, dependencies, type } = JSON.parse(
+  const files = readdirSync(dist, { recursive: true }).filter((name) => name !== "inlined");
+  const types = files.filter((name) => name.endsWith(".d.ts"));
+  const texts = ["engine_worker.js", ...variants.map((name) => `tercet-${name}.js`)];
+  const wanted = [...scripts, ...modules, ...inlined, ...texts.map((name) => `inlined/${name}`)];
+  assert.deepEqual(files.sort(), [...wanted, ...types].sort());
+  // Which types there are changes with the sources; that each is of use to somebody does not.
+  const named = types.flatMap((name) =>
+    [...readFileSync(join(dist, name), "utf8").matchAll(/"\.\/(\w+)\.js"/g)].map(
+      (found) => found[1],
+    ),
+  );
+  assert.deepEqual(
+    [...new Set(["index", ...named])].map((name) => `${name}.d.ts`).sort(),
+    types.sort(),
+  );
+  const { exports, dependencies, type, ...manifest } = JSON.parse(
     readFileSync(join(root, "package.json"), "utf8"),
   );
-  assert.deepEqual(files, ["dist"]);
+  assert.deepEqual(manifest.files, ["dist"]);
   assert.equal(type, "module");
   assert.equal(dependencies, undefined);
   assert.equal(exports["."].default, "./dist/index.js");
@@ -85,6 +97,7 @@ test("no eval, no blob workers, no foreign addresses in what is shipped", () => 
 test("the page side holds no worker, no store and no module", async () => {
   const { metafile } = await build({
     entryPoints: [join(root, "web/src/index.ts")],
+    external: ["./inlined.js"],
     bundle: true,
     format: "esm",
     write: false,
@@ -96,7 +109,15 @@ test("the page side holds no worker, no store and no module", async () => {
   );
   assert.deepEqual(names.filter((name) => name !== "generated_constants").sort(), [
     ...["chat", "checks", "engine_client", "errors", "features", "generation", "index", "model"],
-    ...["openai", "openai_fetch", "protocol", "thinking", "token_stream", "user_messages"],
+    ...[
+      "openai",
+      "openai_fetch",
+      "platform",
+      "protocol",
+      "thinking",
+      "token_stream",
+      "user_messages",
+    ],
   ]);
 });
 

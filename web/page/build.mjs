@@ -14,8 +14,9 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..", "..");
 const copied = ["index.html", "icon.svg", "manifest.webmanifest"];
 
-/** What a browser may ask for; the package also holds types. */
-const isServed = (name) => /\.(m?js|wasm)$/.test(name);
+/** What the page's browser may ask for; the package also holds types, and the engine once more as texts for bundlers. */
+const isServed = (name) =>
+  /\.(m?js|wasm)$/.test(name) && !["inlined.js", "single.js"].includes(name);
 
 /** In the site the library lies in its own folder, unbundled: "../src/index.js" is there "./tercet/index.js". */
 const libraryAsIs = {

@@ -2,6 +2,7 @@
 // answered exactly once, also when the worker dies, cannot start, or speaks another version. It knows no model and no
 // operation in particular.
 import { abortedError, describe, fromWireError, TercetError } from "./errors.js";
+import type { ModuleFiles } from "./module_files.js";
 import {
   PROTOCOL_VERSION,
   type ControlMessage,
@@ -35,8 +36,17 @@ export interface RunningRequest<Value> {
   readonly result: Promise<Value>;
 }
 
+/** Another way to a worker and its modules: inlined.ts. */
+export interface Spare {
+  startInlinedWorker(): Promise<Worker>;
+  inlinedModule(name: string): Promise<ModuleFiles>;
+}
+
 export class EngineClient {
-  readonly #worker: Worker;
+  #worker: Worker | null = null;
+  /** For a worker whose script is not there; taken once. */
+  #loadSpare: (() => Promise<Spare>) | null;
+  #spare: Spare | null = null;
   readonly #pending = new Map<number, Pending>();
   readonly #waitingToStart: ToWorker[] = [];
   readonly #watching = new AbortController();
@@ -46,19 +56,9 @@ export class EngineClient {
   #nextId = 1;
   #cancel: SharedCancel | null = null;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
-    worker.onmessageerror = () =>
-      this.#die(new TercetError("ENGINE_CRASHED", "a message of the worker was unreadable"));
-    worker.onerror = (event) => {
-      event.preventDefault();
-      // A script that cannot be loaded gives an event without a message.
-      const reason =
-        event.message ||
-        "the worker's script could not be loaded or run: is engine_worker.js there?";
-      this.#die(new TercetError("ENGINE_CRASHED", reason));
-    };
+  /** `worker` null: it could not be started at all, and the spare one is. */
+  constructor(worker: Worker | null, loadSpare: (() => Promise<Spare>) | null = null) {
+    this.#loadSpare = loadSpare;
     this.#startTimer = setTimeout(() => {
       this.#die(
         new TercetError(
@@ -67,6 +67,13 @@ export class EngineClient {
         ),
       );
     }, START_TIMEOUT_MS);
+    if (worker) this.#listen(worker);
+    else this.#startSpare("the worker could not be started");
+  }
+
+  /** Whether the worker came out of the bundle, because none lies beside the script. */
+  get usesSpare(): boolean {
+    return this.#spare !== null;
   }
 
   /** From now on abort() also reaches a worker that is inside WebAssembly. */
@@ -132,8 +139,49 @@ export class EngineClient {
   }
 
   #send(message: ToWorker): void {
-    if (this.#ready) this.#worker.postMessage(message);
+    if (this.#ready) this.#worker?.postMessage(message);
     else this.#waitingToStart.push(message);
+  }
+
+  #listen(worker: Worker): void {
+    this.#worker = worker;
+    worker.onmessage = (event: MessageEvent<FromWorker>) => this.#receive(event.data);
+    worker.onmessageerror = () =>
+      this.#die(new TercetError("ENGINE_CRASHED", "a message of the worker was unreadable"));
+    worker.onerror = (event) => {
+      event.preventDefault();
+      // A script that cannot be loaded gives an event without a message.
+      const reason =
+        event.message ||
+        "the worker's script could not be loaded or run: is engine_worker.js there?";
+      if (this.#ready) this.#die(new TercetError("ENGINE_CRASHED", reason));
+      else this.#startSpare(reason);
+    };
+  }
+
+  /** `reason`: why the first one does not run. */
+  #startSpare(reason: string): void {
+    const loadSpare = this.#loadSpare;
+    this.#loadSpare = null;
+    const fail = (more: string) => this.#die(new TercetError("ENGINE_CRASHED", reason + more));
+    if (!loadSpare) {
+      fail("");
+      return;
+    }
+    this.#worker?.terminate();
+    loadSpare()
+      .then(async (spare) => {
+        const worker = await spare.startInlinedWorker();
+        this.#spare = spare;
+        if (this.#dead) worker.terminate();
+        else this.#listen(worker);
+      })
+      .catch((thrown: unknown) => fail(`; nor the one in the bundle: ${describe(thrown)}`));
+  }
+
+  async #giveFiles(name: string): Promise<void> {
+    const files = await this.#spare?.inlinedModule(name).catch(() => null);
+    if (!this.#dead) this.#control({ op: "files", name, files: files ?? null });
   }
 
   #receive(message: FromWorker): void {
@@ -149,10 +197,13 @@ export class EngineClient {
         clearTimeout(this.#startTimer);
         this.#ready = true;
         if (message.lifeLock !== null) this.#watch(message.lifeLock);
-        for (const waiting of this.#waitingToStart.splice(0)) this.#worker.postMessage(waiting);
+        for (const waiting of this.#waitingToStart.splice(0)) this.#worker?.postMessage(waiting);
         return;
       case "crashed":
         this.#die(fromWireError(message.error));
+        return;
+      case "ask":
+        void this.#giveFiles(message.name);
         return;
       case "event":
         this.#pending.get(message.id)?.onEvent?.(message);
@@ -194,7 +245,7 @@ export class EngineClient {
     this.#cancel = null;
     clearTimeout(this.#startTimer);
     this.#watching.abort();
-    this.#worker.terminate();
+    this.#worker?.terminate();
     for (const id of [...this.#pending.keys()]) this.#settle(id)?.reject(reason);
   }
 }

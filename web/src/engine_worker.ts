@@ -38,7 +38,7 @@ scope.onmessage = (event: MessageEvent<ToWorker>) => {
   }
   if (message.op === "abort") running.get(message.target)?.abort();
   else if (message.op === "demand") running.get(message.target)?.grant(message.pieces);
-  else void answer(message.id, message);
+  else if (message.op !== "files") void answer(message.id, message);
 };
 scope.addEventListener("unhandledrejection", (event) => {
   crash(new TercetError("ENGINE_CRASHED", describe(event.reason)));

@@ -1,11 +1,12 @@
 // index.ts: the public surface of the library: load, Model, cache, features, TercetError and the types. It checks what
 // callers of load and cache pass and turns it into messages; all work is done in a worker. It must never import a worker file or a store.
 import { requireInteger, requireThat } from "./checks.js";
-import { EngineClient, throwIfAborted } from "./engine_client.js";
-import { abortedError, describe, TercetError } from "./errors.js";
+import { throwIfAborted, type EngineClient } from "./engine_client.js";
+import { abortedError, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { KV } from "./generated_constants.js";
 import { Model } from "./model.js";
+import { SPARE_NOTICE, startWorker } from "./platform.js";
 import type { LoadMessage, LoadSource } from "./protocol.js";
 import type { LoadOptions, StorageUsage, StoredModel } from "./types.js";
 
@@ -42,6 +43,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
       },
     });
     const loaded = await result;
+    if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
     for (const notice of loaded.info.notices) console.info(`tercet: ${notice}`);
     return Model.open(client, loaded);
   } catch (thrown) {
@@ -97,31 +99,8 @@ async function askWorker<Value>(
   }
 }
 
-function startWorker(assetsUrl: string): EngineClient {
-  if (typeof Worker !== "function")
-    throw new TercetError("UNSUPPORTED_BROWSER", "there are no web workers here");
-  try {
-    // Written out once in this form, so that bundlers see a worker and bring it along.
-    const worker =
-      assetsUrl === DEFAULT_ASSETS
-        ? new Worker(new URL("./engine_worker.js", import.meta.url), { type: "module" })
-        : new Worker(new URL("engine_worker.js", assetsUrl), { type: "module" });
-    return new EngineClient(worker);
-  } catch (thrown) {
-    throw new TercetError(
-      "ENGINE_CRASHED",
-      `the worker could not be started: ${describe(thrown)}`,
-      {
-        cause: thrown,
-      },
-    );
-  }
-}
-
-const DEFAULT_ASSETS = new URL("./", import.meta.url).href;
-
-function assetsFolder(assetsUrl: string | URL | undefined): string {
-  if (assetsUrl === undefined) return DEFAULT_ASSETS;
+function assetsFolder(assetsUrl: string | URL | undefined): string | null {
+  if (assetsUrl === undefined) return null;
   const url = absoluteUrl(assetsUrl, "assetsUrl");
   return url.endsWith("/") ? url : `${url}/`;
 }

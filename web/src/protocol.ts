@@ -3,6 +3,7 @@
 // version, because a cached page can meet a newer worker: then both say PROTOCOL and nothing else happens.
 // Only plain data here: no functions, no errors, no class instances.
 import type { WireError } from "./errors.js";
+import type { ModuleFiles } from "./module_files.js";
 import type {
   BenchResult,
   ChatMessage,
@@ -26,8 +27,8 @@ export type LoadSource = { kind: "url"; url: string } | { kind: "blob"; blob: Bl
 export interface LoadMessage {
   op: "load";
   source: LoadSource;
-  /** Folder of the modules, with a final slash. */
-  assetsUrl: string;
+  /** Folder of the modules, with a final slash; null: beside the worker. */
+  assetsUrl: string | null;
   threads: number | null;
   context: number | null;
   slice: number | null;
@@ -144,7 +145,10 @@ export interface SharedCancel {
 
 /** About a running request; no answer of their own. */
 export type ControlMessage =
-  { op: "abort"; target: number } | { op: "demand"; target: number; pieces: number | null };
+  | { op: "abort"; target: number }
+  | { op: "demand"; target: number; pieces: number | null }
+  /** The answer to "ask"; null: they are not there. */
+  | { op: "files"; name: string; files: ModuleFiles | null };
 
 export type ToWorker =
   ({ v: number; id: number } & RequestMessage) | ({ v: number; id: 0 } & ControlMessage);
@@ -156,6 +160,8 @@ export type FromWorker =
   /** `lifeLock`: name of a Web Lock that the worker holds as long as it lives; null where there are none. */
   | { v: number; id: 0; kind: "ready"; lifeLock: string | null }
   | { v: number; id: 0; kind: "crashed"; error: WireError }
+  /** A worker that was made from a text asks for the files of a module. */
+  | { v: number; id: 0; kind: "ask"; name: string }
   | { v: number; id: number; kind: "result"; value: unknown }
   | { v: number; id: number; kind: "error"; error: WireError }
   | ({ v: number; id: number; kind: "event" } & EventOf);

@@ -46,7 +46,7 @@ export class WasmModule extends WasmSession {
   static create(
     variant: Variant,
     memory: WebAssembly.Memory,
-    options: { assetsUrl: string; threads: number },
+    options: { assetsUrl: string | null; threads: number },
   ): Promise<WasmModule> {
     return startInstance(
       variant,

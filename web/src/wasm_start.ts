@@ -1,6 +1,7 @@
 // wasm_start.ts: from the files of a WebAssembly module to a running instance in a memory of the size that was planned, and its
 // end. It knows no function of the engine.
 import { describe, TercetError } from "./errors.js";
+import { moduleFiles } from "./module_files.js";
 import type { Variant } from "./types.js";
 
 export const PAGE_BYTES = 65536;
@@ -25,12 +26,11 @@ type Factory = (options: GlueOptions) => Promise<Instance>;
 export async function startInstance<Value>(
   variant: Variant,
   memory: WebAssembly.Memory,
-  options: { assetsUrl: string; threads: number },
+  options: { assetsUrl: string | null; threads: number },
   /** Takes the instance over. */
   use: (instance: Instance) => Value,
 ): Promise<Value> {
-  const script = new URL(`tercet-${variant}.mjs`, options.assetsUrl).href;
-  const binary = new URL(`tercet-${variant}.wasm`, options.assetsUrl).href;
+  const { script, binary } = await moduleFiles(variant, options.assetsUrl);
   const [factory, compiled] = await Promise.all([importFactory(script), compile(binary)]);
   const glueOptions: GlueOptions = {};
   const starting = new Promise<Instance>((resolve, reject) => {
@@ -116,10 +116,10 @@ async function importFactory(script: string): Promise<Factory> {
   }
 }
 
-const compiledModules = new Map<string, Promise<WebAssembly.Module>>();
+const compiledModules = new Map<string | Blob, Promise<WebAssembly.Module>>();
 
 /** Compiled once a worker: the planner and the engine may be of one kind. */
-function compile(binary: string): Promise<WebAssembly.Module> {
+function compile(binary: string | Blob): Promise<WebAssembly.Module> {
   const known = compiledModules.get(binary);
   if (known) return known;
   const compiling = fetchAndCompile(binary);
@@ -128,10 +128,14 @@ function compile(binary: string): Promise<WebAssembly.Module> {
   return compiling;
 }
 
-async function fetchAndCompile(binary: string): Promise<WebAssembly.Module> {
+async function fetchAndCompile(file: string | Blob): Promise<WebAssembly.Module> {
+  const binary = typeof file === "string" ? file : "the module";
   let bytes: ArrayBuffer;
   try {
-    const response = await fetch(binary, { credentials: "same-origin" });
+    const response =
+      typeof file === "string"
+        ? await fetch(file, { credentials: "same-origin" })
+        : new Response(file);
     if (!response.ok) throw new TercetError("HTTP_STATUS", `${binary} answered ${response.status}`);
     bytes = await response.arrayBuffer();
   } catch (thrown) {

@@ -1,0 +1,119 @@
+// installed_package.mjs - what the tests of the package share: the tarball that `npm pack` makes, installed into a project of its
+// own as a user would have it, and a page in Chromium on what a bundler made of that project.
+
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { listFiles } from "../../scripts/fingerprint.mjs";
+import { root } from "../../scripts/paths.mjs";
+import { PROMPT, TestPage, TestServer } from "../web/library_under_test.mjs";
+
+const run = promisify(execFile);
+const NPM_TIMEOUT_MS = 60_000;
+
+/** The npm that runs us, if one does. */
+function npm(args, options) {
+  const cli = process.env.npm_execpath;
+  const [command, first] = cli?.endsWith(".js") ? [process.execPath, [cli]] : ["npm", []];
+  return run(command, [...first, ...args], { timeout: NPM_TIMEOUT_MS, ...options });
+}
+
+/** A folder with package.json, the installed package and the files of one project. */
+export class Project {
+  /** `files`: of the project, by path. Nothing is fetched: the package has no dependencies. */
+  static async create(files = {}) {
+    const made = new Project();
+    made.folder = mkdtempSync(join(tmpdir(), "tercet-project-"));
+    const { stdout } = await npm(
+      ["pack", "--json", "--silent", "--ignore-scripts", "--pack-destination", made.folder],
+      { cwd: root, maxBuffer: 1 << 24 },
+    );
+    /** As npm reports it: { filename, size, files: [{ path, size }] }. */
+    [made.packed] = JSON.parse(stdout);
+    made.write("package.json", '{ "name": "project", "private": true, "type": "module" }');
+    const flags = ["--offline", "--no-audit", "--no-fund", "--silent"];
+    await npm(["install", ...flags, `./${made.packed.filename}`], { cwd: made.folder });
+    for (const [path, text] of Object.entries(files)) made.write(path, text);
+    return made;
+  }
+
+  path(...names) {
+    return join(this.folder, ...names);
+  }
+
+  write(path, text) {
+    mkdirSync(dirname(this.path(path)), { recursive: true });
+    writeFileSync(this.path(path), text);
+  }
+
+  remove() {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** What a page must allow at least when worker and modules come out of its bundle. */
+export const INLINED_POLICY =
+  "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:";
+
+/** A page's script: it imports the package by its name and nothing else, and says what it did. */
+export const pageScript = (specifier = "tercet", options = "{}") => `
+import { load } from ${JSON.stringify(specifier)};
+globalThis.write = async (prompt) => {
+  const model = await load("/model.tercet", ${options});
+  const { text } = await model.generate(prompt, { maxTokens: 8, seed: 5 }).result;
+  const { variant, threads, notices, isolated } = model.info;
+  await model.dispose();
+  return { text, variant, threads, notices, isolated };
+};
+`;
+
+export const pageMarkup = (script) =>
+  `<!doctype html><title>page</title><script type="module" src="${script}"></script>`;
+
+/**
+ * Serves a folder and lets its page write. `isolation`: whether the page can have threads. `contentPolicy`: in place of the
+ * strict one that `npm start` sends.
+ * Fails on any request that leaves the server and on whatever the page reports.
+ * @returns {Promise<{ text: string, variant: string, threads: number, notices: string[], isolated: boolean, paths: string[] }>}
+ */
+export async function writeInPage(
+  browser,
+  folder,
+  { isolation = true, contentPolicy, path = "/" } = {},
+) {
+  const server = await TestServer.start({ isolation, contentPolicy });
+  try {
+    for (const file of listFiles(folder))
+      server.write(file.slice(folder.length + 1), readFileSync(file));
+    if (!existsSync(join(folder, "index.html"))) throw new Error(`${folder} holds no page`);
+    return await writeAt(browser, server.origin, path);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The same on a server that runs already; `others`: origins that may be asked too. */
+export async function writeAt(browser, origin, path = "/", { others = [] } = {}) {
+  const page = new TestPage();
+  page.context = await browser.newContext();
+  const addresses = [];
+  page.context.on("request", (request) => addresses.push(request.url()));
+  await page.visit({ origin }, path, { withLibrary: false });
+  await page.page
+    .waitForFunction(() => typeof globalThis.write === "function")
+    .catch((error) => {
+      throw new Error(`${error.message} ${page.problems.join("; ")} of ${addresses.join(" ")}`);
+    });
+  const written = await page.run((prompt) => globalThis.write(prompt), PROMPT);
+  await page.finish();
+  const foreign = addresses.filter(
+    (url) => !/^(blob|data):/.test(url) && ![origin, ...others].includes(new URL(url).origin),
+  );
+  if (foreign.length > 0) throw new Error(`requests to others: ${foreign.join(" ")}`);
+  const paths = addresses
+    .filter((url) => url.startsWith(origin))
+    .map((url) => new URL(url).pathname);
+  return { ...written, paths };
+}
