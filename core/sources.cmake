@@ -22,11 +22,9 @@ set(TERCET_CORE_SOURCES
     container/container_reader.c
     container/loader.c
     text/utf8.c
-    text/unicode_ranges.c
-    text/unicode_forms.c
-    text/normal_form.c
-    text/unicode_folding.c
+    text/unicode_tables.c
     text/unicode_lookup.c
+    text/normal_form.c
     text/pretokenizer.c
     text/special_tokens.c
     text/merge_machine.c

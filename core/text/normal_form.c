@@ -22,32 +22,13 @@ enum {
     SYLLABLES = LEADINGS * VOWELS * TRAILINGS
 };
 
-#define FIRST_MARK 0x300u    /* below it every character has class 0 and stays */
-#define FIRST_MARK_BYTE 0xCC /* which a lead byte tells */
+/* The lead byte of U+0300: below it every character has class 0 and stays. */
+#define FIRST_MARK_BYTE 0xCC
 
 /* A character and its class in one number. */
 #define WITH_ORDER(code, order) ((uint32_t)(order) << 24 | (code))
 #define CODE_OF(character) ((character)&0x1FFFFF)
 #define ORDER_OF(character) ((character) >> 24)
-
-static const struct unicode_mark plain = {0, 0, 0, FORM_STAYS};
-
-static const struct unicode_mark *find_mark(uint32_t code) {
-    uint32_t low = 0, high = unicode_mark_count;
-    if (code < FIRST_MARK) {
-        return &plain;
-    }
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (unicode_marks[middle].first <= code) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    const struct unicode_mark *mark = &unicode_marks[low];
-    return code - mark->first < mark->count ? mark : &plain;
-}
 
 bool normal_form_find(const uint8_t *text, size_t bytes, size_t from,
                       struct normal_form_stretch *stretch) {
@@ -65,15 +46,16 @@ bool normal_form_find(const uint8_t *text, size_t bytes, size_t from,
             at += text[at] < 0x80 ? 1 : 2;
             continue;
         }
-        const struct unicode_mark *mark = find_mark(utf8_decode(text + at, bytes - at, &length));
-        if (mark->order == 0 && mark->form == FORM_STAYS) {
+        const struct unicode_mark mark =
+            unicode_mark_of(utf8_decode(text + at, bytes - at, &length));
+        if (mark.order == 0 && mark.form == FORM_STAYS) {
             if (found) {
                 break;
             }
             begin = at;
         }
-        found = found || mark->form != FORM_STAYS || (mark->order != 0 && mark->order < last_order);
-        last_order = mark->order;
+        found = found || mark.form != FORM_STAYS || (mark.order != 0 && mark.order < last_order);
+        last_order = mark.order;
         at += length;
     }
     *stretch = (struct normal_form_stretch){begin, at};
@@ -90,39 +72,14 @@ uint64_t normal_form_bound(const uint8_t *text, size_t bytes) {
     return bound;
 }
 
-/* Index of the decomposition, or unicode_decomposition_count. */
-static uint32_t find_decomposition(uint32_t code) {
-    uint32_t low = 0, high = unicode_decomposition_count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (unicode_wholes[middle] < code) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < unicode_decomposition_count && unicode_wholes[low] == code
-               ? low
-               : unicode_decomposition_count;
-}
-
-/* Appends the whole decomposition: at most 4 characters, at most 2 for each byte of the character. Syllables stay: joining
- * would only make them whole again. */
+/* Appends the whole decomposition with the classes. Syllables stay: joining would only make them whole again. */
 static size_t decompose(uint32_t code, uint32_t *out) {
-    uint32_t seconds[4], count = 0;
-    size_t written = 0;
-    for (uint32_t at; (at = find_decomposition(code)) != unicode_decomposition_count;) {
-        if (unicode_seconds[at] != 0) {
-            seconds[count++] = unicode_seconds[at];
-        }
-        code = unicode_firsts[at];
+    uint32_t parts[UNICODE_MOST_PARTS];
+    size_t count = unicode_decompose(code, parts);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = WITH_ORDER(parts[i], unicode_mark_of(parts[i]).order);
     }
-    out[written++] = WITH_ORDER(code, find_mark(code)->order);
-    while (count > 0) {
-        code = seconds[--count];
-        out[written++] = WITH_ORDER(code, find_mark(code)->order);
-    }
-    return written;
+    return count;
 }
 
 /* Sorts marks by class; those of one class keep their order. */
@@ -166,7 +123,6 @@ static void sort_all_marks(uint32_t *characters, size_t count, uint32_t *spare) 
 
 /* The character that two join to, or 0. */
 static uint32_t join(uint32_t first, uint32_t second) {
-    uint32_t low = 0, high = unicode_composition_count;
     if (first - LEADING_FIRST < LEADINGS && second - VOWEL_FIRST < VOWELS) {
         return SYLLABLE_FIRST +
                ((first - LEADING_FIRST) * VOWELS + (second - VOWEL_FIRST)) * TRAILINGS;
@@ -175,20 +131,7 @@ static uint32_t join(uint32_t first, uint32_t second) {
         second - (TRAILING_NONE + 1) < TRAILINGS - 1) {
         return first + (second - TRAILING_NONE);
     }
-    const uint64_t wanted = (uint64_t)first << 32 | second;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2, at = unicode_compositions[middle];
-        uint64_t there = (uint64_t)unicode_firsts[at] << 32 | unicode_seconds[at];
-        if (there == wanted) {
-            return unicode_wholes[at];
-        }
-        if (there < wanted) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return 0;
+    return unicode_join(first, second);
 }
 
 /* Joins each character of class 0 with those behind it that nothing keeps away from it: no other of class 0, and no mark

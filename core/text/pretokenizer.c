@@ -19,7 +19,7 @@
 
 struct character {
     uint32_t code_point;
-    enum unicode_class kind;
+    enum unicode_kind kind;
     size_t
         length; /* 0: the text ends here; kind is then UNICODE_OTHER and no test below may pass */
 };
@@ -38,7 +38,7 @@ static bool is_newline(uint32_t code_point) {
 }
 
 /* Where the run of characters of that class ends that starts at `at` (`at` itself when there is none). */
-static size_t run_end(const uint8_t *text, size_t bytes, size_t at, enum unicode_class kind) {
+static size_t run_end(const uint8_t *text, size_t bytes, size_t at, enum unicode_kind kind) {
     for (;;) {
         struct character c = character_at(text, bytes, at);
         if (c.length == 0 || c.kind != kind) {

@@ -38,7 +38,7 @@ test("NormalizationTest.txt", { skip: missing }, () => {
     maxBuffer: 1 << 28,
   });
   assert.equal(unpacked.status, 0, "bzip2 cannot unpack the test");
-  const generator = readFileSync(join(root, "core/text/unicode_forms.c"), "utf8");
+  const generator = readFileSync(join(root, "core/text/unicode_tables.c"), "utf8");
   const version = /NormalizationTest-([\d.]+)\.txt/.exec(unpacked.stdout)[1];
   assert.ok(generator.includes(`version ${version}.`), `the tables are not of Unicode ${version}`);
   const inputs = [];
