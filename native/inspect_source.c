@@ -75,6 +75,8 @@ static void print_format(const struct source_inspection *inspection) {
                inspection->source.gguf.header.key_count);
     } else if (inspection->source.format == SOURCE_BITMAMBA) {
         printf("BitMamba-2's own");
+    } else if (weights->form != NULL) {
+        printf("folder of .npz, %s", weights->form);
     } else {
         printf("Hugging Face folder, %u %s", weights->shard_count,
                weights->shard_count == 1 ? "file of weights" : "files of weights");

@@ -30,6 +30,7 @@ struct planned_tensor {
     const struct source_tensor *weight_scale; /* of a packed linear, else NULL */
     /* Of MLX's words of codes, weight = scale x code + bias for each group of columns: [rows, groups]; else NULL. */
     const struct source_tensor *affine_scales, *affine_biases;
+    uint32_t affine_bits; /* of a code; rows are padded to whole words */
     const struct source_tensor
         *multiplier;            /* F32 [1] that all weights are multiplied by; or NULL */
     enum i2s_layout i2s_layout; /* of I2_S */

@@ -6,6 +6,7 @@
 
 #include "bitmamba_model.h"
 #include "gguf_source.h"
+#include "read_npz.h"
 #include "read_safetensors.h"
 
 #include <stdio.h>
@@ -35,7 +36,8 @@ tercet_status model_source_open(const char *path, struct model_source *source,
     case SOURCE_BITMAMBA:
         return bitmamba_open(path, &source->weights, &source->bitmamba, error);
     default:
-        return safetensors_open(path, &source->weights, error);
+        return npz_is(path) ? npz_open(path, &source->weights, error)
+                            : safetensors_open(path, &source->weights, error);
     }
 }
 

@@ -167,7 +167,8 @@ static void describe_form(const struct packing *packing, char form[96]) {
         return;
     }
     if (method == TERNARY_EXACT && least->affine_scales != NULL) {
-        (void)snprintf(form, 96, "MLX affine codes on the ternary grid");
+        const char *own = packing->source.weights.form;
+        (void)snprintf(form, 96, "%s", own ? own : "MLX affine codes on the ternary grid");
     } else if (method != TERNARY_STORED) {
         const char *name = least->weight->dtype_name;
         for (size_t i = 0; i + 1 < sizeof type && name[i] != '\0'; i++) {

@@ -149,13 +149,6 @@ static tercet_status explain_missing_weights(const char *folder, tercet_error *e
                            "config.json and " SINGLE_FILE,
                            folder);
     }
-    if (source_file_exists(folder, "patch_manifest.json")) {
-        return tercet_fail(
-            error, TERCET_UNSUPPORTED_SOURCE, 0,
-            "the folder holds .npz files of Ternary-Zero, which say neither how their "
-            "two scales combine nor what the network is: pack the Hugging Face "
-            "folder that they were made of");
-    }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (source_file_exists(folder, others[i])) {
             return tercet_fail(

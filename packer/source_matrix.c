@@ -262,7 +262,7 @@ static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, u
                                  float *values, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
     uint32_t columns = planned->columns, row_bytes = (uint32_t)planned->weight->shape[1] * 4;
-    uint32_t bits = row_bytes * 8 / columns, mask = (1u << bits) - 1;
+    uint32_t bits = planned->affine_bits, mask = (1u << bits) - 1;
     uint32_t group = columns / (uint32_t)planned->affine_scales->shape[1];
     float *scales = matrix->affine, *biases = matrix->affine + columns;
     for (uint32_t i = 0; i < count; i++) {

@@ -201,6 +201,16 @@ static tercet_status check_plain(const struct source_tensor *tensor, tercet_erro
                              tensor->name, tensor->dtype_name);
 }
 
+/* Bits of a code where rows of `columns` codes take so many words of 32 bits; 0: no number of bits does. */
+static uint32_t affine_bits(uint64_t words, uint32_t columns) {
+    for (uint32_t bits = 1; bits <= 8; bits *= 2) {
+        if (words == ((uint64_t)columns * bits + 31) / 32) {
+            return bits;
+        }
+    }
+    return 0;
+}
+
 /* MLX writes [outputs, inputs], whatever its neighbours do: bits and columns of a group follow from the shapes. */
 static tercet_status check_affine(struct tensor_list *list, struct planned_tensor *planned,
                                   tercet_error *error) {
@@ -213,10 +223,8 @@ static tercet_status check_affine(struct tensor_list *list, struct planned_tenso
                            weight->name);
     }
     const struct source_tensor *scales = planned->affine_scales, *biases = planned->affine_biases;
-    uint64_t words = weight->rank == 2 ? weight->shape[1] : 0, bits = words * 32 / planned->columns;
-    if (words == 0 || weight->shape[0] != planned->source_outputs ||
-        bits * planned->columns != words * 32 ||
-        (bits != 1 && bits != 2 && bits != 4 && bits != 8)) {
+    planned->affine_bits = affine_bits(weight->rank == 2 ? weight->shape[1] : 0, planned->columns);
+    if (planned->affine_bits == 0 || weight->shape[0] != planned->source_outputs) {
         return tercet_fail(error, TERCET_BAD_SOURCE, 0,
                            "tensor %s holds no %u x %u codes of 1, 2, 4 or 8 bits", weight->name,
                            planned->source_outputs, planned->columns);

@@ -66,6 +66,8 @@ struct source_weights {
     const struct source_tensor **tensors; /* of all shards, by rising name */
     uint32_t tensor_count;
     uint64_t file_bytes; /* of all shards */
+    const char
+        *form; /* what its ternary weights are, where types alone do not say; static, or NULL */
 };
 
 void source_table_free(struct source_table *table);

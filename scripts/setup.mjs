@@ -50,6 +50,12 @@ export const requirements = [
     what: "cJSON's headers",
   },
   {
+    package: "zlib1g-dev",
+    files: ["/usr/include/zlib.h", "/usr/local/include/zlib.h"],
+    needed: "start",
+    what: "zlib's headers",
+  },
+  {
     package: "python3",
     command: "python3",
     version: "3.8",

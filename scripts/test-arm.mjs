@@ -34,6 +34,7 @@ const files = [
   ["/usr/aarch64-linux-gnu/lib/libc.so", "libc6-dev-arm64-cross"],
   [`${libraries}/libcrypto.so`, "libssl-dev:arm64"],
   [`${libraries}/libcjson.so`, "libcjson-dev:arm64"],
+  [`${libraries}/libz.so`, "zlib1g-dev:arm64"],
 ];
 
 function onPath(command) {

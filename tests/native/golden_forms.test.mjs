@@ -32,6 +32,7 @@ const forms = [
   ["gguf-llama-q8_0-dense", ["--dense", "f32"]],
   ["gguf-llama-q6_k-dense", ["--dense", "f32"]],
   ["qwen3-mlx", []],
+  ["llama-npz", []],
   ["llama-linear-norms", []],
   ["gpt2-odd-heads", []],
   ["bitmamba2-bin", []],

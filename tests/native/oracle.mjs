@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { root } from "../../scripts/paths.mjs";
 import { argmax, at, logits, readJson, succeedJson } from "./twin_under_test.mjs";
@@ -53,6 +53,8 @@ export function oracleCase(family, form, seed, options = {}, writer = {}) {
   const made = spawnSync(...oracleProgram("make_case.py", args));
   assert.equal(made.status, 0, made.stderr);
   const expected = readJson(join(folder, "expected.json"));
+  // What a Ternary-Zero folder lacks is copied from the model that was patched.
+  if (form === "npz") writeFileSync(join(folder, "config.json"), JSON.stringify(expected.config));
   return { source: join(folder, expected.path), expected };
 }
 

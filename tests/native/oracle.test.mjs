@@ -11,15 +11,15 @@ const grid = ["grid-f16", "grid-bf16", "grid-f32"];
 const online = ["online-bf16", "online-f32"];
 
 const forms = {
-  llama: [...packed, ...grid, ...online, "grid-bf16-sharded", "mlx", "dense-f32"],
-  bitnet: [...packed, ...grid, ...online, "packed-bitlinear-sharded", "mlx"],
-  gpt2: [...grid, ...online, "mlx", "dense-f32"],
+  llama: [...packed, ...grid, ...online, "grid-bf16-sharded", "mlx", "npz", "dense-f32"],
+  bitnet: [...packed, ...grid, ...online, "packed-bitlinear-sharded", "mlx", "npz"],
+  gpt2: [...grid, ...online, "mlx", "npz", "dense-f32"],
   bitmamba2: ["bitmamba-bin"],
   ternarylm: [...online, "grid-f32"],
-  qwen3: [...grid, "grid-f16-sharded", "mlx", "dense-f32"],
+  qwen3: [...grid, "grid-f16-sharded", "mlx", "npz", "dense-f32"],
 };
 
-/** What a family can be asked for beside its form. */
+/** What a family, and at the end its writer, can be asked for beside its form. */
 const variants = [
   ["llama", "packed-bitlinear", { rope: "llama3" }],
   ["llama", "packed-autobitlinear", { tied: true, kv_heads: 6 }],
@@ -34,6 +34,9 @@ const variants = [
   ["qwen3", "grid-bf16", { rope: "yarn", tied: false, pad_rows: 5 }],
   ["qwen3", "mlx", { rope: "yarn", attention_bias: true }],
   ["gpt2", "grid-f16", { ternary_embedding: true, inner: 333 }],
+  ["llama", "npz", { scale: "row", attention_bias: true }, { scales: "patcher" }],
+  ["llama", "npz", { hidden: 100, inner: 437, heads: 5, kv_heads: 5 }, { pad_columns: true }],
+  ["qwen3", "npz", { tied: false }, { compressed: false, scales: "patcher" }],
 ];
 
 const all = Object.entries(forms).flatMap(([family, names]) =>
@@ -45,11 +48,11 @@ const some = [...all, ...variants].filter(
   (_, i) => process.env.TERCET_ORACLE_ALL !== undefined || i % 3 === oracleSeed % 3,
 );
 
-some.forEach(([family, form, options], i) => {
+some.forEach(([family, form, options, writer], i) => {
   const seed = oracleSeed + i;
-  const told = `${family} ${form} ${JSON.stringify(options)}, seed ${seed}`;
+  const told = `${family} ${form} ${JSON.stringify({ ...options, ...writer })}, seed ${seed}`;
   test(told, { skip: oracleMissing }, () => {
-    const { source, expected } = oracleCase(family, form, seed, options);
+    const { source, expected } = oracleCase(family, form, seed, options, writer);
     const dense = form.startsWith("dense");
     const how = dense ? ["--dense", "f32"] : [];
     if (form.startsWith("online")) how.push("--quantize", "absmean");

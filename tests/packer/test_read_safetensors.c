@@ -89,8 +89,6 @@ static void test_single_faults(void) {
     expect(copy.folder, TERCET_FILE_NOT_FOUND, "model.safetensors", "no weights");
     folder_write_text(copy.folder, "pytorch_model.bin", "x");
     expect(copy.folder, TERCET_UNSUPPORTED_SOURCE, "pytorch_model.bin", "another format");
-    folder_write_text(copy.folder, "patch_manifest.json", "{}");
-    expect(copy.folder, TERCET_UNSUPPORTED_SOURCE, "Ternary-Zero", "files of Ternary-Zero");
     for (off_t by = 1; by <= 3; by++) {
         copy_write(&copy);
         shorten(copy.folder, "model.safetensors", by);

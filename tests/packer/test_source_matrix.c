@@ -144,6 +144,7 @@ static void test_affine(void) {
     opened.planned.affine_scales = opened.source.tensors[index];
     REQUIRE(source_weights_find(&opened.source, "w.biases", &index));
     opened.planned.affine_biases = opened.source.tensors[index];
+    opened.planned.affine_bits = 2;
     REQUIRE(source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix,
                                NULL) == TERCET_OK);
     CHECK(!opened.matrix.packed);

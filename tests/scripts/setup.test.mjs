@@ -74,7 +74,7 @@ test("a bare Debian as root: exactly the missing packages are installed, without
   await installPackages(state, quiet, system);
   const install = system.ran.at(-1);
   assert.match(install, /^apt-get install -y --no-install-recommends /);
-  assert.match(install, / cmake ninja-build libssl-dev libcjson-dev python3 xz-utils$/);
+  assert.match(install, / cmake ninja-build libssl-dev libcjson-dev zlib1g-dev python3 xz-utils$/);
   assert.doesNotMatch(install, /chromium|clang|gcc/);
 });
 
@@ -171,7 +171,7 @@ test("not Debian: what is on PATH counts, what is missing is named, Emscripten t
   const state = inspect("start", system);
   assert.deepEqual(
     state.missing.map((need) => need.package),
-    ["libc6-dev", "libssl-dev", "libcjson-dev", "ca-certificates"],
+    ["libc6-dev", "libssl-dev", "libcjson-dev", "zlib1g-dev", "ca-certificates"],
   );
   assert.throws(
     () => requirePossible(state, system),
