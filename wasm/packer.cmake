@@ -39,10 +39,13 @@ set(TERCET_GGUF_SOURCES
     packer/source_survey.c
     packer/source_tensors.c
     packer/source_weights.c
+    packer/strip_crew.c
     packer/template_words.c
     packer/tensor_form.c
     packer/tensor_writer.c
     packer/ternarize.c
+    packer/ternary_blocks.c
+    packer/ternary_survey.c
     packer/tile_writer.c
     packer/token_spelling.c
     packer/tokenizer_builder.c
