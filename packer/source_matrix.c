@@ -5,6 +5,7 @@
 
 #include "../core/base/math.h"
 #include "block_codecs.h"
+#include "source_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,17 +125,12 @@ static size_t buffer_bytes(const struct planned_tensor *planned) {
     return (planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) * row_bytes;
 }
 
-/* Scales of as many rows as are read at once. */
-static size_t affine_groups(const struct planned_tensor *planned) {
-    return (size_t)SOURCE_ROWS_MAX * planned->affine_scales->shape[1];
-}
-
 static tercet_status take_buffers(struct source_matrix *matrix, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
     bool affine = planned->affine_scales != NULL;
     matrix->bytes = malloc(buffer_bytes(planned));
     matrix->codes = matrix->packed ? malloc(planned->columns) : NULL;
-    matrix->affine = affine ? malloc(2 * affine_groups(planned) * sizeof(float)) : NULL;
+    matrix->affine = affine ? malloc(2 * source_rows_groups(planned) * sizeof(float)) : NULL;
     if (matrix->bytes == NULL || (matrix->packed && matrix->codes == NULL) ||
         (affine && matrix->affine == NULL)) {
         source_matrix_close(matrix);
@@ -177,125 +173,16 @@ void source_matrix_close(struct source_matrix *matrix) {
     memset(matrix, 0, sizeof *matrix);
 }
 
-static tercet_status bad_element(const struct source_matrix *matrix, uint32_t row, uint32_t column,
-                                 const char *what, tercet_error *error) {
-    return tercet_fail(error, TERCET_BAD_SOURCE, (uint64_t)row * matrix->planned->columns + column,
-                       "tensor %s holds %s at row %u, column %u", matrix->planned->weight->name,
-                       what, row, column);
-}
-
-/* Packed codes are ternary or damaged. */
-static tercet_status check_code_3(const struct source_matrix *matrix, uint32_t row,
-                                  const uint8_t *codes, tercet_error *error) {
-    uint32_t c = 0;
-    if (ternary_codes_sound(codes, matrix->planned->columns)) {
-        return TERCET_OK;
-    }
-    while (codes[c] != 3) {
-        c++;
-    }
-    return bad_element(matrix, row, c, "the code 3, which is no ternary weight,", error);
-}
-
-/* Four rows a byte, a quarter of all rows apart: rows of one quarter follow each other. */
-static tercet_status read_u8_rows(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                  uint8_t *codes, tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    uint32_t columns = planned->columns, quarter = (planned->rows + 3) / 4;
-    for (uint32_t done = 0; done < count;) {
-        uint32_t row = first + done, shift = 2 * (row / quarter);
-        uint32_t left = quarter - row % quarter, run = count - done < left ? count - done : left;
-        TERCET_TRY(source_weights_read(matrix->source, planned->weight,
-                                       (uint64_t)(row % quarter) * columns, matrix->bytes,
-                                       (size_t)run * columns, error));
-        for (size_t i = 0; i < (size_t)run * columns; i++) {
-            codes[(size_t)done * columns + i] = matrix->bytes[i] >> shift & 3;
-        }
-        done += run;
-    }
-    return TERCET_OK;
-}
-
-/* Four columns a byte. */
-static tercet_status read_quads_rows(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                     uint8_t *codes, tercet_error *error) {
-    uint32_t columns = matrix->planned->columns, row_bytes = (columns + 3) / 4;
-    TERCET_TRY(source_weights_read(matrix->source, matrix->planned->weight,
-                                   (uint64_t)first * row_bytes, matrix->bytes,
-                                   (size_t)count * row_bytes, error));
-    for (uint32_t i = 0; i < count; i++) {
-        ternary_quads_codes(matrix->bytes + (size_t)i * row_bytes, columns,
-                            codes + (size_t)i * columns);
-    }
-    return TERCET_OK;
-}
-
-/* Rows, or fours of rows of which the first and the last may be ours in part. */
-static tercet_status read_i2s_rows(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                   uint8_t *codes, tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    uint32_t columns = planned->columns, start = planned->source_first + first;
-    bool fours = planned->i2s_layout == I2S_ROW4;
-    uint32_t unit = fours ? 4 : 1, from = start / unit, to = (start + count + unit - 1) / unit;
-    size_t unit_bytes = fours ? columns : columns / 4;
-    TERCET_TRY(source_weights_read(matrix->source, planned->weight, from * (uint64_t)unit_bytes,
-                                   matrix->bytes, (to - from) * unit_bytes, error));
-    for (uint32_t i = 0; i < count; i++) {
-        i2s_row_codes(planned->i2s_layout, matrix->bytes + ((start + i) / unit - from) * unit_bytes,
-                      start + i, columns, codes + (size_t)i * columns);
-    }
-    return TERCET_OK;
-}
-
-static tercet_status read_packed_codes(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                       uint8_t *codes, tercet_error *error) {
-    enum source_type dtype = matrix->planned->weight->dtype;
-    TERCET_TRY(dtype == SOURCE_I2_S    ? read_i2s_rows(matrix, first, count, codes, error)
-               : dtype == SOURCE_QUADS ? read_quads_rows(matrix, first, count, codes, error)
-                                       : read_u8_rows(matrix, first, count, codes, error));
-    for (uint32_t i = 0; i < count; i++) {
-        TERCET_TRY(
-            check_code_3(matrix, first + i, codes + (size_t)i * matrix->planned->columns, error));
-    }
-    return TERCET_OK;
-}
-
 static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     uint32_t columns = matrix->planned->columns;
     for (uint32_t i = 0; i < count; i++) {
-        TERCET_TRY(read_packed_codes(matrix, first + i, 1, matrix->codes, error));
+        TERCET_TRY(source_rows_read_packed(matrix, first + i, 1, matrix->codes, error));
         for (uint32_t c = 0; c < columns; c++) {
             values[(size_t)i * columns + c] = (float)(matrix->codes[c] - 1) * matrix->scale;
         }
     }
     return TERCET_OK;
-}
-
-/* One number of each group of columns of some rows. */
-static tercet_status read_groups(struct source_matrix *matrix, const struct source_tensor *tensor,
-                                 uint32_t first, uint32_t rows, float *groups,
-                                 tercet_error *error) {
-    uint32_t count = rows * (uint32_t)tensor->shape[1];
-    size_t size = block_size_of(tensor->dtype).bytes, bytes = (size_t)tensor->shape[1] * size;
-    TERCET_TRY(source_weights_read(matrix->source, tensor,
-                                   ((uint64_t)matrix->planned->source_first + first) * bytes,
-                                   matrix->bytes, count * size, error));
-    block_decode_row(tensor->dtype, matrix->bytes, count, groups);
-    return TERCET_OK;
-}
-
-/* Rows of MLX: their codes into matrix->bytes, their scales and biases into matrix->affine, the biases behind. */
-static tercet_status read_affine_rows(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                      tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    size_t row_bytes = (size_t)planned->weight->shape[1] * 4;
-    TERCET_TRY(read_groups(matrix, planned->affine_scales, first, count, matrix->affine, error));
-    TERCET_TRY(read_groups(matrix, planned->affine_biases, first, count,
-                           matrix->affine + affine_groups(planned), error));
-    return source_weights_read(matrix->source, planned->weight,
-                               ((uint64_t)planned->source_first + first) * row_bytes, matrix->bytes,
-                               count * row_bytes, error);
 }
 
 /* scale * code + bias, as mlx's dequantize computes it. */
@@ -305,16 +192,17 @@ static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, u
     uint32_t columns = planned->columns, row_bytes = (uint32_t)planned->weight->shape[1] * 4;
     uint32_t bits = planned->affine_bits, mask = (1u << bits) - 1;
     uint32_t groups = (uint32_t)planned->affine_scales->shape[1], group = columns / groups;
-    TERCET_TRY(read_affine_rows(matrix, first, count, error));
+    TERCET_TRY(source_rows_read_affine(matrix, first, count, error));
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *bytes = matrix->bytes + (size_t)i * row_bytes;
         const float *scales = matrix->affine + (size_t)i * groups,
-                    *biases = scales + affine_groups(planned);
+                    *biases = scales + source_rows_groups(planned);
         for (uint32_t c = 0; c < columns; c++) {
             uint32_t code = (uint32_t)bytes[c * bits / 8] >> (c * bits % 8) & mask;
             float value = scales[c / group] * (float)code + biases[c / group];
             if (!isfinite(value)) {
-                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, first + i, c,
+                                               "a value that is no finite number", error);
             }
             values[(size_t)i * columns + c] = value;
         }
@@ -354,7 +242,8 @@ static tercet_status read_transposed(struct source_matrix *matrix, uint32_t firs
             block_decode_row(planned->weight->dtype, from + (size_t)c * matrix->block_rows * size,
                              1, &value);
             if (!isfinite(value)) {
-                return bad_element(matrix, row, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, row, c, "a value that is no finite number",
+                                               error);
             }
             values[(size_t)i * planned->columns + c] = value;
         }
@@ -382,28 +271,10 @@ static bool all_finite(const float *values, uint32_t count) {
     return other == 0;
 }
 
-/* Rows as stored, into matrix->bytes. */
-static tercet_status read_rows(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                               size_t row_bytes, tercet_error *error) {
-    const struct source_tensor *weight = matrix->planned->weight;
-    /* A vector that is a part of a longer one begins at its value, not at a row. */
-    uint64_t start =
-        weight->rank == 1
-            ? (uint64_t)matrix->planned->source_first * block_size_of(weight->dtype).bytes
-            : ((uint64_t)matrix->planned->source_first + first) * row_bytes;
-    return source_weights_read(matrix->source, weight, start, matrix->bytes,
-                               (size_t)count * row_bytes, error);
-}
-
-static size_t stored_row_bytes(const struct source_matrix *matrix) {
-    struct block_size size = block_size_of(matrix->planned->weight->dtype);
-    return (size_t)(matrix->planned->columns / size.columns) * size.bytes;
-}
-
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     uint32_t columns = matrix->planned->columns;
-    size_t row_bytes = stored_row_bytes(matrix);
+    size_t row_bytes = source_rows_bytes(matrix);
     if (matrix->packed) {
         return read_packed_values(matrix, first, count, values, error);
     }
@@ -413,7 +284,7 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     if (matrix->planned->transposed) {
         return read_transposed(matrix, first, count, values, error);
     }
-    TERCET_TRY(read_rows(matrix, first, count, row_bytes, error));
+    TERCET_TRY(source_rows_read(matrix, first, count, row_bytes, error));
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *bytes = matrix->bytes + i * row_bytes;
         float *row = values + (size_t)i * columns;
@@ -427,106 +298,10 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
         uint32_t c = all_finite(row, columns) ? columns : 0;
         for (; c < columns; c++) {
             if (!isfinite(row[c])) {
-                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, first + i, c,
+                                               "a value that is no finite number", error);
             }
         }
-    }
-    return TERCET_OK;
-}
-
-/* ---------------------------------------------------------------- rows as codes */
-
-/* Bits of one of MLX's codes, and columns that share a scale. */
-static uint32_t affine_bits(const struct planned_tensor *planned) {
-    return planned->affine_bits;
-}
-
-static uint32_t affine_group(const struct planned_tensor *planned) {
-    return planned->columns / (uint32_t)planned->affine_scales->shape[1];
-}
-
-uint32_t source_matrix_code_span(const struct source_matrix *matrix) {
-    const struct planned_tensor *planned = matrix->planned;
-    enum source_type dtype = planned->weight->dtype;
-    if (matrix->packed) {
-        return planned->columns;
-    }
-    if (planned->affine_scales != NULL) {
-        uint32_t group = affine_group(planned);
-        bool whole = group % 64 == 0 || group == planned->columns;
-        return affine_bits(planned) == 2 && whole ? group : 0;
-    }
-    return block_is_ternary(dtype) && !planned->transposed ? block_size_of(dtype).columns : 0;
-}
-
-/* Codes of a span with this step -> codes with one that is not negative; false where there is none. */
-static bool settle_step(uint8_t *codes, uint32_t count, float *step) {
-    if (!isfinite(*step) || !ternary_codes_sound(codes, count)) {
-        return false;
-    }
-    for (uint32_t c = 0; c < count && *step < 0; c++) {
-        codes[c] = (uint8_t)(2 - codes[c]);
-    }
-    if (*step == 0) {
-        memset(codes, 1, count);
-    }
-    *step = fabsf(*step);
-    return true;
-}
-
-static bool block_row_codes(const struct source_matrix *matrix, const uint8_t *bytes,
-                            uint8_t *codes, float *steps) {
-    enum source_type dtype = matrix->planned->weight->dtype;
-    struct block_size size = block_size_of(dtype);
-    bool coded = true;
-    for (uint32_t first = 0; first < matrix->planned->columns && coded;
-         first += size.columns, bytes += size.bytes, steps++) {
-        ternary_block_codes(dtype, bytes, codes + first);
-        *steps = ternary_block_scale(dtype, bytes) * matrix->multiplier;
-        coded = settle_step(codes + first, size.columns, steps);
-    }
-    return coded;
-}
-
-/* Codes q with the weights s q - s, exact as long as 2 s is finite; row `i` of those that were read. */
-static bool affine_row_codes(const struct source_matrix *matrix, uint32_t i, uint8_t *codes,
-                             float *steps) {
-    const struct planned_tensor *planned = matrix->planned;
-    uint32_t columns = planned->columns, group = affine_group(planned), spans = columns / group;
-    const float *scales = matrix->affine + (size_t)i * spans,
-                *biases = scales + affine_groups(planned);
-    bool coded = true;
-    ternary_quads_codes(matrix->bytes + (size_t)i * (columns / 4), columns, codes);
-    for (uint32_t s = 0; s < spans && coded; s++) {
-        steps[s] = scales[s];
-        coded = biases[s] == -scales[s] && isfinite(2 * scales[s]) &&
-                settle_step(codes + (size_t)s * group, group, &steps[s]);
-    }
-    return coded;
-}
-
-tercet_status source_matrix_read_codes(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                       uint8_t *codes, float *steps, bool *coded,
-                                       tercet_error *error) {
-    uint32_t columns = matrix->planned->columns, span = source_matrix_code_span(matrix);
-    bool affine = matrix->planned->affine_scales != NULL;
-    size_t row_bytes = stored_row_bytes(matrix);
-    *coded = span != 0;
-    if (matrix->packed) {
-        for (uint32_t i = 0; i < count; i++) {
-            steps[i] = matrix->scale;
-        }
-        return read_packed_codes(matrix, first, count, codes, error);
-    }
-    if (*coded) {
-        TERCET_TRY(affine ? read_affine_rows(matrix, first, count, error)
-                          : read_rows(matrix, first, count, row_bytes, error));
-    }
-    for (uint32_t i = 0; i < count && *coded; i++) {
-        uint8_t *row = codes + (size_t)i * columns;
-        float *row_steps = steps + (size_t)i * (columns / span);
-        *coded = affine ? affine_row_codes(matrix, i, row, row_steps)
-                        : block_row_codes(matrix, matrix->bytes + i * row_bytes, row, row_steps);
     }
     return TERCET_OK;
 }

@@ -34,8 +34,10 @@ set(TERCET_GGUF_SOURCES
     packer/read_gguf.c
     packer/read_sentencepiece.c
     packer/rope_frequencies.c
+    packer/source_codes.c
     packer/source_matrix.c
     packer/source_names.c
+    packer/source_rows.c
     packer/source_survey.c
     packer/source_tensors.c
     packer/source_weights.c
