@@ -51,7 +51,8 @@ int32_t tercet_abi_loader_give(uint32_t handle) {
     return abi_end(tercet_loader_give(loader, &error), &error);
 }
 
-/* values: file bytes, header bytes, data bytes, chunk bytes, chunks; bytes: model id. */
+/* values: file bytes, header bytes, data bytes, chunk bytes, chunks, address of the chunks' SHA-256 (32 bytes each, one
+ * after the other); bytes: model id. */
 int32_t tercet_abi_loader_info(uint32_t handle) {
     (void)abi_start();
     const tercet_loader *loader = abi_pointer(handle, ABI_LOADER);
@@ -63,6 +64,7 @@ int32_t tercet_abi_loader_info(uint32_t handle) {
     abi_put(2, info.data_bytes);
     abi_put(3, info.chunk_bytes);
     abi_put(4, info.chunks);
+    abi_put_address(5, info.chunk_sha256);
     memcpy(abi_result.bytes, info.model_id, sizeof abi_result.bytes);
     return TERCET_OK;
 }

@@ -4,10 +4,12 @@
 // Other builds are tested by naming them: TERCET_DIST, TERCET_MODEL, TERCET_BIN, TERCET_CHROMIUM.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import { modelFile, root, tercet as builtTercet } from "../../scripts/paths.mjs";
 import { createServer, listen, parseRange } from "../../scripts/serve.mjs";
@@ -46,13 +48,20 @@ export class TestServer {
   /** What the model's address holds. */
   bytes = modelBytes;
   etag = '"one"';
-  /** { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom }; see #answerModel. */
+  /**
+   * { status, retryAfter, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom, html, compressed, cors,
+   * redirect, noHead }; see #answerModel.
+   */
   faults = {};
+  /** More files that are answered as the model is: path -> bytes. */
+  files = new Map();
   /** Paths under /dist/ that the server has not got. */
   missing = null;
   /** Paths under /dist/ that are never answered. */
   silent = null;
-  /** One for each request of the model: { range, first, sent }; `first` is null for one that got no bytes. */
+  /** Put in front of the worker's script: faults of the browser. */
+  workerPreamble = "";
+  /** One for each request of the model: { method, path, range, first, sent }; `first` is null for one that got no bytes. */
   requests = [];
   #unanswered = [];
   #folder;
@@ -69,7 +78,12 @@ export class TestServer {
       "request",
     )[0];
     started.#server = createHttpServer((request, response) => {
-      if (request.url.startsWith("/model.tercet")) started.#answerModel(request, response);
+      const path = request.url.replace(/[?#].*$/, "");
+      if (path === "/model.tercet") started.#answerModel(request, response, started.bytes);
+      else if (started.files.has(path))
+        started.#answerModel(request, response, started.files.get(path));
+      else if (path === "/dist/engine_worker.js" && started.workerPreamble !== "")
+        started.#answerWorker(response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
       else if (started.silent?.test(request.url)) started.#unanswered.push(response);
       else answer(request, response);
@@ -91,6 +105,8 @@ export class TestServer {
     this.bytes = modelBytes;
     this.etag = '"one"';
     this.faults = {};
+    this.files.clear();
+    this.workerPreamble = "";
     this.missing = null;
     this.silent = null;
     for (const response of this.#unanswered.splice(0)) response.destroy();
@@ -119,29 +135,65 @@ export class TestServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #answerModel(request, response) {
-    const { status, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom } =
-      this.faults;
-    const seen = { range: request.headers.range ?? null, first: null, sent: 0 };
+  #answerWorker(response) {
+    const headers = { "Content-Type": "text/javascript" };
+    // Both, so that the worker of an isolated page may start.
+    headers["Cross-Origin-Embedder-Policy"] = "require-corp";
+    headers["Cross-Origin-Resource-Policy"] = "same-origin";
+    const script = readFileSync(join(dist, "engine_worker.js"), "utf8");
+    response.writeHead(200, headers).end(`${this.workerPreamble};\n${script}`);
+  }
+
+  #answerModel(request, response, bytes) {
+    const { status, noRanges, cutAfter, stallAfter, damage, chunked, emptyFrom } = this.faults;
+    const { method, url: path } = request;
+    const seen = { method, path, range: request.headers.range ?? null, first: null, sent: 0 };
     this.requests.push(seen);
+    const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+    if (this.faults.cors) {
+      // As a plain file server has them: nothing but the safelisted headers can be seen (no ETag, no Content-Range).
+      headers["Access-Control-Allow-Origin"] = "*";
+      headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+      // Whoever asks first wants to send more than a simple request: that is refused.
+      if (method === "OPTIONS") return response.writeHead(403).end();
+    }
+    const redirect = this.faults.redirect?.(path);
+    if (redirect) return response.writeHead(302, { ...headers, Location: redirect }).end();
+    if (method === "HEAD" && this.faults.noHead) return response.writeHead(403, headers).end();
+    if (this.faults.html) {
+      headers["Content-Type"] = "text/html; charset=utf-8";
+      return response.writeHead(200, headers).end("<!doctype html><title>Log in</title>");
+    }
     // The budget of bytes is over all requests: once it is spent, every connection is cut at once.
     const spent = () => this.requests.reduce((sum, other) => sum + other.sent, 0);
     if (cutAfter !== undefined && spent() >= cutAfter) return response.destroy();
-    if (status !== undefined) return response.writeHead(status).end();
+    if (status !== undefined) {
+      if (this.faults.retryAfter) headers["Retry-After"] = this.faults.retryAfter;
+      return response.writeHead(status, headers).end();
+    }
     const ifRange = request.headers["if-range"];
     const asked = !noRanges && (ifRange === undefined || ifRange === this.etag);
-    const range = asked ? parseRange(request.headers.range, this.bytes.length) : "whole";
-    if (range === "unsatisfiable") return response.writeHead(416).end();
-    const { first, last } = range === "whole" ? { first: 0, last: this.bytes.length - 1 } : range;
-    seen.first = first;
-    const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+    const range = asked ? parseRange(request.headers.range, bytes.length) : "whole";
+    if (range === "unsatisfiable") return response.writeHead(416, headers).end();
+    const { first, last } = range === "whole" ? { first: 0, last: bytes.length - 1 } : range;
     if (this.etag) headers.ETag = this.etag;
+    if (method === "HEAD")
+      return response.writeHead(200, { ...headers, "Content-Length": bytes.length }).end();
+    seen.first = first;
+    if (this.faults.compressed) {
+      // What a misguided proxy does: it compresses the file and cuts the range out of that.
+      const packed = gzipSync(bytes, { level: 1 });
+      headers["Content-Encoding"] = "gzip";
+      if (range === "whole") return response.writeHead(200, headers).end(packed);
+      headers["Content-Range"] = `bytes ${first}-${last}/${packed.length}`;
+      return response.writeHead(206, headers).end(packed.subarray(first, last + 1));
+    }
     if (first >= emptyFrom) {
-      headers["Content-Range"] = `bytes ${first}-${first - 1}/${this.bytes.length}`;
+      headers["Content-Range"] = `bytes ${first}-${first - 1}/${bytes.length}`;
       return response.writeHead(206, { ...headers, "Content-Length": 0 }).end();
     }
     if (!chunked) headers["Content-Length"] = last - first + 1;
-    if (range !== "whole") headers["Content-Range"] = `bytes ${first}-${last}/${this.bytes.length}`;
+    if (range !== "whole") headers["Content-Range"] = `bytes ${first}-${last}/${bytes.length}`;
     response.writeHead(range === "whole" ? 200 : 206, headers);
     const send = (from) => {
       if (response.destroyed) return;
@@ -153,10 +205,12 @@ export class TestServer {
       const budget = Math.min(
         ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
       );
-      let piece = this.bytes.subarray(from, Math.min(from + 65536, last + 1, from + budget));
+      let piece = bytes.subarray(from, Math.min(from + 65536, last + 1, from + budget));
       if (damage) piece = damage(Buffer.from(piece), from, this.requests.length);
       seen.sent += piece.length;
-      response.write(piece, () => setTimeout(() => send(from + piece.length), slowly ?? 0));
+      response.write(piece, () =>
+        setTimeout(() => send(from + piece.length), this.faults.slowly ?? 0),
+      );
     };
     send(first);
   }
@@ -179,6 +233,15 @@ export class TestPage {
     opened.context = await browser.newContext();
     await opened.visit(server, path);
     return opened;
+  }
+
+  /** One more page with the same storage; it ends with this one's finish(). */
+  async anotherTab(server, path = "/") {
+    const tab = new TestPage();
+    tab.context = this.context;
+    tab.problems = this.problems;
+    await tab.visit(server, path);
+    return tab;
   }
 
   /** Another visit with the same storage. `withLibrary` false: the page brings its own. */
@@ -243,4 +306,31 @@ export function runNatively(flags, { model = modelPath } = {}) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   return JSON.parse(output);
+}
+
+/** The model with one changed chunk: what a new version on the server looks like. */
+export function otherVersion() {
+  const newer = Buffer.from(modelBytes);
+  const at = headerBytes + 5;
+  newer[at] ^= 1; // the lowest bit of a half float: as legal as it was
+  rehash(newer);
+  return { newer, newerId: newer.subarray(32, 64).toString("hex") };
+}
+
+/** Hash of the first chunk into the chunk table, then of the header into the prefix. */
+function rehash(bytes) {
+  const sections = bytes.readUInt32LE(12);
+  for (let i = 0; i < sections; i++) {
+    const entry = 64 + 24 * i;
+    if (bytes.readUInt32LE(entry) !== 4) continue;
+    const table = Number(bytes.readBigUInt64LE(entry + 8));
+    const chunk = bytes.subarray(headerBytes, headerBytes + CHUNK_BYTES);
+    createHash("sha256").update(chunk).digest().copy(bytes, table);
+  }
+  const header = bytes.subarray(0, headerBytes);
+  createHash("sha256")
+    .update(header.subarray(0, 32))
+    .update(header.subarray(64))
+    .digest()
+    .copy(bytes, 32);
 }

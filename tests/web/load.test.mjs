@@ -2,10 +2,8 @@
 // module on every kind of page; what info and progress say.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { after, before, beforeEach, test } from "node:test";
 import {
-  CHUNK_BYTES,
   PROMPT,
   TestPage,
   TestServer,
@@ -15,6 +13,7 @@ import {
   limit,
   modelBytes,
   modelId,
+  otherVersion,
   runNatively,
 } from "./library_under_test.mjs";
 
@@ -423,30 +422,3 @@ test("arguments that cannot work are refused at once", limit, async () => {
   assert.equal(kernels.code, "NO_KERNELS");
   await page.finish();
 });
-
-/** The model with one changed chunk: what a new version on the server looks like. */
-function otherVersion() {
-  const newer = Buffer.from(modelBytes);
-  const at = headerBytes + 5;
-  newer[at] ^= 1; // the lowest bit of a half float: as legal as it was
-  rehash(newer);
-  return { newer, newerId: newer.subarray(32, 64).toString("hex") };
-}
-
-/** Hash of the first chunk into the chunk table, then of the header into the prefix. */
-function rehash(bytes) {
-  const sections = bytes.readUInt32LE(12);
-  for (let i = 0; i < sections; i++) {
-    const entry = 64 + 24 * i;
-    if (bytes.readUInt32LE(entry) !== 4) continue;
-    const table = Number(bytes.readBigUInt64LE(entry + 8));
-    const chunk = bytes.subarray(headerBytes, headerBytes + CHUNK_BYTES);
-    createHash("sha256").update(chunk).digest().copy(bytes, table);
-  }
-  const header = bytes.subarray(0, headerBytes);
-  createHash("sha256")
-    .update(header.subarray(0, 32))
-    .update(header.subarray(64))
-    .digest()
-    .copy(bytes, 32);
-}

@@ -6,9 +6,11 @@ import { TercetError } from "./errors.js";
 import type { KeptModel, Stored } from "./kept_model.js";
 import type { Progress } from "./progress.js";
 import type { SourceReader } from "./source_reader.js";
+import { DownloadTurn } from "./tab_locks.js";
 import type { FileInfo, Want } from "./wasm_module.js";
 
 interface FlowParts {
+  signal: AbortSignal;
   notices: string[];
   kept: KeptModel;
   source: SourceReader;
@@ -25,14 +27,28 @@ interface WantedChunk {
 export class ChunkFlow {
   readonly #parts: FlowParts;
   readonly #file: FileInfo;
-  readonly #stored: Stored;
+  readonly #turn: DownloadTurn;
+  #stored: Stored;
   readonly #memory = new ChunkMemory();
   #fetched = 0;
 
-  constructor(parts: FlowParts, file: FileInfo, stored: Stored) {
+  private constructor(parts: FlowParts, file: FileInfo, stored: Stored) {
     this.#parts = parts;
     this.#file = file;
     this.#stored = stored;
+    this.#turn = new DownloadTurn(file.modelId);
+  }
+
+  /** close() it at the end, whatever happened. */
+  static async open(parts: FlowParts, file: FileInfo): Promise<ChunkFlow> {
+    const stored = await parts.kept.open(file);
+    await parts.kept.requireRoom(file, stored);
+    return new ChunkFlow(parts, file, stored);
+  }
+
+  /** The next tab's turn, should one wait for this model. */
+  close(): void {
+    this.#turn.leave();
   }
 
   /** How many came from the source. */
@@ -47,7 +63,7 @@ export class ChunkFlow {
   ): Promise<void> {
     if (!sha256) throw new TercetError("PROTOCOL", "the loader wants a chunk without a hash");
     const chunk: WantedChunk = { index: chunkIndex, offset, bytes, sha256 };
-    const stored = this.#stored.indices.has(chunkIndex) ? await this.#storedChunk(chunk) : null;
+    const stored = (await this.#here(chunkIndex)) ? await this.#storedChunk(chunk) : null;
     const arrived = stored ?? (await this.#fetchedChunk(chunk));
     use(arrived);
     // What was fetched may still be on its way to the store.
@@ -56,6 +72,25 @@ export class ChunkFlow {
     );
     this.#memory.passed(arrived.length);
     this.#parts.progress.inPlace(offset + bytes);
+  }
+
+  /** Whether the chunk is in the store. Where another tab is bringing the model this waits for what it brings. */
+  async #here(index: number): Promise<boolean> {
+    const { kept, progress, signal, source } = this.#parts;
+    if (this.#stored.indices.has(index)) return true;
+    // Who does not store has nothing to share; who has the turn knows what there is.
+    if (!kept.keeps || this.#turn.held) return false;
+    const look = async () => {
+      progress.waiting();
+      this.#stored = await kept.open(this.#file, index);
+      return this.#stored.indices.has(index);
+    };
+    if (await this.#turn.takeIfFree()) return look();
+    // A connection that nobody reads from would only go stale.
+    source.pause();
+    const mine = await this.#turn.wait(look, signal);
+    // The tab before may have brought it just before it ended.
+    return !mine || look();
   }
 
   /** null when it is not there any more, or wrong: then it is fetched again, alone. */
@@ -84,6 +119,8 @@ export class ChunkFlow {
       const bytes = await source.read(chunk.offset, chunk.bytes, end);
       if (await holds(bytes, chunk.sha256)) {
         await kept.keepChunk(modelId, chunk.index, bytes);
+        // What is not stored is of no use to a tab that waits.
+        if (!kept.keeps) this.#turn.leave();
         return bytes;
       }
       if (again || !source.readAgain(what))

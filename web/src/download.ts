@@ -11,6 +11,8 @@ const FIRST_BYTES = 65536;
 /** Closer than this, reading on is cheaper than a new request. */
 const SKIP_BYTES = 65536;
 const LONGEST_WAIT_MS = 30_000;
+/** A server that wants to be left alone for longer is not waited for: the load fails and says so. */
+const LONGEST_RETRY_AFTER_MS = 120_000;
 
 /** The file at the address was replaced while it was read: what was read before is of another file. */
 export class SourceChanged extends Error {}
@@ -24,8 +26,15 @@ export interface DownloadOptions {
   onFilled: (bytes: number) => void;
 }
 
-/** A failure that may go away: another try is allowed. */
-class Retryable extends Error {}
+/** A failure that may go away: another try is allowed, after `waitMs` at the earliest. */
+class Retryable extends Error {
+  constructor(
+    message: string,
+    readonly waitMs = 0,
+  ) {
+    super(message);
+  }
+}
 
 interface OpenAnswer {
   reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
@@ -45,12 +54,19 @@ export class HttpSource implements ByteSource {
   #etag: string | null = null;
   #fileBytes: number | null = null;
   #ranges = true;
+  /** False once an answer to a range could not be used: then the whole file is asked for. */
+  #askRanges = true;
+  /** Whether the file lies where the page lies, all redirections followed. */
+  #sameOrigin: boolean;
+  /** Any byte of any answer. */
+  #anyByte = false;
 
   /** `etag`: the version that the caller knows already; another one is SourceChanged. */
   constructor(url: string, etag: string | null, options: DownloadOptions) {
     this.#url = url;
     this.#etag = etag;
     this.#options = options;
+    this.#sameOrigin = isHere(url);
   }
 
   /** The server's name for this version of the file, if it gave one. */
@@ -63,6 +79,29 @@ export class HttpSource implements ByteSource {
       await this.#open(0, FIRST_BYTES);
     });
     return { fileBytes: this.#fileBytes };
+  }
+
+  /** How long the file is, asked for without a byte of it where the server allows that. NETWORK_FAILED if it does not say. */
+  async size(): Promise<number> {
+    if (this.#fileBytes !== null) return this.#fileBytes;
+    await this.#persist(async () => {
+      const { response } = await this.#fetch("HEAD", {});
+      const length = response.headers.get("Content-Length");
+      // Some servers, and addresses that are signed for GET alone, refuse HEAD; then a byte is asked for.
+      if (response.ok && length !== null && !response.headers.has("Content-Encoding")) {
+        this.#takeVersion(response);
+        this.#fileBytes = Number(length);
+      } else {
+        await this.#open(0, 1);
+        this.#drop();
+      }
+    });
+    if (this.#fileBytes === null)
+      throw new TercetError(
+        "NETWORK_FAILED",
+        `${this.#url}: the server does not say how long it is`,
+      );
+    return this.#fileBytes;
   }
 
   async read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
@@ -128,7 +167,10 @@ export class HttpSource implements ByteSource {
           throw new TercetError("NETWORK_FAILED", `${this.#url}: ${thrown.message}`, {
             cause: thrown,
           });
-        await wait(Math.min(network.retryDelayMs * 2 ** failures, LONGEST_WAIT_MS), signal);
+        const backoffMs = Math.min(network.retryDelayMs * 2 ** failures, LONGEST_WAIT_MS);
+        await wait(Math.max(backoffMs, thrown.waitMs), signal);
+        // A range of a compressed file breaks before its first byte, and no browser says why: the whole of it may come.
+        if (!this.#anyByte && failures > 0) this.#askRanges = !this.#askRanges;
         failures += 1;
       }
     }
@@ -165,27 +207,44 @@ export class HttpSource implements ByteSource {
   }
 
   async #open(offset: number, end: number): Promise<OpenAnswer> {
+    const headers: Record<string, string> = {};
+    if (this.#askRanges) headers.Range = `bytes=${offset}-${end - 1}`;
+    // Across origins this header would cost a preflight; there the answers' ETags are compared instead. Only a strong one
+    // may go there (RFC 9110, 13.1.5).
+    if (this.#askRanges && this.#etag?.startsWith('"') && this.#sameOrigin)
+      headers["If-Range"] = this.#etag;
+    const { response, controller } = await this.#fetch("GET", headers);
+    if (!response.body) throw new Retryable("the answer has no body");
+    const reader = response.body.getReader() as OpenAnswer["reader"];
+    const answer: OpenAnswer = { reader, controller, position: 0, end: null, rest: null };
+    this.#answer = answer;
+    if (response.status === 206 && response.headers.has("Content-Encoding")) {
+      // A part of a compressed file cannot be opened; the whole of it can.
+      this.#drop();
+      this.#askRanges = false;
+      return this.#open(offset, end);
+    }
+    Object.assign(answer, this.#check(response, offset, end));
+    await this.#skip(answer, offset - answer.position);
+    return answer;
+  }
+
+  async #fetch(
+    method: "GET" | "HEAD",
+    headers: Record<string, string>,
+  ): Promise<{ response: Response; controller: AbortController }> {
     const { signal } = this.#options;
     const controller = new AbortController();
     const onAbort = () => controller.abort();
     signal.addEventListener("abort", onAbort, { once: true });
     controller.signal.addEventListener("abort", () => signal.removeEventListener("abort", onAbort));
-    const headers: Record<string, string> = { Range: `bytes=${offset}-${end - 1}` };
-    // Across origins this header would cost a preflight; there the answers' ETags are compared instead.
-    const sameOrigin = new URL(this.#url).origin === globalThis.location?.origin;
-    // Only a strong one may go there (RFC 9110, 13.1.5).
-    if (this.#etag?.startsWith('"') && sameOrigin) headers["If-Range"] = this.#etag;
     const response = await this.#inTime(controller, () =>
-      // Kept by ourselves, chunk by chunk: the browser's own cache would be a second copy.
-      fetch(this.#url, { headers, signal: controller.signal, cache: "no-store" }),
+      // Kept by ourselves, chunk by chunk: the browser's own cache would be a second copy. Each request goes to the address
+      // that was given, never to where it was sent on to: such places are often signed for a few minutes.
+      fetch(this.#url, { method, headers, signal: controller.signal, cache: "no-store" }),
     );
-    if (!response.body) throw new Retryable("the answer has no body");
-    const reader = response.body.getReader() as OpenAnswer["reader"];
-    const answer: OpenAnswer = { reader, controller, position: 0, end: null, rest: null };
-    this.#answer = answer;
-    Object.assign(answer, this.#check(response, offset, end));
-    await this.#skip(answer, offset - answer.position);
-    return answer;
+    if (response.url) this.#sameOrigin = isHere(this.#url) && isHere(response.url);
+    return { response, controller };
   }
 
   /** Throws for an answer that is none; returns which bytes of the file it holds. */
@@ -195,22 +254,26 @@ export class HttpSource implements ByteSource {
     if (status !== 200 && status !== 206) {
       const sentence = `${this.#url} answered ${status}`;
       if (status >= 500 || status === 408 || status === 425 || status === 429)
-        throw new Retryable(sentence);
+        throw this.#later(sentence, response.headers.get("Retry-After"));
       throw new TercetError("HTTP_STATUS", sentence, { where: status });
     }
-    const etag = response.headers.get("ETag");
-    if (this.#etag !== null && etag !== null && !matchWeakly(etag, this.#etag))
-      throw new SourceChanged(`${this.#url} changed while it was read`);
-    this.#etag ??= etag;
+    if (/^text\/html\b/i.test(response.headers.get("Content-Type") ?? "")) {
+      const sentence = `${this.#url} answered a web page, not a file`;
+      // In the middle of a file it is a proxy's or a login's, which may go away.
+      if (this.#anyByte) throw new Retryable(sentence);
+      throw new TercetError("HTTP_STATUS", sentence, { where: status });
+    }
+    this.#takeVersion(response);
     const length = response.headers.has("Content-Encoding")
       ? null // the length is that of the compressed bytes
       : response.headers.get("Content-Length");
     if (status === 200) {
       this.#ranges = false;
       if (length === null) return { position: 0, end: null };
-      this.#fileBytes ??= Number(length);
+      this.#takeSize(Number(length));
       return { position: 0, end: Number(length) };
     }
+    this.#ranges = true;
     const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
     if (range === null) {
       // Across origins this header may be hidden; then the size of the file stays unknown.
@@ -221,8 +284,39 @@ export class HttpSource implements ByteSource {
         "HTTP_STATUS",
         `${this.#url} answered another range than was asked for`,
       );
-    if (range[3] !== "*") this.#fileBytes ??= Number(range[3]);
+    if (range[3] !== "*") this.#takeSize(Number(range[3]));
     return { position: offset, end: Number(range[2]) + 1 };
+  }
+
+  /** SourceChanged when the answer is of another version than those before. */
+  #takeVersion(response: Response): void {
+    const etag = response.headers.get("ETag");
+    if (this.#etag !== null && etag !== null && !matchWeakly(etag, this.#etag))
+      throw this.#changed();
+    this.#etag ??= etag;
+  }
+
+  /** A server without ETags may still tell by the size that it is another file. */
+  #takeSize(bytes: number): void {
+    if (this.#fileBytes !== null && this.#fileBytes !== bytes) throw this.#changed();
+    this.#fileBytes = bytes;
+  }
+
+  #changed(): SourceChanged {
+    return new SourceChanged(`${this.#url} changed while it was read`);
+  }
+
+  /** `retryAfter`: seconds, or a date (RFC 9110, 10.2.3); null across origins, where it is hidden. */
+  #later(sentence: string, retryAfter: string | null): Error {
+    if (retryAfter === null) return new Retryable(sentence);
+    const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : NaN;
+    const waitMs = Number.isNaN(seconds) ? Date.parse(retryAfter) - Date.now() : seconds * 1000;
+    if (waitMs > LONGEST_RETRY_AFTER_MS)
+      return new TercetError(
+        "NETWORK_FAILED",
+        `${sentence} and wants to be asked again in ${Math.round(waitMs / 1000)} s`,
+      );
+    return new Retryable(sentence, Number.isNaN(waitMs) ? 0 : waitMs);
   }
 
   /** The next piece of the answer, null at its end. */
@@ -230,6 +324,7 @@ export class HttpSource implements ByteSource {
     if (answer.rest) return answer.rest;
     const { done, value } = await this.#inTime(answer.controller, () => answer.reader.read());
     if (done) return null;
+    this.#anyByte = true;
     this.#options.onArrived(value.length);
     answer.rest = value;
     return value.length > 0 ? value : this.#next(answer);
@@ -266,6 +361,10 @@ export class HttpSource implements ByteSource {
 /** RFC 9110, 8.8.3.2: a proxy that compresses marks the same version as weak, so the mark does not count. */
 function matchWeakly(one: string, other: string): boolean {
   return one.replace(/^W\//, "") === other.replace(/^W\//, "");
+}
+
+function isHere(url: string): boolean {
+  return new URL(url).origin === globalThis.location?.origin;
 }
 
 function wait(ms: number, signal: AbortSignal): Promise<void> {

@@ -12,15 +12,18 @@ export interface StartedEngine {
   engine: Handle;
 }
 
+/** What a caller has to say about the engine. */
+type Asked = Pick<LoadMessage, "assetsUrl" | "variant" | "kernels">;
+
 export class EngineStart {
-  readonly #message: LoadMessage;
+  readonly #message: Asked;
   readonly #signal: AbortSignal;
   readonly #notices: string[];
   readonly #threads: number;
   /** What is left to try, simpler and simpler; the first one is what runs. */
   readonly #variants: Variant[];
 
-  constructor(message: LoadMessage, choice: ModuleChoice, signal: AbortSignal, notices: string[]) {
+  constructor(message: Asked, choice: ModuleChoice, signal: AbortSignal, notices: string[]) {
     this.#message = message;
     this.#signal = signal;
     this.#notices = notices;

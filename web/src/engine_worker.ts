@@ -3,6 +3,7 @@
 // chunk then goes from the network to its hash, its record and its place in memory without ever crossing a thread, and
 // while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
+import { exportModel, verifyModel } from "./model_archive.js";
 import { loadModel } from "./model_loader.js";
 import {
   PROTOCOL_VERSION,
@@ -105,6 +106,14 @@ function perform(
       return withStore((store) => store.list());
     case "cacheDelete":
       return withStore((store) => store.deleteModel(message.modelId));
+    case "cacheVerify":
+      return withStore((store) =>
+        verifyModel(store, message.modelId, message.assetsUrl, control.signal),
+      );
+    case "cacheExport":
+      return withStore((store) =>
+        exportModel(store, message.modelId, message.assetsUrl, control.signal),
+      );
     case "cacheUsage":
       return withStore(usage);
   }

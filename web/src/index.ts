@@ -7,8 +7,9 @@ import { detectFeatures, type Features } from "./features.js";
 import { KV } from "./generated_constants.js";
 import { Model } from "./model.js";
 import { SPARE_NOTICE, startWorker } from "./platform.js";
-import type { LoadMessage, LoadSource } from "./protocol.js";
-import type { LoadOptions, StorageUsage, StoredModel } from "./types.js";
+import type { LoadMessage } from "./protocol.js";
+import { absoluteUrl, loadSource, type Source } from "./source_address.js";
+import type { LoadOptions, StorageUsage, StoredModel, VerifiedModel } from "./types.js";
 
 export { TercetError } from "./errors.js";
 export type { Advice, ErrorCode, HostCode } from "./errors.js";
@@ -17,10 +18,8 @@ export type { Generation } from "./generation.js";
 export { Model } from "./model.js";
 export type { OpenAiFace } from "./openai.js";
 export type * from "./openai_types.js";
+export type { Source } from "./source_address.js";
 export type * from "./types.js";
-
-/** A URL (relative ones as fetch reads them), or the bytes of a .tercet file. */
-export type Source = string | URL | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>;
 
 const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 };
@@ -34,6 +33,8 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   const { signal, onProgress } = options;
   throwIfAborted(signal);
   const message = loadMessage(source, options);
+  const stores = message.cache !== "memory" && message.source.kind === "url";
+  const persisted = stores && options.persist !== false ? askToPersist() : null;
   const client = startWorker(message.assetsUrl);
   try {
     const { result } = client.request<"load">(message, {
@@ -44,6 +45,8 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
     });
     const loaded = await result;
     if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
+    // Who has not answered by now is not waited for: it may be a user.
+    loaded.info.persisted = (await Promise.race([persisted, null])) ?? null;
     for (const notice of loaded.info.notices) console.info(`tercet: ${notice}`);
     return Model.open(client, loaded);
   } catch (thrown) {
@@ -53,22 +56,71 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   }
 }
 
+export interface CacheOptions {
+  /** As in LoadOptions. */
+  assetsUrl?: string | URL;
+  /** Stops the work; it rejects with ABORTED. */
+  signal?: AbortSignal;
+}
+
+let persistAsked: Promise<boolean | null> | null = null;
+
+/** Once a page: a user who has said no is not asked again. null: the browser has no such thing. */
+function askToPersist(): Promise<boolean | null> {
+  persistAsked ??= (async () => {
+    const storage = globalThis.navigator?.storage;
+    if (!storage?.persist) return null;
+    return (await storage.persisted()) || storage.persist();
+  })().catch(() => null);
+  return persistAsked;
+}
+
 /** The models in this browser's storage. */
 export const cache = {
-  async list(options: { assetsUrl?: string | URL } = {}): Promise<StoredModel[]> {
+  async list(options: CacheOptions = {}): Promise<StoredModel[]> {
     return askWorker(options, (client) => client.request<"cacheList">({ op: "cacheList" }).result);
   },
 
   /** Deletes one model; false when there was none of that id. */
-  async delete(modelId: string, options: { assetsUrl?: string | URL } = {}): Promise<boolean> {
-    requireThat(/^[0-9a-f]{64}$/.test(modelId), "a model id is 64 hex digits");
+  async delete(modelId: string, options: CacheOptions = {}): Promise<boolean> {
+    requireModelId(modelId);
     return askWorker(
       options,
       (client) => client.request<"cacheDelete">({ op: "cacheDelete", modelId }).result,
     );
   },
 
-  async usage(options: { assetsUrl?: string | URL } = {}): Promise<StorageUsage> {
+  /**
+   * Reads every stored chunk of a model and holds it against its hash. Damaged ones are deleted, so that the next load
+   * fetches them and nothing else. HEADER_HASH_MISMATCH when the header itself is damaged: load() then fetches it again.
+   */
+  async verify(modelId: string, options: CacheOptions = {}): Promise<VerifiedModel> {
+    requireModelId(modelId);
+    const { signal } = options;
+    const assetsUrl = assetsFolder(options.assetsUrl);
+    throwIfAborted(signal);
+    return askWorker(options, (client) => {
+      const message = { op: "cacheVerify", modelId, assetsUrl } as const;
+      return client.request<"cacheVerify">(message, { signal }).result;
+    });
+  },
+
+  /**
+   * The .tercet file of a stored model, every chunk checked, as a Blob to save, to send or to stream. The browser holds it,
+   * for the most part on the disk. BAD_ARGUMENT for a model that is not stored, STORAGE_FAILED for one that is not whole.
+   */
+  async export(modelId: string, options: CacheOptions = {}): Promise<Blob> {
+    requireModelId(modelId);
+    const { signal } = options;
+    const assetsUrl = assetsFolder(options.assetsUrl);
+    throwIfAborted(signal);
+    return askWorker(options, (client) => {
+      const message = { op: "cacheExport", modelId, assetsUrl } as const;
+      return client.request<"cacheExport">(message, { signal }).result;
+    });
+  },
+
+  async usage(options: CacheOptions = {}): Promise<StorageUsage> {
     return askWorker(
       options,
       (client) => client.request<"cacheUsage">({ op: "cacheUsage" }).result,
@@ -80,6 +132,10 @@ export const cache = {
     return (await navigator.storage?.persist?.()) ?? false;
   },
 };
+
+function requireModelId(modelId: string): void {
+  requireThat(/^[0-9a-f]{64}$/.test(modelId), "a model id is 64 hex digits");
+}
 
 /** What this page and browser can do; load() decides by the same facts. */
 export function features(): Features {
@@ -103,33 +159,6 @@ function assetsFolder(assetsUrl: string | URL | undefined): string | null {
   if (assetsUrl === undefined) return null;
   const url = absoluteUrl(assetsUrl, "assetsUrl");
   return url.endsWith("/") ? url : `${url}/`;
-}
-
-function absoluteUrl(url: string | URL, what: string): string {
-  try {
-    // A page's base address may be another than its own; workers have only the latter.
-    return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
-  } catch (thrown) {
-    throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${String(url)}`, {
-      cause: thrown,
-    });
-  }
-}
-
-function loadSource(source: Source): LoadSource {
-  if (typeof source === "string" || source instanceof URL) {
-    const url = new URL(absoluteUrl(source, "the model's address"));
-    requireThat(
-      /^https?:$/.test(url.protocol),
-      `only http and https addresses can be loaded, not ${url.protocol}`,
-    );
-    url.hash = "";
-    return { kind: "url", url: url.href };
-  }
-  if (source instanceof Blob) return { kind: "blob", blob: source };
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source))
-    return { kind: "blob", blob: new Blob([source]) };
-  throw new TercetError("BAD_ARGUMENT", "load needs an address, a Blob or File, or an ArrayBuffer");
 }
 
 function loadMessage(source: Source, options: LoadOptions): LoadMessage {
@@ -166,7 +195,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
   requireInteger("network.stallTimeoutMs", stallTimeoutMs, 1, 3_600_000);
   return {
     op: "load",
-    source: loadSource(source),
+    source: loadSource(source, options.hub),
     assetsUrl: assetsFolder(options.assetsUrl),
     threads: threads ?? null,
     context: context ?? null,

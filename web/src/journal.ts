@@ -22,9 +22,17 @@ export interface CommitRecord {
 
 /** Which model an address gave when it was last read. */
 export interface SourceRecord {
+  /** Of a file in parts: their addresses, joined by blanks. */
   url: string;
   modelId: string;
   etag: string | null;
+  /** A newer model that the address gives but that is not whole yet: until then `modelId` is what it stands for. */
+  arriving?: { modelId: string; etag: string | null };
+}
+
+/** Whether the record leads to this model. */
+export function leadsTo(record: SourceRecord, modelId: string): boolean {
+  return record.modelId === modelId || record.arriving?.modelId === modelId;
 }
 
 export interface JournalFacts {
@@ -50,7 +58,7 @@ export function hasAllChunks(count: number, chunks: readonly number[]): boolean 
 
 /** Bytes of a chunk; the last one may be short. */
 export function chunkLength(
-  header: Omit<HeaderRecord, "header">,
+  header: Pick<HeaderRecord, "chunkBytes" | "fileBytes">,
   headerBytes: number,
   index: number,
 ): number {

@@ -2,9 +2,17 @@
 // answered with "not here", and the next one is asked all the same; after a write that failed nothing more is written,
 // for a model with holes is no model. What went wrong is said once.
 import { describe, toTercetError } from "./errors.js";
-import { hasAllChunks, modelState, type HeaderRecord, type SourceRecord } from "./journal.js";
+import {
+  chunkLength,
+  hasAllChunks,
+  leadsTo,
+  modelState,
+  type HeaderRecord,
+  type SourceRecord,
+} from "./journal.js";
 import type { Store } from "./store.js";
 import { StoredChunks, type HashedChunk } from "./stored_chunks.js";
+import { modelsUnderWay } from "./tab_locks.js";
 import type { FileInfo } from "./wasm_module.js";
 
 /** What the store has of a model. */
@@ -62,10 +70,29 @@ export class KeptModel {
     return this.#write(() => this.#store.writeSource(record));
   }
 
-  async open({ modelId, chunkBytes }: FileInfo): Promise<Stored> {
-    const indices = (await this.#read(() => this.#store.chunkIndices(modelId))) ?? [];
+  /** What is there now of the chunks from `from` on; they are read ahead from there. */
+  async open({ modelId, chunkBytes }: FileInfo, from = 0): Promise<Stored> {
+    const all = (await this.#read(() => this.#store.chunkIndices(modelId))) ?? [];
+    const indices = all.filter((index) => index >= from);
     const chunks = new StoredChunks(this.#store, modelId, indices, chunkBytes);
     return { indices: new Set(indices), chunks };
+  }
+
+  /** Asks, before anything is written, whether all that is missing will fit; if not, nothing is written. */
+  async requireRoom(file: FileInfo, stored: Stored): Promise<void> {
+    if (!this.keeps) return;
+    const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
+    if (usage === undefined || quota === undefined) return;
+    let missingBytes = 0;
+    for (let index = 0; index < file.chunks; index++)
+      if (!stored.indices.has(index)) missingBytes += chunkLength(file, file.headerBytes, index);
+    if (missingBytes <= quota - usage) return;
+    this.#writesFail = true;
+    const megabytes = (bytes: number) => `${Math.ceil(Math.max(0, bytes) / 1e6)} MB`;
+    this.#say(
+      `the model runs from memory and is not stored: it needs ${megabytes(missingBytes)} more, ` +
+        `the browser leaves this site ${megabytes(quota - usage)}`,
+    );
   }
 
   /** undefined when it is not there, or cannot be read. */
@@ -98,8 +125,19 @@ export class KeptModel {
       const { modelId, fileBytes, chunks } = file;
       if (!hasAllChunks(chunks, await this.#store.chunkIndices(modelId))) return;
       await this.#store.writeCommit({ modelId, fileBytes, chunks });
-      if (given) await this.#store.writeSource(given);
+      if (given) await this.#replace(given);
+      await this.#store.sweep(await modelsUnderWay());
     });
+  }
+
+  /** The address now stands for this model; the one before goes, if no other address leads to it. */
+  async #replace(given: SourceRecord): Promise<void> {
+    const before = await this.#store.readSource(given.url);
+    await this.#store.writeSource(given);
+    if (!before || before.modelId === given.modelId) return;
+    const sources = await this.#store.readSources();
+    if (!sources.some((source) => leadsTo(source, before.modelId)))
+      await this.#store.deleteModel(before.modelId);
   }
 
   async #read<Value>(work: () => Promise<Value>): Promise<Value | undefined> {

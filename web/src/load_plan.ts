@@ -4,11 +4,12 @@ import { TercetError, describe, toTercetError } from "./errors.js";
 import { headerHolds } from "./content_hash.js";
 import type { EngineStart, StartedEngine } from "./engine_start.js";
 import { CONTAINER } from "./generated_constants.js";
-import type { SourceRecord } from "./journal.js";
+import type { HeaderRecord, SourceRecord } from "./journal.js";
 import type { KeptModel } from "./kept_model.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
 import type { SourceReader } from "./source_reader.js";
+import { withAddress } from "./tab_locks.js";
 import type { KvForm } from "./types.js";
 import { hex, type FileInfo, type ModelFacts } from "./wasm_module.js";
 
@@ -40,20 +41,52 @@ export interface PlanParts {
   progress: Progress;
 }
 
+/** `fresh`: the address gave another file than the stored one; ask the server first. */
+export async function makePlan(load: PlanParts, fresh: boolean): Promise<Plan> {
+  const stored = fresh ? null : await planFromStore(load);
+  if (stored) return stored;
+  const { key } = load.source;
+  if (key === null || !load.kept.keeps) return planFromSource(load);
+  return withAddress(key, load.signal, async (waited) => {
+    // Another tab has just found out.
+    const shared = waited && !fresh ? await planFromOtherTab(load, key) : null;
+    return shared ?? planFromSource(load);
+  });
+}
+
 /** A complete model that this address gave before: no request is made. null: ask the source. */
-export async function planFromStore(load: PlanParts): Promise<Plan | null> {
-  const { kept, notices } = load;
-  const { source, revalidate, integrity } = load.message;
-  if (source.kind !== "url") return null;
-  const known = await kept.source(source.url);
+async function planFromStore(load: PlanParts): Promise<Plan | null> {
+  const { kept } = load;
+  const { revalidate, integrity } = load.message;
+  const { key } = load.source;
+  if (key === null) return null;
+  const known = await kept.source(key);
   if (!known || (integrity !== null && known.modelId !== integrity)) return null;
   const header = await kept.completeHeader(known.modelId);
   if (!header) return null;
   if (revalidate && !(await stillThere(load, known.modelId))) return null;
   // Should a chunk have to be fetched, then of this version.
   if (!revalidate) load.source.expect(known.etag);
+  return planWithHeader(load, header);
+}
+
+/** The header that another tab has just read from this address, whole model or not. */
+async function planFromOtherTab(load: PlanParts, key: string): Promise<Plan | null> {
+  const known = await load.kept.source(key);
+  if (!known) return null;
+  const { modelId, etag } = known.arriving ?? known;
+  const header = await load.kept.header(modelId);
+  if (!header) return null;
+  load.source.expect(etag);
+  const plan = await planWithHeader(load, header);
+  return plan && { ...plan, given: { url: key, modelId, etag } };
+}
+
+/** null when the stored header turns out damaged. */
+async function planWithHeader(load: PlanParts, header: HeaderRecord): Promise<Plan | null> {
+  const { notices } = load;
   try {
-    return await makePlan(load, new Uint8Array(header.header), header.fileBytes);
+    return await planInModule(load, new Uint8Array(header.header), header.fileBytes);
   } catch (thrown) {
     const error = toTercetError(thrown, "STORAGE_FAILED");
     // What the caller asked for does not fit, or the engine is not there: another header would not help.
@@ -81,10 +114,10 @@ async function stillThere(
   }
 }
 
-export async function planFromSource(load: PlanParts): Promise<Plan> {
-  const { kept, message } = load;
+async function planFromSource(load: PlanParts): Promise<Plan> {
+  const { kept } = load;
   load.progress.setPhase("header", load.source.kind);
-  const plan = await makePlan(load, null, await load.source.fileBytes());
+  const plan = await planInModule(load, null, await load.source.fileBytes());
   const { file, facts } = plan;
   await kept.writeHeader({
     modelId: file.modelId,
@@ -94,18 +127,19 @@ export async function planFromSource(load: PlanParts): Promise<Plan> {
     chunkBytes: file.chunkBytes,
     chunks: file.chunks,
   });
-  if (message.source.kind !== "url") return plan;
-  const { url } = message.source;
-  const given = { url, modelId: file.modelId, etag: load.source.etag };
+  const { key, etag } = load.source;
+  if (key === null) return plan;
+  const { modelId } = file;
+  const given = { url: key, modelId, etag };
   // A whole model that the address gave before stays what a visit without a network finds, until this one is whole.
-  const known = await kept.source(url);
-  const other = known && known.modelId !== file.modelId;
-  if (!other || !(await kept.completeHeader(known.modelId))) await kept.writeSource(given);
+  const known = await kept.source(key);
+  const hides = known && known.modelId !== modelId && (await kept.completeHeader(known.modelId));
+  await kept.writeSource(hides ? { ...known, arriving: { modelId, etag } } : given);
   return { ...plan, given };
 }
 
 /** `stored` is a whole header; without one it is read from the source. */
-async function makePlan(
+async function planInModule(
   load: PlanParts,
   stored: Uint8Array<ArrayBuffer> | null,
   fileBytes: number,

@@ -50,6 +50,7 @@ export function modelInfo(open: OpenSession, load: LoadFacts): ModelInfo {
     threads,
     isolated: globalThis.crossOriginIsolated === true,
     ...chatInfo(module, model),
+    persisted: null,
     notices: load.notices,
     sampling: facts.sampling,
   };

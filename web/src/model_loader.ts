@@ -8,7 +8,7 @@ import { abortedError, describe, TercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
 import { KeptModel } from "./kept_model.js";
-import { planFromSource, planFromStore, type Plan, type PlanParts } from "./load_plan.js";
+import { makePlan, type Plan, type PlanParts } from "./load_plan.js";
 import { modelInfo } from "./model_info.js";
 import { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
@@ -69,6 +69,7 @@ class ModelLoad {
   readonly #parts: PlanParts;
   /** Ours to close until a session is handed out. */
   #module: WasmModule | null = null;
+  #flow: ChunkFlow | null = null;
 
   constructor(
     message: LoadMessage,
@@ -91,14 +92,14 @@ class ModelLoad {
 
   /** `fresh`: the address gave another file than the stored one; ask the server first. */
   async run(fresh: boolean): Promise<LoadedSession> {
-    const { kept, engines, progress, notices } = this.#parts;
-    const plan =
-      (fresh ? null : await planFromStore(this.#parts)) ?? (await planFromSource(this.#parts));
+    const { engines, progress, notices } = this.#parts;
+    const plan = await makePlan(this.#parts, fresh);
     const { file, facts, kv } = plan;
     progress.setTotal(file.fileBytes);
     progress.inPlace(file.headerBytes);
     // Asked for first: the store works while the engine starts.
-    const flow = new ChunkFlow(this.#parts, file, await kept.open(file));
+    const flow = await ChunkFlow.open(this.#parts, file);
+    this.#flow = flow;
     const { module, engine } = await engines.engine(plan.memoryBytes);
     this.#module = module;
     const model = await this.#readModel(plan, module, engine, flow);
@@ -120,6 +121,7 @@ class ModelLoad {
    */
   async close(): Promise<void> {
     this.#parts.source.close();
+    this.#flow?.close();
     this.#module?.close();
     this.#module = null;
     await this.#parts.kept.writing;

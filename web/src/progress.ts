@@ -57,6 +57,11 @@ export class Progress {
     this.#sendSometimes();
   }
 
+  /** Nothing new; what was not told yet is told, and the speed falls. */
+  waiting(): void {
+    this.#sendSometimes();
+  }
+
   ready(): void {
     this.#loaded = this.#total;
     this.#partial = 0;

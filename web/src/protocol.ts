@@ -16,13 +16,17 @@ import type {
   Sampling,
   StorageUsage,
   StoredModel,
+  VerifiedModel,
   Variant,
 } from "./types.js";
 
 export const PROTOCOL_VERSION = 1;
 
-/** A file as the worker sees it; buffers travel as a Blob, which is read piece by piece and never copied whole. */
-export type LoadSource = { kind: "url"; url: string } | { kind: "blob"; blob: Blob };
+/**
+ * A file as the worker sees it: its address, or those of its parts in their order; or a Blob, in which buffers travel as
+ * well: it is read piece by piece and never copied whole.
+ */
+export type LoadSource = { kind: "url"; urls: string[] } | { kind: "blob"; blob: Blob };
 
 export interface LoadMessage {
   op: "load";
@@ -96,6 +100,19 @@ export interface CacheDeleteMessage {
   modelId: string;
 }
 
+export interface CacheVerifyMessage {
+  op: "cacheVerify";
+  modelId: string;
+  /** As in LoadMessage: one of the modules reads the header. */
+  assetsUrl: string | null;
+}
+
+export interface CacheExportMessage {
+  op: "cacheExport";
+  modelId: string;
+  assetsUrl: string | null;
+}
+
 export interface CacheUsageMessage {
   op: "cacheUsage";
 }
@@ -109,6 +126,8 @@ export type RequestMessage =
   | BenchMessage
   | CacheListMessage
   | CacheDeleteMessage
+  | CacheVerifyMessage
+  | CacheExportMessage
   | CacheUsageMessage;
 
 export type Operation = RequestMessage["op"];
@@ -124,6 +143,8 @@ export interface ResultOf {
   bench: BenchResult;
   cacheList: StoredModel[];
   cacheDelete: boolean;
+  cacheVerify: VerifiedModel;
+  cacheExport: Blob;
   cacheUsage: StorageUsage;
 }
 

@@ -4,6 +4,7 @@ import { BlobSource, type ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
+import { SourceParts } from "./source_parts.js";
 import type { ModelSource } from "./types.js";
 
 export class SourceReader {
@@ -26,7 +27,13 @@ export class SourceReader {
     return this.#source.kind;
   }
 
-  /** The server's name for the version that is read; null if there is none. */
+  /** What the store knows the file by; null for one that is at hand. */
+  get key(): string | null {
+    const { source } = this.#message;
+    return source.kind === "url" ? source.urls.join(" ") : null;
+  }
+
+  /** The server's name for the version that is read; null if there is none, or several. */
   get etag(): string | null {
     return this.#source instanceof HttpSource ? this.#source.etag : null;
   }
@@ -56,6 +63,11 @@ export class SourceReader {
     return true;
   }
 
+  /** Ends the connection; reading goes on with a new one. */
+  pause(): void {
+    this.#source.restart();
+  }
+
   close(): void {
     this.#source.close();
   }
@@ -63,11 +75,14 @@ export class SourceReader {
   #open(etag: string | null): ByteSource {
     const { source, network } = this.#message;
     if (source.kind === "blob") return new BlobSource(source.blob);
-    return new HttpSource(source.url, etag, {
+    const options = {
       network,
       signal: this.#signal,
-      onArrived: (bytes) => this.#progress.arrived(bytes),
-      onFilled: (bytes) => this.#progress.onItsWay(bytes),
-    });
+      onArrived: (bytes: number) => this.#progress.arrived(bytes),
+      onFilled: (bytes: number) => this.#progress.onItsWay(bytes),
+    };
+    const [only, ...others] = source.urls;
+    if (only !== undefined && others.length === 0) return new HttpSource(only, etag, options);
+    return new SourceParts(source.urls.map((url) => new HttpSource(url, null, options)));
   }
 }

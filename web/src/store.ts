@@ -9,6 +9,7 @@ export interface Store {
   // Chunks, commit and source records are refused (STORAGE_FAILED) once the header record is gone: it was deleted.
 
   readSource(url: string): Promise<SourceRecord | undefined>;
+  readSources(): Promise<SourceRecord[]>;
   writeSource(record: SourceRecord): Promise<void>;
 
   readHeader(modelId: string): Promise<HeaderRecord | undefined>;
@@ -27,5 +28,7 @@ export interface Store {
   list(): Promise<StoredModel[]>;
   /** Everything of this model; false when there was nothing. */
   deleteModel(modelId: string): Promise<boolean>;
+  /** Deletes what no address leads to and no commit record vouches for, and chunks without a header; not of models in `keep`. */
+  sweep(keep: ReadonlySet<string>): Promise<void>;
   close(): void;
 }

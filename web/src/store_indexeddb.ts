@@ -3,6 +3,7 @@
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
 import { describe, TercetError } from "./errors.js";
 import {
+  leadsTo,
   modelState,
   storedBytes,
   type CommitRecord,
@@ -49,6 +50,10 @@ export class IndexedDbStore implements Store {
 
   readSource(url: string): Promise<SourceRecord | undefined> {
     return attempt(() => this.#database.get("sources", url));
+  }
+
+  readSources(): Promise<SourceRecord[]> {
+    return attempt(() => this.#database.getAll("sources"));
   }
 
   async writeSource(record: SourceRecord): Promise<void> {
@@ -124,7 +129,7 @@ export class IndexedDbStore implements Store {
         return {
           modelId,
           name,
-          urls: sources.filter((source) => source.modelId === modelId).map(({ url }) => url),
+          urls: sources.filter((source) => leadsTo(source, modelId)).map(({ url }) => url),
           state: modelState({ header, chunks, commit }),
           fileBytes,
           storedBytes: storedBytes(header, chunks),
@@ -145,10 +150,32 @@ export class IndexedDbStore implements Store {
       await change.objectStore("commits").delete(modelId);
       await change.objectStore("chunks").delete(chunkRange(modelId));
       await change.objectStore("headers").delete(modelId);
-      for (const source of sources)
+      for (const { arriving, ...source } of sources)
         if (source.modelId === modelId) await change.objectStore("sources").delete(source.url);
+        else if (arriving?.modelId === modelId) await change.objectStore("sources").put(source);
       await change.done;
       return found !== undefined;
+    });
+  }
+
+  async sweep(keep: ReadonlySet<string>): Promise<void> {
+    await attempt(async () => {
+      const change = this.#database.transaction(
+        ["headers", "chunks", "commits", "sources"],
+        "readwrite",
+      );
+      const [headers, chunks] = [change.objectStore("headers"), change.objectStore("chunks")];
+      const headerIds = new Set(await headers.getAllKeys());
+      const commits = new Set(await change.objectStore("commits").getAllKeys());
+      const sources = await change.objectStore("sources").getAll();
+      const chunkIds = (await chunks.getAllKeys()).map(([modelId]) => modelId);
+      for (const modelId of new Set([...headerIds, ...chunkIds])) {
+        const wanted = commits.has(modelId) || sources.some((source) => leadsTo(source, modelId));
+        if (keep.has(modelId) || (headerIds.has(modelId) && wanted)) continue;
+        await chunks.delete(chunkRange(modelId));
+        await headers.delete(modelId);
+      }
+      await change.done;
     });
   }
 

@@ -11,6 +11,9 @@ export class MemoryStore implements Store {
   async readSource(): Promise<SourceRecord | undefined> {
     return undefined;
   }
+  async readSources(): Promise<SourceRecord[]> {
+    return [];
+  }
   async writeSource(): Promise<void> {}
   async readHeader(): Promise<HeaderRecord | undefined> {
     return undefined;
@@ -34,5 +37,6 @@ export class MemoryStore implements Store {
   async deleteModel(): Promise<boolean> {
     return false;
   }
+  async sweep(): Promise<void> {}
   close(): void {}
 }

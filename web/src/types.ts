@@ -68,6 +68,13 @@ export interface LoadOptions {
   /** Where engine_worker.js and the modules lie; default: beside this script. */
   assetsUrl?: string | URL;
   network?: NetworkOptions;
+  /** Where names such as "hf:owner/repository/file" are looked up; default "https://huggingface.co". */
+  hub?: string | URL;
+  /**
+   * Whether to ask the browser, once a page, not to evict this site's storage, when a model is stored; default true. Some
+   * browsers show the question to the user. info.persisted has the answer.
+   */
+  persist?: boolean;
 }
 
 /** As the options of `tercet pack`, for a .gguf file that is packed in the page. */
@@ -146,6 +153,8 @@ export interface ModelInfo {
   thinkingSwitch: boolean;
   /** What its answers put around thinking, as it comes in the pieces; null: they do not think. */
   thinkingMarks: { begin: string; end: string } | null;
+  /** Whether the browser promised not to evict this site's storage; null when it was not asked or has not answered yet. */
+  persisted: boolean | null;
   /** Sentences about what is not as asked for: one thread and why, a dropped kernel set, storage that is full. */
   notices: string[];
   /** The sampling that generate() uses where its options say nothing. */
@@ -293,13 +302,25 @@ export type StoredState = "absent" | "partial" | "complete" | "damaged";
 export interface StoredModel {
   modelId: string;
   name: string;
-  /** Addresses it was loaded from. */
+  /** Addresses it was loaded from; those of a file in parts are one entry, joined by blanks. */
   urls: string[];
   state: StoredState;
   fileBytes: number;
   storedBytes: number;
   chunks: number;
   storedChunks: number;
+}
+
+/** What cache.verify() found. Damaged chunks are gone from the storage: the next load fetches them, and them alone. */
+export interface VerifiedModel {
+  modelId: string;
+  /** "complete": every chunk is there and holds; "partial" or "damaged": some are missing; "absent": there is none. */
+  state: StoredState;
+  chunks: number;
+  /** Indices of the chunks whose bytes did not match their hash. */
+  damaged: number[];
+  /** Indices of the chunks that were not there. */
+  missing: number[];
 }
 
 export interface StorageUsage {
