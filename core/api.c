@@ -3,7 +3,8 @@
  * trust what passed here.
  */
 #include "base/cpu_features.h"
-#include "generate/session.h"
+#include "generate/logprobs.h"
+#include "generate/session_state.h"
 #include "text/chat_format.h"
 #include "text/chat_text.h"
 
@@ -402,6 +403,49 @@ tercet_status tercet_session_set_stop_tokens(tercet_session *session, const uint
     if (session == NULL || (tokens == NULL && count != 0))
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or tokens");
     return session_set_stop_tokens(session, tokens, count, error);
+}
+
+tercet_status tercet_session_set_logprobs(tercet_session *session, int on, uint32_t top,
+                                          tercet_error *error) {
+    if (session == NULL || top > TERCET_LOGPROBS_TOP_MAX)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, top,
+                           "no session, or more than %u of the likeliest tokens",
+                           TERCET_LOGPROBS_TOP_MAX);
+    session_set_logprobs(session, on != 0, top);
+    return TERCET_OK;
+}
+
+const tercet_logprobs *tercet_session_logprobs(const tercet_session *session) {
+    return session->logprobs_on ? &session->logprobs : NULL;
+}
+
+double tercet_log_probability(const float *logits, uint32_t vocabulary, uint32_t token) {
+    return (double)logits[token] - logprobs_total(logits, vocabulary);
+}
+
+tercet_status tercet_session_embed(tercet_session *session, const uint32_t *tokens, size_t count,
+                                   size_t *done, double *sums, tercet_error *error) {
+    if (session == NULL || done == NULL || sums == NULL || (tokens == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session, tokens or sums");
+    return session_embed(session, tokens, count, done, sums, error);
+}
+
+uint64_t tercet_session_state_bytes(const tercet_session *session) {
+    return session == NULL ? 0 : session_state_bytes(session);
+}
+
+tercet_status tercet_session_save(tercet_session *session, uint64_t offset, void *bytes,
+                                  uint64_t count, tercet_error *error) {
+    if (session == NULL || (bytes == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or place for its state");
+    return session_save(session, offset, bytes, count, error);
+}
+
+tercet_status tercet_session_restore(tercet_session *session, uint64_t offset, const void *bytes,
+                                     uint64_t count, tercet_error *error) {
+    if (session == NULL || (bytes == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or state");
+    return session_restore(session, offset, bytes, count, error);
 }
 
 void tercet_session_cancel(tercet_session *session) {

@@ -39,13 +39,16 @@ set(TERCET_CORE_SOURCES
     model/weights.c
     model/kv_int4.c
     model/kv_cache.c
+    model/kv_runs.c
     model/model.c
     model/attention.c
     model/state_space.c
     model/forward.c
     generate/lookup.c
     generate/sampler.c
+    generate/logprobs.c
     generate/session.c
+    generate/session_state.c
     api.c
 )
 

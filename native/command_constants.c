@@ -99,6 +99,11 @@ int command_constants(int argc, char **argv) {
         json_integer(&json, kv_name(kv), kv);
     }
     json_close(&json);
+    json_object(&json, "session");
+    json_integer(&json, "SPECULATION_AUTOMATIC", TERCET_SPECULATION_AUTOMATIC);
+    json_integer(&json, "LOGPROBS_TOP_MAX", TERCET_LOGPROBS_TOP_MAX);
+    json_integer(&json, "STATE_HEADER_BYTES", TERCET_STATE_HEADER_BYTES);
+    json_close(&json);
     write_container(&json);
     json_finish(&json);
     return EXIT_CODE_OK;

@@ -1,6 +1,6 @@
 /*
- * command_perplexity.c: `tercet perplexity`: the mean negative log-likelihood of a text. Sums in
- * f64: the figure, not the twin contract, is what counts here.
+ * command_perplexity.c: `tercet perplexity`: the mean negative log-likelihood of a text, summed in
+ * f64 in the order of the tokens, as the other twin does it.
  */
 #define _GNU_SOURCE 1
 #include "clock.h"
@@ -29,19 +29,6 @@ struct measurement {
     uint32_t kv; /* TERCET_KV_* in use */
 };
 
-/* -log softmax(row)[target], largest first so that no exponential overflows. */
-static double negative_log_likelihood(const float *row, uint32_t vocabulary, uint32_t target) {
-    float most = row[0];
-    double sum = 0;
-    for (uint32_t i = 1; i < vocabulary; i++) {
-        most = row[i] > most ? row[i] : most;
-    }
-    for (uint32_t i = 0; i < vocabulary; i++) {
-        sum += exp((double)row[i] - (double)most);
-    }
-    return log(sum) + (double)most - (double)row[target];
-}
-
 /* One window: computes `count` tokens from an empty context; each predicts the one behind it. */
 static tercet_status measure_window(tercet_session *session, const uint32_t *tokens, size_t count,
                                     uint32_t vocabulary, float *rows, struct measurement *result,
@@ -52,8 +39,8 @@ static tercet_status measure_window(tercet_session *session, const uint32_t *tok
         size_t done = 0;
         status = tercet_session_prefill(session, tokens + taken, count - taken, &done, rows, error);
         for (size_t i = 0; i < done; i++) {
-            result->nats +=
-                negative_log_likelihood(rows + i * vocabulary, vocabulary, tokens[taken + i + 1]);
+            result->nats -=
+                tercet_log_probability(rows + i * vocabulary, vocabulary, tokens[taken + i + 1]);
         }
         taken += done;
     }

@@ -23,6 +23,7 @@ int command_verify(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_perplexity(int argc, char **argv);
 int command_logits(int argc, char **argv);
+int command_embed(int argc, char **argv);
 int command_tokenize(int argc, char **argv);
 int command_constants(int argc, char **argv);
 

@@ -25,6 +25,7 @@ static const struct {
     {"verify", command_verify, "check every byte of a model against its hashes"},
     {"bench", command_bench, "measure speed, memory and the share of the machine's limit"},
     {"perplexity", command_perplexity, "measure how well a model predicts a text"},
+    {"embed", command_embed, "print the embedding of a text"},
     {"logits", command_logits, "write the logits of every position to a file"},
     {"tokenize", command_tokenize, "turn text into token ids, or ids into text"},
     {"constants", command_constants, "print status codes and format constants as JSON"},

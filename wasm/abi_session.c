@@ -3,6 +3,8 @@
  */
 #include "abi_state.h"
 
+static const char not_open[] = "this session is not open";
+
 /* values: handle. */
 int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint32_t slice,
                                   uint32_t kv) {
@@ -23,13 +25,29 @@ int32_t tercet_abi_session_create(uint32_t model_handle, uint32_t context, uint3
     return abi_end(status, &error);
 }
 
+/* values: bytes that such a session will take; 0 when it cannot be. */
+int32_t tercet_abi_session_bytes(uint32_t model_handle, uint32_t context, uint32_t slice,
+                                 uint32_t kv) {
+    (void)abi_start();
+    const tercet_model *model = abi_model(model_handle);
+    if (model == NULL)
+        return abi_refuse("this model is not open");
+    tercet_session_options options;
+    tercet_session_options_init(model, &options);
+    options.context = context;
+    options.slice = slice;
+    options.kv = kv;
+    abi_put(0, tercet_session_bytes(model, &options));
+    return TERCET_OK;
+}
+
 int32_t tercet_abi_session_sampling(uint32_t handle, float temperature, uint32_t top_k, float top_p,
                                     float min_p, float repetition_penalty,
                                     uint32_t repetition_window, uint64_t seed) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     const tercet_sampling sampling = {
         .struct_bytes = sizeof sampling,
         .temperature = temperature,
@@ -50,7 +68,7 @@ int32_t tercet_abi_session_prefill(uint32_t handle, uint32_t tokens, uint32_t co
     tercet_error error = abi_start();
     struct abi_slot *slot = abi_find(handle, ABI_SESSION);
     if (slot == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     if (count != 0 && !abi_words_fit(tokens, count))
         return abi_refuse("the tokens are not in memory");
     if (logits != 0) {
@@ -72,7 +90,7 @@ int32_t tercet_abi_session_step(uint32_t handle) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     uint32_t token = 0;
     tercet_status status = tercet_session_step(session, &token, &error);
     abi_put(0, token);
@@ -84,7 +102,7 @@ int32_t tercet_abi_session_text(uint32_t handle, uint32_t flush) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     const char *text = NULL;
     size_t bytes = 0;
     tercet_status status = tercet_session_take_text(session, flush != 0, &text, &bytes);
@@ -98,7 +116,7 @@ int32_t tercet_abi_session_logits(uint32_t handle) {
     (void)abi_start();
     const tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     abi_put_address(0, tercet_session_logits(session));
     return TERCET_OK;
 }
@@ -107,7 +125,7 @@ int32_t tercet_abi_session_reset(uint32_t handle, uint32_t keep) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     return abi_end(tercet_session_reset(session, keep), &error);
 }
 
@@ -116,7 +134,7 @@ int32_t tercet_abi_session_reuse(uint32_t handle, uint32_t tokens, uint32_t coun
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     if (count != 0 && !abi_words_fit(tokens, count))
         return abi_refuse("the tokens are not in memory");
     size_t kept = 0;
@@ -130,7 +148,7 @@ int32_t tercet_abi_session_slice(uint32_t handle, uint32_t slice) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     return abi_end(tercet_session_set_slice(session, slice, &error), &error);
 }
 
@@ -139,7 +157,7 @@ int32_t tercet_abi_session_speculation(uint32_t handle, uint32_t speculation) {
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     return abi_end(tercet_session_set_speculation(session, speculation, &error), &error);
 }
 
@@ -148,7 +166,7 @@ int32_t tercet_abi_session_stop_tokens(uint32_t handle, uint32_t tokens, uint32_
     tercet_error error = abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     if (count != 0 && !abi_words_fit(tokens, count))
         return abi_refuse("the tokens are not in memory");
     return abi_end(
@@ -161,7 +179,7 @@ int32_t tercet_abi_session_info(uint32_t handle) {
     (void)abi_start();
     const tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     tercet_session_info info;
     tercet_session_get_info(session, &info);
     abi_put(0, info.tokens);
@@ -180,7 +198,107 @@ int32_t tercet_abi_session_cancel_flag(uint32_t handle) {
     (void)abi_start();
     tercet_session *session = abi_pointer(handle, ABI_SESSION);
     if (session == NULL)
-        return abi_refuse("this session is not open");
+        return abi_refuse(not_open);
     abi_put_address(0, tercet_session_cancel_flag(session));
     return TERCET_OK;
+}
+
+/* Whether steps note how likely their tokens are, and how many of the likeliest. */
+int32_t tercet_abi_session_set_logprobs(uint32_t handle, uint32_t on, uint32_t top) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse(not_open);
+    return abi_end(tercet_session_set_logprobs(session, on != 0, top, &error), &error);
+}
+
+/* What the last step noted. values: the chosen token's (a double), number of the likeliest, address of their ids (u32), address of
+ * their values (f32). */
+int32_t tercet_abi_session_logprobs(uint32_t handle) {
+    (void)abi_start();
+    const tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    const tercet_logprobs *noted = session == NULL ? NULL : tercet_session_logprobs(session);
+    if (noted == NULL)
+        return abi_refuse("this session is not open, or notes no probabilities");
+    abi_put_double(0, (double)noted->chosen);
+    abi_put(1, noted->count);
+    abi_put_address(2, noted->tokens);
+    abi_put_address(3, noted->values);
+    return TERCET_OK;
+}
+
+/* As tercet_abi_session_prefill; adds hidden states to `sums`, f64[hidden]. values: tokens taken. */
+int32_t tercet_abi_session_embed(uint32_t handle, uint32_t tokens, uint32_t count, uint32_t sums) {
+    tercet_error error = abi_start();
+    struct abi_slot *slot = abi_find(handle, ABI_SESSION);
+    if (slot == NULL)
+        return abi_refuse(not_open);
+    tercet_model_info info;
+    tercet_model_get_info(abi_parent(slot), &info);
+    if ((count != 0 && !abi_words_fit(tokens, count)) || sums % 8 != 0 ||
+        !abi_span_fits(sums, (uint64_t)info.hidden * sizeof(double)))
+        return abi_refuse("the tokens or the place for the sums is not in memory");
+    size_t done = 0;
+    tercet_status status =
+        tercet_session_embed(slot->pointer, abi_at(tokens), count, &done, abi_at(sums), &error);
+    abi_put(0, done);
+    return abi_end(status, &error);
+}
+
+/* How likely a text is: as tercet_abi_session_prefill with room for `rows` rows of logits, and each token that is taken predicts the one
+ * behind it: `tokens` has one more than `count`. values: tokens taken, `before` and the logarithms of the probabilities, summed in
+ * order (a double). */
+int32_t tercet_abi_session_score(uint32_t handle, uint32_t tokens, uint32_t count, uint32_t logits,
+                                 uint32_t rows, double before) {
+    tercet_error error = abi_start();
+    struct abi_slot *slot = abi_find(handle, ABI_SESSION);
+    if (slot == NULL)
+        return abi_refuse(not_open);
+    tercet_model_info info;
+    tercet_model_get_info(abi_parent(slot), &info);
+    if (rows == 0 || !abi_words_fit(tokens, (uint64_t)count + 1) ||
+        !abi_words_fit(logits, (uint64_t)rows * info.vocabulary))
+        return abi_refuse("the tokens or the place for the logits is not in memory");
+    const uint32_t *ids = abi_at(tokens);
+    const float *row = abi_at(logits);
+    size_t done = 0;
+    tercet_status status = tercet_session_prefill(slot->pointer, ids, count < rows ? count : rows,
+                                                  &done, abi_at(logits), &error);
+    for (size_t i = 0; i < done; i++) {
+        if (ids[i + 1] >= info.vocabulary)
+            return abi_refuse("a token is not in the vocabulary");
+        before += tercet_log_probability(row + i * info.vocabulary, info.vocabulary, ids[i + 1]);
+    }
+    abi_put(0, done);
+    abi_put_double(1, before);
+    return abi_end(status, &error);
+}
+
+/* values: bytes of the session's state. */
+int32_t tercet_abi_session_state_bytes(uint32_t handle) {
+    (void)abi_start();
+    const tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse(not_open);
+    abi_put(0, tercet_session_state_bytes(session));
+    return TERCET_OK;
+}
+
+/* Bytes [offset, offset + count) of it, written to `bytes`. */
+int32_t tercet_abi_session_save(uint32_t handle, uint64_t offset, uint32_t bytes, uint32_t count) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL || !abi_span_fits(bytes, count))
+        return abi_refuse("this session is not open, or the place for its state is not in memory");
+    return abi_end(tercet_session_save(session, offset, abi_at(bytes), count, &error), &error);
+}
+
+/* The next `count` bytes of a state. */
+int32_t tercet_abi_session_restore(uint32_t handle, uint64_t offset, uint32_t bytes,
+                                   uint32_t count) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL || !abi_span_fits(bytes, count))
+        return abi_refuse("this session is not open, or the state is not in memory");
+    return abi_end(tercet_session_restore(session, offset, abi_at(bytes), count, &error), &error);
 }

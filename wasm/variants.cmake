@@ -96,7 +96,7 @@ endfunction()
 file(GLOB sized RELATIVE "${TERCET_CORE_DIR}" "${TERCET_CORE_DIR}/container/*.c"
      "${TERCET_CORE_DIR}/text/*.c" "${TERCET_CORE_DIR}/generate/*.c")
 list(APPEND sized api.c base/status.c base/arena.c kernels/known_answers.c kernels/portable.c
-     model/model_config.c model/weights.c model/model.c model/kv_int4.c model/forward.c)
+     model/model_config.c model/weights.c model/model.c model/kv_int4.c model/kv_runs.c model/forward.c)
 foreach(file IN LISTS sized)
     set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Os)
 endforeach()

@@ -45,6 +45,9 @@ export async function renderConstants(json) {
   const { NO_THINKING, ...roles } = constants.chat ?? {};
   if (![NO_THINKING, roles.system, roles.user, roles.assistant].every(Number.isInteger))
     throw new Error("`tercet constants` gave no roles of a chat");
+  const session = Object.entries(constants.session ?? {});
+  if (session.length === 0 || !session.every(([, value]) => Number.isInteger(value)))
+    throw new Error("`tercet constants` gave no limits of a session");
   const source = `// Generated from core/include/tercet.h and core/container/container_layout.h by
 // web/generate-constants.mjs; do not edit. A test generates it again and compares.
 
@@ -74,6 +77,11 @@ ${Object.entries(roles)
 
 /** Asks for an answer without thinking. */
 export const CHAT_NO_THINKING = ${NO_THINKING};
+
+/** Limits of a session. */
+export const SESSION = {
+${session.map(([name, value]) => `${name}: ${value},`).join("\n")}
+} as const;
 
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {

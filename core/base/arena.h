@@ -15,6 +15,13 @@ struct arena {
     bool overflow; /* a size overflowed or the capacity was too small; sticky */
 };
 
+/* A part of a block, for who saves it. */
+struct memory_run {
+    uint8_t *at;
+    uint64_t bytes;
+};
+#define MEMORY_RUNS_MAX 6u
+
 /* count x size bytes aligned to 64; NULL in the counting pass or on overflow. */
 void *arena_take(struct arena *arena, uint64_t count, uint64_t size);
 

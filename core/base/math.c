@@ -80,6 +80,28 @@ float math_softplus(float x) {
     return (float)((x > 0.0f ? (double)x : 0.0) + 2.0 * (s * p));
 }
 
+/* x = m 2^n with m in [sqrt 1/2, sqrt 2), ln m = 2 artanh s with |s| <= 0.1716; the first term left out is below 2 s^25 / 25 < 1e-19.
+ * LN2_HIGH has 32 bits, so that n LN2_HIGH is exact. */
+double math_log(double x) {
+    const double ln2_high = 0x1.62e42fee00000p-1, ln2_low = 0x1.a39ef35793c76p-33;
+    if (!(x >= 1.0 && x <= 0x1.fffffffffffffp+1023))
+        return x;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int n = (int)(bits >> 52) - 1023;
+    bits = (bits & 0xFFFFFFFFFFFFFu) | (uint64_t)1023 << 52;
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 0x1.6a09e667f3bcdp+0) { /* sqrt 2 */
+        m *= 0.5;
+        n++;
+    }
+    double s = (m - 1.0) / (m + 1.0), square = s * s, p = 0.0;
+    for (int k = 23; k >= 3; k -= 2)
+        p = (p + 1.0 / k) * square;
+    return n * ln2_high + (2.0 * s + (2.0 * s * p + n * ln2_low));
+}
+
 float math_half_to_float(uint16_t bits) {
     uint32_t sign = (uint32_t)(bits & 0x8000u) << 16;
     uint32_t exponent = (bits >> 10) & 31u;

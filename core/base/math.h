@@ -66,6 +66,9 @@ static inline float math_exp(float x) {
 /* ln(1 + e^x) in f32, error at most 2 ulp: x + ln(1 + e^-x) for x > 0. A NaN comes back. */
 float math_softplus(float x);
 
+/* ln x in f64 for a finite x >= 1, error at most 2 ulp (of sums of probabilities). A NaN comes back, infinity stays. */
+double math_log(double x);
+
 /* sin and cos in f64 for |x| <= 2^27, absolute error below 1e-15; rounded to f32 by the caller.
  * Beyond that the result is meaningless but finite or NaN; NaN and infinities give NaN. */
 void math_sincos(double x, double *sine, double *cosine);

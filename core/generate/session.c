@@ -8,6 +8,7 @@
  * logits nor the random stream know whether anything was drafted.
  */
 #include "session.h"
+#include "logprobs.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static uint32_t option_slice(const struct tercet_model *model,
 /* Tokens of one step, and rows of logits. */
 static uint32_t option_rows(const struct tercet_model *model,
                             const tercet_session_options *options) {
-    uint32_t rows = options->speculation == 0 ? SESSION_SPECULATION_DEFAULT : options->speculation;
+    uint32_t rows = options->speculation == 0 ? TERCET_SPECULATION_AUTOMATIC : options->speculation;
     /* A draft that fails has changed a state for which there is no way back. */
     return model->config.state_space ? 1 : min_u32(rows, option_context(model, options));
 }
@@ -119,7 +120,7 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
     session->slice = session->slice_most;
     session->speculation = options->speculation;
     session->speculation_most =
-        options->speculation == 0 ? SESSION_SPECULATION_DEFAULT : options->speculation;
+        options->speculation == 0 ? TERCET_SPECULATION_AUTOMATIC : options->speculation;
     if (session->forward.logits_rows > 1)
         lookup_clear(&session->lookup);
     sampler_clear(&session->sampler);
@@ -144,8 +145,7 @@ static bool has_text(const struct tercet_session *session, uint32_t token) {
            count > 0;
 }
 
-/* The next `count` tokens are part of the text. */
-static void advance(struct tercet_session *session, uint32_t count) {
+void session_advance(struct tercet_session *session, uint32_t count) {
     for (uint32_t i = 0; i < count && !session->text_started; i++)
         session->text_started = has_text(session, session->history[session->tokens + i]);
     session->tokens += count;
@@ -168,6 +168,11 @@ tercet_status session_set_stop_tokens(struct tercet_session *session, const uint
     return TERCET_OK;
 }
 
+void session_set_logprobs(struct tercet_session *session, bool on, uint32_t top) {
+    session->logprobs_on = on;
+    session->logprobs_top = top;
+}
+
 const float *session_logits(const struct tercet_session *session) {
     return session->has_logits
                ? session->forward.logits + session->row * session->forward.logits_stride
@@ -180,11 +185,9 @@ static tercet_status cancelled(struct tercet_session *session) {
     return TERCET_CANCELLED;
 }
 
-tercet_status session_prefill(struct tercet_session *session, const uint32_t *tokens, size_t count,
-                              size_t *done, float *logits, tercet_error *error) {
-    *done = 0;
-    if (atomic_load(&session->cancel) != 0)
-        return cancelled(session);
+/* How many of the tokens the next slice takes. */
+static tercet_status check_slice(const struct tercet_session *session, const uint32_t *tokens,
+                                 size_t count, uint32_t *taken, tercet_error *error) {
     if (count > session->context - session->tokens && session->tokens == 0)
         return tercet_fail(error, TERCET_PROMPT_TOO_LONG, 0,
                            "the prompt has %llu tokens, the context only %u",
@@ -193,28 +196,64 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
         return tercet_fail(error, TERCET_PROMPT_TOO_LONG, session->tokens,
                            "%llu more tokens do not fit: %u of %u tokens of the context are in use",
                            (unsigned long long)count, session->tokens, session->context);
-    uint32_t taken = count < session->slice ? (uint32_t)count : session->slice;
-    for (uint32_t i = 0; i < taken; i++)
+    *taken = count < session->slice ? (uint32_t)count : session->slice;
+    for (uint32_t i = 0; i < *taken; i++)
         if (tokens[i] >= session->model->config.vocabulary)
             return tercet_fail(error, TERCET_BAD_TOKEN, i,
                                "token id %u at place %u is not in the vocabulary of %u", tokens[i],
                                i, session->model->config.vocabulary);
-    if (taken == 0)
-        return TERCET_OK;
-    session->ahead = 0;
-    /* Only the last token of a prompt has logits that anybody asks for; the head can be half of a small model. */
-    uint32_t keep = taken == count || logits != NULL ? 1 : 0;
-    if (!forward_run(&session->forward, tokens, taken, session->tokens, keep, logits))
-        return cancelled(session);
-    session->has_logits = keep != 0;
+    return TERCET_OK;
+}
+
+/* The tokens of a slice that was computed. */
+static void take_slice(struct tercet_session *session, const uint32_t *tokens, uint32_t count) {
     session->row = 0;
-    memcpy(session->history + session->tokens, tokens, taken * sizeof *tokens);
-    advance(session, taken);
+    memcpy(session->history + session->tokens, tokens, count * sizeof *tokens);
+    session_advance(session, count);
     if (session->forward.logits_rows > 1)
         lookup_read(&session->lookup, session->history, session->tokens);
     /* A prompt is not the model's text: what was held back from before belongs to nothing now. */
     session->text_stream = (struct utf8_stream){.held_count = 0};
     session->text_bytes = 0;
+}
+
+tercet_status session_prefill(struct tercet_session *session, const uint32_t *tokens, size_t count,
+                              size_t *done, float *logits, tercet_error *error) {
+    uint32_t taken = 0;
+    *done = 0;
+    if (atomic_load(&session->cancel) != 0)
+        return cancelled(session);
+    TERCET_TRY(check_slice(session, tokens, count, &taken, error));
+    if (taken == 0)
+        return TERCET_OK;
+    session->ahead = 0;
+    session->restored_bytes = 0;
+    /* Only the last token of a prompt has logits that anybody asks for; the head can be half of a small model. */
+    uint32_t keep = taken == count || logits != NULL ? 1 : 0;
+    if (!forward_run(&session->forward, tokens, taken, session->tokens, keep, logits))
+        return cancelled(session);
+    session->has_logits = keep != 0;
+    take_slice(session, tokens, taken);
+    *done = taken;
+    return TERCET_OK;
+}
+
+tercet_status session_embed(struct tercet_session *session, const uint32_t *tokens, size_t count,
+                            size_t *done, double *sums, tercet_error *error) {
+    uint32_t taken = 0;
+    *done = 0;
+    if (atomic_load(&session->cancel) != 0)
+        return cancelled(session);
+    TERCET_TRY(check_slice(session, tokens, count, &taken, error));
+    if (taken == 0)
+        return TERCET_OK;
+    session->ahead = 0;
+    session->restored_bytes = 0;
+    if (!forward_run(&session->forward, tokens, taken, session->tokens, 0, NULL))
+        return cancelled(session);
+    forward_add_hidden(&session->forward, taken, sums);
+    session->has_logits = false;
+    take_slice(session, tokens, taken);
     *done = taken;
     return TERCET_OK;
 }
@@ -308,6 +347,9 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
     memcpy(random, session->sampler.random, sizeof random);
     uint32_t next = sampler_sample(&session->sampler, session_logits(session), session->history,
                                    session->tokens);
+    if (session->logprobs_on)
+        logprobs_read(&session->logprobs, session_logits(session),
+                      session->model->config.vocabulary, next, session->logprobs_top);
     if (is_stop_token(session, next)) {
         *token = next;
         return TERCET_END_OF_TEXT;
@@ -323,7 +365,7 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
         }
     }
     append_text(session, next);
-    advance(session, 1);
+    session_advance(session, 1);
     *token = next;
     return TERCET_OK;
 }
@@ -345,9 +387,10 @@ static void shorten(struct tercet_session *session, uint32_t keep) {
         lookup_forget_rates(&session->lookup);
         lookup_read(&session->lookup, session->history, keep);
     }
+    session->restored_bytes = 0;
     session->tokens = 0;
     session->text_started = false;
-    advance(session, keep);
+    session_advance(session, keep);
     session->ahead = 0;
     session->text_stream = (struct utf8_stream){.held_count = 0};
     session->text_bytes = 0;

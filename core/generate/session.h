@@ -16,7 +16,6 @@
 /* Packed weights of fewer bytes are taken to be in a cache. */
 #define SESSION_CACHED_BYTES (32u << 20)
 /* Most tokens of one step: the one that was sampled and those drafted behind it. Each has a row of logits. */
-#define SESSION_SPECULATION_DEFAULT 8u
 #define SESSION_SPECULATION_MAX 16u
 
 struct tercet_session {
@@ -42,7 +41,12 @@ struct tercet_session {
     uint64_t passes, drafted, accepted;
     uint32_t stop_count; /* besides those of the model */
     uint32_t stop_tokens[CHAT_STOP_TOKENS_MAX];
-    bool text_started; /* some token with a text came before */
+    uint32_t restoring;      /* session_state.c: tokens of the state that comes in parts */
+    uint64_t restored_bytes; /* of it; 0: none comes */
+    bool logprobs_on;
+    uint32_t logprobs_top;
+    tercet_logprobs logprobs; /* of the latest token of a step */
+    bool text_started;        /* some token with a text came before */
     atomic_int cancel;
 };
 
@@ -67,6 +71,12 @@ tercet_status session_set_slice(struct tercet_session *session, uint32_t slice,
                                 tercet_error *error);
 tercet_status session_set_speculation(struct tercet_session *session, uint32_t speculation,
                                       tercet_error *error);
+void session_set_logprobs(struct tercet_session *session, bool on, uint32_t top);
+/* As prefill, and adds the last hidden state of every token to sums [hidden]. */
+tercet_status session_embed(struct tercet_session *session, const uint32_t *tokens, size_t count,
+                            size_t *done, double *sums, tercet_error *error);
+/* The next `count` tokens, in history, are part of the text: their keys and values, or states, are there. */
+void session_advance(struct tercet_session *session, uint32_t count);
 tercet_status session_set_stop_tokens(struct tercet_session *session, const uint32_t *tokens,
                                       size_t count, tercet_error *error);
 /* NULL when they are not computed. */

@@ -59,6 +59,8 @@ extern "C" {
     X(98, BAD_TOKEN, "a token id is not in the vocabulary")                                        \
     X(99, NO_CHAT_FORMAT,                                                                          \
       "the model has no such chat format: continue plain text, or name a format that fits it")     \
+    X(100, BAD_STATE,                                                                              \
+      "the saved session is damaged, or of another model or version: begin a new one")             \
     X(112, BAD_SOURCE, "the model to pack is damaged or incomplete")                               \
     X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")     \
     X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")            \
@@ -308,6 +310,9 @@ typedef struct tercet_sampling {
 #define TERCET_KV_INT8 3u
 #define TERCET_KV_INT4 4u
 
+/* Most tokens of one step with automatic speculation. */
+#define TERCET_SPECULATION_AUTOMATIC 8u
+
 typedef struct tercet_session_options {
     uint32_t struct_bytes;
     uint32_t
@@ -370,6 +375,42 @@ tercet_status tercet_session_set_speculation(tercet_session *session, uint32_t s
 /* Tokens that end a text besides the model's own, from the next step on (a chat format's); at most 8, NULL and 0: none. */
 tercet_status tercet_session_set_stop_tokens(tercet_session *session, const uint32_t *tokens,
                                              size_t count, tercet_error *error);
+/* The logarithm of the probability that a step's token had, and of the likeliest ones: by the model's logits alone, before the
+ * repetition penalty, temperature and every other choice of sampling. */
+#define TERCET_LOGPROBS_TOP_MAX 20u
+typedef struct tercet_logprobs {
+    float chosen;
+    uint32_t count;                           /* of the likeliest, best first */
+    uint32_t tokens[TERCET_LOGPROBS_TOP_MAX]; /* their ids */
+    float values[TERCET_LOGPROBS_TOP_MAX];
+} tercet_logprobs;
+/* Whether the next steps note them, and how many of the likeliest: 0..TERCET_LOGPROBS_TOP_MAX. */
+tercet_status tercet_session_set_logprobs(tercet_session *session, int on, uint32_t top,
+                                          tercet_error *error);
+/* Of the last step's token; NULL while they are not noted. Owned by the session, until its next step. */
+const tercet_logprobs *tercet_session_logprobs(const tercet_session *session);
+/* The same for any logits [vocabulary] and a token below it. */
+double tercet_log_probability(const float *logits, uint32_t vocabulary, uint32_t token);
+/* As tercet_session_prefill without logits, and adds the last hidden state of every token that was taken, as it is behind the
+ * final norm, to sums [hidden] in the order of the tokens. sums divided by the number of tokens is their mean: an embedding. */
+tercet_status tercet_session_embed(tercet_session *session, const uint32_t *tokens, size_t count,
+                                   size_t *done, double *sums, tercet_error *error);
+
+/* ---- a text that goes on in another session
+ * The state of a session is its tokens and what the model keeps of them. It has tercet_session_state_bytes bytes, is the same on
+ * every build, and is given and taken in parts of any size, so that no host needs room for a second copy. Nothing but the
+ * model, the form of the cache and a context that is large enough need be the same in the session that takes it over. Logits, the
+ * random stream and options are not part of it: go on with tercet_session_reuse. A host that keeps it guards it with a hash. */
+#define TERCET_STATE_HEADER_BYTES 64u
+uint64_t tercet_session_state_bytes(const tercet_session *session);
+/* Bytes [offset, offset + count) of it; the session must not be used for anything else between the first part and the last. */
+tercet_status tercet_session_save(tercet_session *session, uint64_t offset, void *bytes,
+                                  uint64_t count, tercet_error *error);
+/* The parts in order, from offset 0, which holds the whole header. BAD_STATE or PROMPT_TOO_LONG for the header: the session is as
+ * before. From then on its text is gone, and it is empty until the last part came and everything in it was found to be sound;
+ * any other use of it ends the restoring. */
+tercet_status tercet_session_restore(tercet_session *session, uint64_t offset, const void *bytes,
+                                     uint64_t count, tercet_error *error);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
 /* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory

@@ -444,3 +444,19 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
     finish(f, count, keep, all_logits);
     return true;
 }
+
+void forward_add_hidden(struct forward *f, uint32_t count, double *sums) {
+    const struct model_config *c = &f->model->config;
+    struct prepare last = {
+        .f = f,
+        .source = f->x,
+        .stride = f->hidden_stride,
+        .add = f->y,
+        .add_bias = f->model->weights.layers[c->layers - 1].down_bias,
+        .norm = f->model->weights.output_norm,
+    };
+    struct input input = prepare_input(&last, c->hidden, count);
+    for (uint32_t t = 0; t < count; t++)
+        for (uint32_t i = 0; i < c->hidden; i++)
+            sums[i] += (double)input.floats[t * input.stride + i];
+}

@@ -48,4 +48,8 @@ void forward_layout(struct forward *forward, const struct tercet_model *model, u
 bool forward_run(struct forward *forward, const uint32_t *tokens, uint32_t count, uint32_t position,
                  uint32_t keep, float *all_logits);
 
+/* After a forward_run that kept no logits: adds each token's last hidden state, behind the final norm, to sums [hidden], in the
+ * order of the tokens. */
+void forward_add_hidden(struct forward *forward, uint32_t count, double *sums);
+
 #endif

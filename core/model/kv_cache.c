@@ -64,18 +64,6 @@ void kv_cache_store_floats(const struct kv_cache *cache, uint32_t layer, uint32_
     }
 }
 
-/* The codes of a head lie in front of its multipliers. */
-static struct kv_int4_rows int4_rows(const struct kv_cache *cache, uint8_t *rows, uint16_t *steps,
-                                     size_t first) {
-    uint8_t *codes = rows + first * cache->row_bytes;
-    return (struct kv_int4_rows){
-        .codes = codes,
-        .multipliers = codes + (size_t)cache->positions * 16 * kv_int4_pairs(cache->head_dim),
-        .steps = steps + first,
-        .head_dim = cache->head_dim,
-    };
-}
-
 void kv_cache_store_codes(const struct kv_cache *cache, uint32_t layer, uint32_t kv_head,
                           uint32_t position, const struct activations *key,
                           const struct activations *value, uint32_t row) {
@@ -84,9 +72,10 @@ void kv_cache_store_codes(const struct kv_cache *cache, uint32_t layer, uint32_t
     const int8_t *key_codes = key->codes + (size_t)row * key->stride;
     const int8_t *value_codes = value->codes + (size_t)row * value->stride;
     if (cache->form == TERCET_KV_INT4) {
-        struct kv_int4_rows keys = int4_rows(cache, cache->keys, cache->key_short_steps, first);
+        struct kv_int4_rows keys =
+            kv_cache_int4_rows(cache, cache->keys, cache->key_short_steps, first);
         struct kv_int4_rows values =
-            int4_rows(cache, cache->values, cache->value_short_steps, first);
+            kv_cache_int4_rows(cache, cache->values, cache->value_short_steps, first);
         kv_int4_store_key(&keys, position, key_codes, key->step[row]);
         kv_int4_store_value(&values, position, value_codes, value->step[row]);
         return;
@@ -122,9 +111,10 @@ struct kv_int8 kv_cache_int8(const struct kv_cache *cache, uint32_t layer, uint3
         size_t bytes = (size_t)cache->positions * tile_pad(cache->head_dim);
         float *key_steps = scratch, *value_steps = scratch + cache->positions;
         int8_t *keys = (int8_t *)(value_steps + cache->positions), *values = keys + bytes;
-        struct kv_int4_rows key_rows = int4_rows(cache, cache->keys, cache->key_short_steps, first);
+        struct kv_int4_rows key_rows =
+            kv_cache_int4_rows(cache, cache->keys, cache->key_short_steps, first);
         struct kv_int4_rows value_rows =
-            int4_rows(cache, cache->values, cache->value_short_steps, first);
+            kv_cache_int4_rows(cache, cache->values, cache->value_short_steps, first);
         kv_int4_unpack_keys(&key_rows, positions, keys, key_steps);
         kv_int4_unpack_values(&value_rows, positions, values, value_steps);
         return (struct kv_int8){keys, values, key_steps, value_steps, cache->head_dim};

@@ -26,6 +26,18 @@ static inline bool kv_cache_quantised(uint32_t form) {
     return form == TERCET_KV_INT8 || form == TERCET_KV_INT4;
 }
 
+/* The codes of a head lie in front of its multipliers. */
+static inline struct kv_int4_rows kv_cache_int4_rows(const struct kv_cache *cache, uint8_t *rows,
+                                                     uint16_t *steps, size_t first) {
+    uint8_t *codes = rows + first * cache->row_bytes;
+    return (struct kv_int4_rows){
+        .codes = codes,
+        .multipliers = codes + (size_t)cache->positions * 16 * kv_int4_pairs(cache->head_dim),
+        .steps = steps + first,
+        .head_dim = cache->head_dim,
+    };
+}
+
 /* form: TERCET_KV_*, not the default. */
 void kv_cache_layout(struct kv_cache *cache, const struct model_config *config, uint32_t form,
                      uint32_t context, struct arena *arena);

@@ -119,3 +119,24 @@ void state_space_run(struct state_space *s, uint32_t layer, uint32_t count) {
 void state_space_commit(struct state_space *s) {
     s->now = 1 - s->now;
 }
+
+uint32_t state_space_runs(const struct state_space *s, uint32_t layer,
+                          struct memory_run runs[MEMORY_RUNS_MAX]) {
+    _Static_assert(STATE_SPACE_TAPS <= MEMORY_RUNS_MAX, "a run for each");
+    float *states = s->states[s->now] + (size_t)layer * STATE_SPACE_TAPS * s->inner_stride;
+    for (uint32_t i = 0; i < STATE_SPACE_TAPS; i++)
+        runs[i] = (struct memory_run){(uint8_t *)(states + i * s->inner_stride),
+                                      s->model->config.inner * sizeof(float)};
+    return STATE_SPACE_TAPS;
+}
+
+bool state_space_sound(const struct state_space *s) {
+    const struct model_config *c = &s->model->config;
+    bool sound = true;
+    for (uint32_t row = 0; row < c->layers * STATE_SPACE_TAPS; row++) {
+        const float *values = s->states[s->now] + (size_t)row * s->inner_stride;
+        for (uint32_t i = 0; i < c->inner; i++)
+            sound &= (math_float_bits(values[i]) & 0x7F800000u) != 0x7F800000u;
+    }
+    return sound;
+}

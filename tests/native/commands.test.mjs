@@ -17,6 +17,7 @@ import {
   stories260K,
   succeed,
   succeedJson,
+  tercet,
 } from "./twin_under_test.mjs";
 
 const config = readJson(join(bundledSource, "config.json"));
@@ -175,6 +176,22 @@ test("a prompt computed in slices is the prompt computed at once", () => {
   short.forEach((row, i) => assert.deepEqual(row, long[i], `row ${i}`));
 });
 
+test("embed: the same numbers from text and ids, at any number of threads; others for another text", () => {
+  const model = bundledModel();
+  const text = "Tom went to the store.";
+  const embed = (...args) => JSON.parse(succeed(["embed", model, ...args]));
+  const { tokens, dimensions, embedding } = embed("--text", text);
+  assert.equal(dimensions, config.hidden_size);
+  assert.equal(embedding.length, dimensions);
+  assert.ok(embedding.every(Number.isFinite) && embedding.some((value) => value !== 0));
+  const ids = succeedJson(["tokenize", model, text]).tokens;
+  assert.equal(ids.length, tokens);
+  assert.deepEqual(embed("--tokens", ids.join(","), "--threads", "2").embedding, embedding);
+  assert.notDeepEqual(embed("--text", `${text} He`).embedding, embedding);
+  assert.equal(tercet(["embed", model, "--tokens", "9999999"]).code, 1);
+  assert.equal(tercet(["embed", model, "--tokens", " "]).code, 2);
+});
+
 test("perplexity reads a text file or standard input and says bits per byte", () => {
   const text = "Tom went to the store. It was closed, and so he went home again.";
   writeFileSync(at("text.txt"), text);
@@ -186,6 +203,15 @@ test("perplexity reads a text file or standard input and says bits per byte", ()
   assert.ok(Math.abs(bits - fromFile.bits_per_byte) < 1e-9);
   const page = succeed(["perplexity", bundledModel(), at("text.txt")]);
   assert.match(page, /^nats per token +\d\.\d+\nperplexity +\d+\.\d+\nbits per byte +\d\.\d+\n/);
+  // By hand, from the logits.
+  const { tokens } = succeedJson(["tokenize", bundledModel(), text]);
+  const rows = logits(bundledModel(), ["--tokens", tokens.join(",")], config.vocab_size);
+  const nats = tokens.slice(1).map((token, i) => {
+    const total = rows[i].reduce((sum, logit) => sum + Math.exp(logit), 0);
+    return Math.log(total) - rows[i][token];
+  });
+  const mean = nats.reduce((sum, value) => sum + value, 0) / nats.length;
+  assert.ok(Math.abs(mean - fromFile.nats_per_token) < 1e-6);
   const limited = succeedJson(["perplexity", bundledModel(), at("text.txt"), "--limit", "5"]);
   assert.equal(limited.tokens, 5);
 });

@@ -12,6 +12,7 @@ const commands = [
   "verify",
   "bench",
   "perplexity",
+  "embed",
   "logits",
   "tokenize",
   "constants",
@@ -81,7 +82,7 @@ test("numbers are read to their last character and held to their range", () => {
 });
 
 test("missing, superfluous and contradicting arguments", () => {
-  for (const command of ["run", "inspect", "verify", "perplexity", "logits", "tokenize"]) {
+  for (const command of ["run", "inspect", "verify", "perplexity", "embed", "logits", "tokenize"]) {
     misuse([command], /MODEL is missing/);
   }
   misuse(["verify", "a", "b"], /one argument too many: "b"/);
@@ -93,6 +94,8 @@ test("missing, superfluous and contradicting arguments", () => {
   misuse(["run", "m", "-p", "a", "-"], /only one of/);
   misuse(["run", "m", "--stop", ""], /--stop needs a text/);
   misuse(["run", "m", "--hash-logits"], /--hash-logits needs --json/);
+  misuse(["embed", "m"], /give one of --text and --tokens/);
+  misuse(["embed", "m", "--text", "a", "--tokens", "1"], /give one of/);
   misuse(["logits", "m", "-o", "f"], /give one of --text and --tokens/);
   misuse(["logits", "m", "--text", "a", "--tokens", "1", "-o", "f"], /give one of/);
   misuse(["logits", "m", "--text", "a"], /-o FILE is missing/);

@@ -26,6 +26,7 @@ export const STATUS = {
   PROMPT_TOO_LONG: 97,
   BAD_TOKEN: 98,
   NO_CHAT_FORMAT: 99,
+  BAD_STATE: 100,
   BAD_SOURCE: 112,
   NOT_TERNARY: 113,
   NOT_LOSSLESS: 114,
@@ -65,6 +66,7 @@ export const STATUS_TEXT: Readonly<Record<StatusName, string>> = {
   BAD_TOKEN: "a token id is not in the vocabulary",
   NO_CHAT_FORMAT:
     "the model has no such chat format: continue plain text, or name a format that fits it",
+  BAD_STATE: "the saved session is damaged, or of another model or version: begin a new one",
   BAD_SOURCE: "the model to pack is damaged or incomplete",
   NOT_TERNARY: "the weights are not ternary: pass --quantize absmean or --dense f16",
   NOT_LOSSLESS: "a packed weight differs from its source: please report this",
@@ -93,6 +95,13 @@ export const CHAT_ROLE = {
 
 /** Asks for an answer without thinking. */
 export const CHAT_NO_THINKING = 1;
+
+/** Limits of a session. */
+export const SESSION = {
+  SPECULATION_AUTOMATIC: 8,
+  LOGPROBS_TOP_MAX: 20,
+  STATE_HEADER_BYTES: 64,
+} as const;
 
 /** Constants of the container format that a host needs. */
 export const CONTAINER = {

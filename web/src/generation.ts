@@ -3,12 +3,10 @@
 import { requireInteger, requireThat } from "./checks.js";
 import type { EngineClient } from "./engine_client.js";
 import { TercetError } from "./errors.js";
+import { SESSION } from "./generated_constants.js";
 import type { GenerateMessage } from "./protocol.js";
 import { TokenStream } from "./token_stream.js";
 import type { GenerateOptions, GenerateResult, Sampling } from "./types.js";
-
-/** What the worker's session has room for: SESSION_SPECULATION_DEFAULT of the core. */
-const SPECULATION_MOST = 8;
 
 /** One piece of running or waiting work; iterate it, or await `result`, or both. */
 export interface Generation<Result = GenerateResult> extends AsyncIterableIterator<string> {
@@ -174,8 +172,10 @@ function speculationValue(speculation: "auto" | "off" | number): number {
   if (speculation === "auto") return 0;
   if (speculation === "off") return 1;
   requireThat(
-    Number.isInteger(speculation) && speculation >= 2 && speculation <= SPECULATION_MOST,
-    `speculation is "auto", "off", or an integer from 2 to ${SPECULATION_MOST}`,
+    Number.isInteger(speculation) &&
+      speculation >= 2 &&
+      speculation <= SESSION.SPECULATION_AUTOMATIC,
+    `speculation is "auto", "off", or an integer from 2 to ${SESSION.SPECULATION_AUTOMATIC}`,
   );
   return speculation;
 }

@@ -86,6 +86,7 @@ const STATUS_ADVICE: Readonly<Record<StatusName, Advice>> = {
   PROMPT_TOO_LONG: "fix-input",
   BAD_TOKEN: "fix-input",
   NO_CHAT_FORMAT: "fix-input",
+  BAD_STATE: "redownload",
   BAD_SOURCE: "fix-input",
   NOT_TERNARY: "fix-input",
   NOT_LOSSLESS: "unsupported",

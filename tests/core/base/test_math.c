@@ -46,6 +46,20 @@ static void check_exp(void) {
     CHECK_EQ(math_float_bits(math_exp(math_float_from_bits(0x7FC12345u))), 0x7FC12345u);
 }
 
+static void check_log(void) {
+    double worst = 0;
+    for (double x = 1.0; x < 1e7; x = x * 1.00001 + 1e-9) {
+        double want = log(x), got = math_log(x);
+        double distance = want == 0 ? fabs(got) : fabs(got - want) / fabs(want);
+        worst = distance > worst ? distance : worst;
+    }
+    CHECK(worst < 0x1p-51);
+    CHECK(math_log(1.0) == 0.0);
+    CHECK_NEAR(math_log(0x1.fffffffffffffp+1023), log(0x1.fffffffffffffp+1023), 1e-12);
+    CHECK(math_log(HUGE_VAL) == HUGE_VAL);
+    CHECK(isnan(math_log(NAN)));
+}
+
 static double worst_sincos(double x, double worst) {
     double sine, cosine;
     math_sincos(x, &sine, &cosine);
@@ -138,6 +152,7 @@ static void check_rounding_to_half(void) {
 
 int main(void) {
     check_exp();
+    check_log();
     check_sincos();
     check_softplus();
     check_all_halves();
