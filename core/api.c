@@ -207,6 +207,16 @@ tercet_status tercet_token_bytes(const tercet_model *model, uint32_t token, cons
                : TERCET_BAD_TOKEN;
 }
 
+int tercet_token_is_stop(const tercet_model *model, uint32_t token) {
+    if (model == NULL)
+        return 0;
+    const struct container_config *config = &model->file.container.config;
+    for (uint32_t i = 0; i < config->stop_count; i++)
+        if (config->stop_tokens[i] == token)
+            return 1;
+    return 0;
+}
+
 tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *tokens,
                                 size_t token_count, char *text, size_t capacity, size_t *bytes,
                                 tercet_error *error) {
@@ -446,6 +456,13 @@ tercet_status tercet_session_restore(tercet_session *session, uint64_t offset, c
     if (session == NULL || (bytes == NULL && count != 0))
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or state");
     return session_restore(session, offset, bytes, count, error);
+}
+
+tercet_status tercet_session_set_mask(tercet_session *session, const uint32_t *words, size_t count,
+                                      tercet_error *error) {
+    if (session == NULL || (words == NULL && count != 0))
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or mask");
+    return session_set_mask(session, words, count, error);
 }
 
 void tercet_session_cancel(tercet_session *session) {

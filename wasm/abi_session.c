@@ -174,6 +174,18 @@ int32_t tercet_abi_session_stop_tokens(uint32_t handle, uint32_t tokens, uint32_
         &error);
 }
 
+/* `count` words of u32 with a bit for each token that may be sampled from now on; 0 and 0: every token. */
+int32_t tercet_abi_session_mask(uint32_t handle, uint32_t words, uint32_t count) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse("this session is not open");
+    if (count != 0 && !abi_words_fit(words, count))
+        return abi_refuse("the mask is not in memory");
+    return abi_end(
+        tercet_session_set_mask(session, count == 0 ? NULL : abi_at(words), count, &error), &error);
+}
+
 /* values: tokens, context, slice, bytes, kv (TERCET_KV_*), 5 passes, drafted, accepted. */
 int32_t tercet_abi_session_info(uint32_t handle) {
     (void)abi_start();

@@ -61,6 +61,23 @@ int32_t tercet_abi_tokenize(uint32_t handle, uint32_t text, uint32_t text_bytes,
     return abi_end(status, &error);
 }
 
+/* values: address, bytes of the token's own text, which need not be whole characters; 2 whether it is one of the model's stop
+ * tokens. */
+int32_t tercet_abi_token(uint32_t handle, uint32_t token) {
+    (void)abi_start();
+    const tercet_model *model = abi_model(handle);
+    const uint8_t *text = NULL;
+    size_t bytes = 0;
+    if (model == NULL)
+        return abi_refuse("this model is not open");
+    if (tercet_token_bytes(model, token, &text, &bytes) != TERCET_OK)
+        return abi_refuse("there is no such token");
+    abi_put_address(0, text);
+    abi_put(1, bytes);
+    abi_put(2, (uint32_t)tercet_token_is_stop(model, token));
+    return TERCET_OK;
+}
+
 /* values: number of bytes, also when they did not fit. */
 int32_t tercet_abi_detokenize(uint32_t handle, uint32_t tokens, uint32_t count, uint32_t text,
                               uint32_t capacity) {

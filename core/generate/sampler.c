@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+static uint32_t mask_words(uint32_t vocabulary) {
+    return vocabulary / 32 + (vocabulary % 32 != 0);
+}
+
 void sampler_layout(struct sampler *sampler, uint32_t vocabulary, struct arena *arena) {
     sampler->vocabulary = vocabulary;
     sampler->logits = arena_take(arena, vocabulary, sizeof(float));
@@ -14,6 +18,7 @@ void sampler_layout(struct sampler *sampler, uint32_t vocabulary, struct arena *
     sampler->heap = arena_take(arena, vocabulary, sizeof(uint32_t));
     sampler->kept = arena_take(arena, vocabulary, sizeof(uint32_t));
     sampler->marked_at = arena_take(arena, vocabulary, sizeof(uint32_t));
+    sampler->allowed = arena_take(arena, mask_words(vocabulary), sizeof(uint32_t));
 }
 
 void sampler_clear(struct sampler *sampler) {
@@ -77,6 +82,27 @@ void sampler_start(struct sampler *sampler, const tercet_sampling *options) {
         sampler->random[i] = splitmix64(&state);
 }
 
+void sampler_set_mask(struct sampler *sampler, const uint32_t *words) {
+    sampler->masked = words != NULL;
+    if (words != NULL)
+        memcpy(sampler->allowed, words, mask_words(sampler->vocabulary) * sizeof *words);
+}
+
+/* What is not allowed has the least of all logits, hence no weight in a draw. The first that is allowed, TERCET_NO_TOKEN
+ * without one: nothing else is a safe answer where all logits are NaN. */
+static uint32_t apply_mask(struct sampler *s) {
+    uint32_t first = TERCET_NO_TOKEN;
+    if (!s->masked)
+        return 0;
+    for (uint32_t i = 0; i < s->vocabulary; i++) {
+        if ((s->allowed[i / 32] >> (i % 32) & 1) == 0)
+            s->logits[i] = math_float_from_bits(0xFF800000u); /* minus infinity */
+        else if (first == TERCET_NO_TOKEN)
+            first = i;
+    }
+    return first;
+}
+
 /* Each recent token once, however often it occurred: marks instead of a clean-up after each round. */
 static void apply_repetition_penalty(struct sampler *s, const uint32_t *history, uint32_t count) {
     float penalty = s->options.repetition_penalty;
@@ -98,9 +124,9 @@ static void apply_repetition_penalty(struct sampler *s, const uint32_t *history,
     }
 }
 
-static uint32_t best_token(const float *logits, uint32_t count) {
-    uint32_t best = 0;
-    for (uint32_t i = 1; i < count; i++)
+static uint32_t best_token(const float *logits, uint32_t count, uint32_t first) {
+    uint32_t best = first;
+    for (uint32_t i = first + 1; i < count; i++)
         if (logits[i] > logits[best])
             best = i;
     return best;
@@ -204,8 +230,11 @@ static struct candidates drop_unlikely(struct sampler *s, struct candidates kept
 uint32_t sampler_sample(struct sampler *s, const float *logits, const uint32_t *history,
                         uint32_t history_count) {
     memcpy(s->logits, logits, (size_t)s->vocabulary * sizeof(float));
+    uint32_t first = apply_mask(s);
+    if (first == TERCET_NO_TOKEN)
+        return first;
     apply_repetition_penalty(s, history, history_count);
-    uint32_t best = best_token(s->logits, s->vocabulary);
+    uint32_t best = best_token(s->logits, s->vocabulary, first);
     if (s->options.temperature == 0.0f)
         return best;
 

@@ -173,6 +173,18 @@ void session_set_logprobs(struct tercet_session *session, bool on, uint32_t top)
     session->logprobs_top = top;
 }
 
+tercet_status session_set_mask(struct tercet_session *session, const uint32_t *words, size_t count,
+                               tercet_error *error) {
+    uint32_t vocabulary = session->sampler.vocabulary;
+    size_t wanted = words == NULL ? 0 : vocabulary / 32 + (vocabulary % 32 != 0);
+    if (count != wanted)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, count,
+                           "a mask of %llu words, but a vocabulary of %u has %llu",
+                           (unsigned long long)count, vocabulary, (unsigned long long)wanted);
+    sampler_set_mask(&session->sampler, words);
+    return TERCET_OK;
+}
+
 const float *session_logits(const struct tercet_session *session) {
     return session->has_logits
                ? session->forward.logits + session->row * session->forward.logits_stride
@@ -347,6 +359,8 @@ tercet_status session_step(struct tercet_session *session, uint32_t *token, terc
     memcpy(random, session->sampler.random, sizeof random);
     uint32_t next = sampler_sample(&session->sampler, session_logits(session), session->history,
                                    session->tokens);
+    if (next == TERCET_NO_TOKEN)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "the mask allows no token");
     if (session->logprobs_on)
         logprobs_read(&session->logprobs, session_logits(session),
                       session->model->config.vocabulary, next, session->logprobs_top);

@@ -77,6 +77,9 @@ tercet_status session_embed(struct tercet_session *session, const uint32_t *toke
                             size_t *done, double *sums, tercet_error *error);
 /* The next `count` tokens, in history, are part of the text: their keys and values, or states, are there. */
 void session_advance(struct tercet_session *session, uint32_t count);
+/* As tercet_session_set_mask. */
+tercet_status session_set_mask(struct tercet_session *session, const uint32_t *words, size_t count,
+                               tercet_error *error);
 tercet_status session_set_stop_tokens(struct tercet_session *session, const uint32_t *tokens,
                                       size_t count, tercet_error *error);
 /* NULL when they are not computed. */

@@ -238,6 +238,8 @@ tercet_status tercet_tokenize(const tercet_model *model, const char *text, size_
 /* Bytes of one token (not always whole UTF-8 characters; control tokens have none). Owned by the model. */
 tercet_status tercet_token_bytes(const tercet_model *model, uint32_t token, const uint8_t **bytes,
                                  size_t *count);
+/* Whether the model's own stop tokens include it: then a session never computes it (END_OF_TEXT). */
+int tercet_token_is_stop(const tercet_model *model, uint32_t token);
 /* Tokens to text, as tercet_tokenize would have seen it: the space that was put in front is taken off, bytes that are
  * no UTF-8 become U+FFFD. Same rule for capacity; no NUL is written. */
 tercet_status tercet_detokenize(const tercet_model *model, const uint32_t *tokens,
@@ -411,6 +413,11 @@ tercet_status tercet_session_save(tercet_session *session, uint64_t offset, void
  * any other use of it ends the restoring. */
 tercet_status tercet_session_restore(tercet_session *session, uint64_t offset, const void *bytes,
                                      uint64_t count, tercet_error *error);
+/* Which tokens may be sampled from now on, stop tokens included: bit i % 32 of words[i / 32] for token i, `count` words for
+ * the whole vocabulary, which are copied. It comes before the sampling options, and what was drafted ahead counts only
+ * where it allows it. Stays until the next mask; NULL and 0: every token. A step under a mask that allows no token: BAD_ARGUMENT. */
+tercet_status tercet_session_set_mask(tercet_session *session, const uint32_t *words, size_t count,
+                                      tercet_error *error);
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
 /* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory

@@ -261,6 +261,7 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
     ["plan_bytes", (h) => [h, 0, 0, 1]],
     ["model_info", (h) => [h]],
     ["tokenize", (h) => [h, 0, 0, 0, 0, 0]],
+    ["token", (h) => [h, 0]],
     ["detokenize", (h) => [h, 0, 0, 0, 0]],
     ["chat_info", (h) => [h, 0, 0]],
     ["chat_tokenize", (h) => [h, 0, 0, 0, 0, 0, 0, 0]],
@@ -275,6 +276,7 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
     ["session_slice", (h) => [h, 0]],
     ["session_speculation", (h) => [h, 0]],
     ["session_stop_tokens", (h) => [h, 0, 0]],
+    ["session_mask", (h) => [h, 0, 0]],
     ["session_info", (h) => [h]],
     ["session_cancel_flag", (h) => [h]],
     ["destroy", (h) => [h]],
@@ -293,7 +295,7 @@ test("handles: stale, wrong kind, out of range and still in use are refused", as
   // Each function refuses handles of every other kind.
   const accepting = [
     [engine, ["engine_info"]],
-    [model, ["model_info", "tokenize", "detokenize", "chat_info", "chat_tokenize"]],
+    [model, ["model_info", "tokenize", "token", "detokenize", "chat_info", "chat_tokenize"]],
     [again, everything.map(([name]) => name).filter((name) => /^session_(?!create)/.test(name))],
     [buffer, []],
   ];
@@ -411,6 +413,8 @@ test("addresses that are not in memory, or not aligned, are refused", async () =
     assert.equal(module.call("session_reuse", session, address & ~3, count), BAD_ARGUMENT, about);
     const stops = module.call("session_stop_tokens", session, address & ~3, count);
     assert.equal(stops, BAD_ARGUMENT, about);
+    const mask = module.call("session_mask", session, address & ~3, count);
+    assert.equal(mask, BAD_ARGUMENT, about);
     assert.equal(module.call("chat_info", model, address, count), BAD_ARGUMENT, about);
     const chat = (...args) => module.call("chat_tokenize", model, ...args);
     assert.equal(chat(address, count, 0, 0, 0, 0, 0), BAD_ARGUMENT, about);

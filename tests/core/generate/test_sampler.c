@@ -186,6 +186,58 @@ static void repetition_penalty(void) {
     CHECK_EQ(sampler_sample(&sampler, logits, negative, 1), 0); /* -1 becomes -2, below -1.5 */
 }
 
+/* Whatever the options, only what is allowed comes, and among that as often as without the others; all allowed changes nothing. */
+static void masks(void) {
+    float logits[VOCABULARY];
+    fill_logits(logits);
+    uint32_t words[2] = {0, 0};
+    bool allowed[VOCABULARY] = {false};
+    static const uint32_t some[] = {0, 7, 31, 32, 33, 49};
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        allowed[some[i]] = true;
+        words[some[i] / 32] |= UINT32_C(1) << some[i] % 32;
+    }
+    tercet_sampling options = defaults();
+    sampler_set_mask(&sampler, words);
+    check_distribution(&options, allowed);
+    options.top_k = 20; /* more than are allowed */
+    options.top_p = 0.999999f;
+    options.min_p = 0.0f;
+    check_distribution(&options, allowed);
+    for (uint32_t kind = 0; kind < 4; kind++) {
+        for (uint32_t i = 0; i < VOCABULARY && kind > 0; i++)
+            logits[i] = kind == 1 ? NAN : kind == 2 ? -INFINITY : INFINITY;
+        for (uint32_t round = 0; round < 64; round++) {
+            static const uint32_t history[] = {49, 7, 7, 3};
+            options = defaults();
+            options.seed = round;
+            options.temperature = round % 4 == 0 ? 0.0f : 3.0f;
+            options.top_k = round % 3;
+            options.top_p = round % 2 != 0 ? 0.5f : 1.0f;
+            options.repetition_penalty = round % 5 == 0 ? 0.5f : 1.5f;
+            sampler_start(&sampler, &options);
+            uint32_t token = sampler_sample(&sampler, logits, history, 4);
+            REQUIRE(token < VOCABULARY);
+            CHECK(allowed[token]);
+        }
+    }
+    const uint32_t none[2] = {0, 0}, all[2] = {UINT32_MAX, UINT32_MAX};
+    sampler_set_mask(&sampler, none);
+    CHECK_EQ(sampler_sample(&sampler, logits, NULL, 0), TERCET_NO_TOKEN);
+    fill_logits(logits);
+    options = defaults();
+    uint32_t plain[32];
+    sampler_set_mask(&sampler, NULL);
+    sampler_start(&sampler, &options);
+    for (int i = 0; i < 32; i++)
+        plain[i] = sampler_sample(&sampler, logits, NULL, 0);
+    sampler_set_mask(&sampler, all);
+    sampler_start(&sampler, &options);
+    for (int i = 0; i < 32; i++)
+        CHECK_EQ(sampler_sample(&sampler, logits, NULL, 0), plain[i]);
+    sampler_set_mask(&sampler, NULL);
+}
+
 static void hostile_logits_do_not_crash(void) {
     float logits[VOCABULARY];
     tercet_sampling options = defaults();
@@ -234,6 +286,7 @@ int main(void) {
     greedy_and_ties();
     seeds_repeat();
     repetition_penalty();
+    masks();
     hostile_logits_do_not_crash();
     options_are_checked();
     free(sampler.logits); /* the first piece of the block */

@@ -337,6 +337,55 @@ static void half_a_prompt_has_no_logits(const struct file *file) {
     tear_down(&setup);
 }
 
+/* A mask of its own for each step, as a grammar has: what was drafted counts only where the mask has it. */
+static void masks_are_the_same(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT], count = (vocabulary + 31) / 32;
+    uint32_t *words = calloc(count, sizeof *words);
+    REQUIRE(words != NULL);
+    fill_repeating(prompt, PROMPT, 5, vocabulary);
+    state = 5;
+    for (uint32_t mode = 0; mode < 4; mode++) {
+        tercet_sampling sampling = sampling_mode(mode);
+        tercet_session *plain = open_session(&setup, PROMPT + 60, 1, &sampling);
+        tercet_session *drafting = open_session(&setup, PROMPT + 60, 8, &sampling);
+        tercet_error error;
+        CHECK_STATUS(prefill(plain, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+        CHECK_STATUS(prefill(drafting, prompt, PROMPT, NULL, vocabulary), TERCET_OK);
+        CHECK_STATUS(tercet_session_set_mask(plain, words, count + 1, &error), TERCET_BAD_ARGUMENT);
+        CHECK_STATUS(tercet_session_set_mask(plain, words, count - 1, &error), TERCET_BAD_ARGUMENT);
+        CHECK_STATUS(tercet_session_set_mask(plain, NULL, 1, &error), TERCET_BAD_ARGUMENT);
+        uint64_t calls = setup.meter.calls;
+        for (uint32_t i = 0; i < 60; i++) {
+            for (uint32_t w = 0; w < count; w++)
+                words[w] = random_below(3) == 0 ? (uint32_t)(state >> 32) : UINT32_MAX;
+            CHECK_STATUS(tercet_session_set_mask(plain, words, count, NULL), TERCET_OK);
+            CHECK_STATUS(tercet_session_set_mask(drafting, words, count, NULL), TERCET_OK);
+            tercet_status status = step_both(plain, drafting, vocabulary);
+            REQUIRE(status == TERCET_OK || status == TERCET_END_OF_TEXT);
+        }
+        memset(words, 0, count * sizeof *words);
+        CHECK_STATUS(tercet_session_reset(plain, 1), TERCET_OK);
+        size_t done;
+        CHECK_STATUS(tercet_session_prefill(plain, prompt, 1, &done, NULL, NULL), TERCET_OK);
+        CHECK_STATUS(tercet_session_set_mask(plain, words, count, NULL), TERCET_OK);
+        uint32_t token;
+        CHECK_STATUS(tercet_session_step(plain, &token, &error), TERCET_BAD_ARGUMENT);
+        CHECK(strstr(error.detail, "no token") != NULL);
+        CHECK_STATUS(tercet_session_set_mask(plain, NULL, 0, NULL), TERCET_OK);
+        CHECK_STATUS(tercet_session_step(plain, &token, &error), TERCET_OK);
+        CHECK_EQ(setup.meter.calls, calls); /* masks allocate nothing */
+        tercet_session_info info;
+        tercet_session_get_info(drafting, &info);
+        add_up(&info);
+        tercet_session_destroy(plain);
+        tercet_session_destroy(drafting);
+    }
+    free(words);
+    tear_down(&setup);
+}
+
 static void check_model(const char *folder, enum pack_quantize quantize, enum pack_dense dense) {
     struct file file = pack_folder(folder, quantize, dense);
     for (uint32_t threads = 1; threads <= 3; threads += 2)
@@ -346,6 +395,7 @@ static void check_model(const char *folder, enum pack_quantize quantize, enum pa
     a_cancel_in_the_middle_leaves_no_trace(&file);
     reuse_equals_a_fresh_session(&file);
     half_a_prompt_has_no_logits(&file);
+    masks_are_the_same(&file);
     free(file.bytes);
 }
 
