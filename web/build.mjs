@@ -50,6 +50,7 @@ export async function buildLibrary({
     writeFileSync(join(out, name), name.endsWith(".mjs") ? movableGlue(name, `${bytes}`) : bytes);
   }
   await buildInlined(out, { banner });
+  await buildForNode(out);
   emitTypes(out);
   const sizes = readdirSync(out)
     .filter((name) => /\.(m?js|wasm)$/.test(name))
@@ -97,11 +98,21 @@ async function bundle(out, entry, { overrides = null, inlinedFiles = null, ...op
     format: "esm",
     target: "es2022",
     logLevel: "warning",
+    // package.json says that importing has no effect, which is not so inside of a worker.
+    ignoreAnnotations: true,
     write: false,
     plugins: [places],
     ...options,
   });
   for (const { path, text } of outputFiles) writeFileSync(path, markedImports(text));
+}
+
+/** For scripts and servers: its own public side and worker, which use the same modules. */
+async function buildForNode(out) {
+  const options = { overrides: "node", platform: "node", target: "node20" };
+  mkdirSync(join(out, "node"), { recursive: true });
+  await bundle(join(out, "node"), "index.ts", options);
+  await bundle(join(out, "node"), "node/engine_worker.ts", { ...options, entryNames: "[name]" });
 }
 
 /** Addresses that are known only at run time: bundlers shall leave such an import alone. Minifying drops the marks. */

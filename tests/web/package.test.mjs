@@ -49,10 +49,13 @@ test("generated_constants.ts is what the native twin says", async () => {
 });
 
 test("the package holds these files and no others", () => {
-  const files = readdirSync(dist, { recursive: true }).filter((name) => name !== "inlined");
+  const files = readdirSync(dist, { recursive: true }).filter(
+    (name) => !["inlined", "node"].includes(name),
+  );
   const types = files.filter((name) => name.endsWith(".d.ts"));
   const texts = ["engine_worker.js", ...variants.map((name) => `tercet-${name}.js`)];
   const wanted = [...scripts, ...modules, ...inlined, ...texts.map((name) => `inlined/${name}`)];
+  wanted.push(...scripts.map((name) => `node/${name}`));
   assert.deepEqual(files.sort(), [...wanted, ...types].sort());
   // Which types there are changes with the sources; that each is of use to somebody does not.
   const named = types.flatMap((name) =>
@@ -113,6 +116,7 @@ test("the page side holds no worker, no store and no module", async () => {
     ...[
       "openai",
       "openai_fetch",
+      "page",
       "platform",
       "protocol",
       "source_address",

@@ -10,6 +10,7 @@ const NOTHING = "–";
 const SOURCES: Readonly<Record<ModelSource, string>> = {
   network: "Network",
   indexeddb: "IndexedDB",
+  folder: "Folder",
   memory: "Memory",
 };
 

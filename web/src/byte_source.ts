@@ -18,6 +18,11 @@ export interface ByteSource {
   close(): void;
 }
 
+/** One that can say how long it is before any of it is read. */
+export interface SizedSource extends ByteSource {
+  size(): Promise<number>;
+}
+
 export class BlobSource implements ByteSource {
   readonly kind = "memory";
   readonly #blob: Blob;

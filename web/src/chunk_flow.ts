@@ -96,7 +96,7 @@ export class ChunkFlow {
   /** null when it is not there any more, or wrong: then it is fetched again, alone. */
   async #storedChunk(chunk: WantedChunk): Promise<Uint8Array<ArrayBuffer> | null> {
     const { kept, notices, progress } = this.#parts;
-    progress.setPhase("cache", "indexeddb");
+    progress.setPhase("cache", kept.kind);
     const found = await kept.chunk(this.#stored, chunk.index);
     if (!found) return null;
     const { bytes, sha256 } = found;

@@ -16,10 +16,10 @@ import {
   type SharedCancel,
   type ToWorker,
 } from "./protocol.js";
+import { openStore } from "./open_store.js";
 import { RunControl } from "./run_control.js";
 import { SessionRunner } from "./session_runner.js";
 import type { Store } from "./store.js";
-import { IndexedDbStore } from "./store_indexeddb.js";
 import type { StorageUsage } from "./types.js";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -103,19 +103,19 @@ function perform(
     case "detokenize":
       return asPromise(() => loaded().detokenize(message.tokens));
     case "cacheList":
-      return withStore((store) => store.list());
+      return withStore(message, (store) => store.list());
     case "cacheDelete":
-      return withStore((store) => store.deleteModel(message.modelId));
+      return withStore(message, (store) => store.deleteModel(message.modelId));
     case "cacheVerify":
-      return withStore((store) =>
+      return withStore(message, (store) =>
         verifyModel(store, message.modelId, message.assetsUrl, control.signal),
       );
     case "cacheExport":
-      return withStore((store) =>
+      return withStore(message, (store) =>
         exportModel(store, message.modelId, message.assetsUrl, control.signal),
       );
     case "cacheUsage":
-      return withStore(usage);
+      return withStore(message, usage);
   }
 }
 
@@ -160,8 +160,11 @@ async function asPromise<Value>(work: () => Value): Promise<Value> {
   return work();
 }
 
-async function withStore<Value>(ask: (store: Store) => Promise<Value>): Promise<Value> {
-  const store = await IndexedDbStore.open();
+async function withStore<Value>(
+  { cacheDir }: { cacheDir: string | null },
+  ask: (store: Store) => Promise<Value>,
+): Promise<Value> {
+  const store = await openStore(cacheDir);
   try {
     return await ask(store);
   } finally {

@@ -6,7 +6,7 @@ import { abortedError, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { KV } from "./generated_constants.js";
 import { Model } from "./model.js";
-import { SPARE_NOTICE, startWorker } from "./platform.js";
+import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
 import type { LoadMessage } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
 import type { LoadOptions, StorageUsage, StoredModel, VerifiedModel } from "./types.js";
@@ -47,7 +47,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
     if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
     // Who has not answered by now is not waited for: it may be a user.
     loaded.info.persisted = (await Promise.race([persisted, null])) ?? null;
-    for (const notice of loaded.info.notices) console.info(`tercet: ${notice}`);
+    for (const notice of loaded.info.notices) tell(`tercet: ${notice}`);
     return Model.open(client, loaded);
   } catch (thrown) {
     const error = signal?.aborted ? abortedError(signal) : thrown;
@@ -59,6 +59,8 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
 export interface CacheOptions {
   /** As in LoadOptions. */
   assetsUrl?: string | URL;
+  /** As in LoadOptions. */
+  cacheDir?: string | URL;
   /** Stops the work; it rejects with ABORTED. */
   signal?: AbortSignal;
 }
@@ -78,7 +80,11 @@ function askToPersist(): Promise<boolean | null> {
 /** The models in this browser's storage. */
 export const cache = {
   async list(options: CacheOptions = {}): Promise<StoredModel[]> {
-    return askWorker(options, (client) => client.request<"cacheList">({ op: "cacheList" }).result);
+    return askWorker(
+      options,
+      (client) =>
+        client.request<"cacheList">({ op: "cacheList", cacheDir: cacheFolder(options) }).result,
+    );
   },
 
   /** Deletes one model; false when there was none of that id. */
@@ -86,7 +92,12 @@ export const cache = {
     requireModelId(modelId);
     return askWorker(
       options,
-      (client) => client.request<"cacheDelete">({ op: "cacheDelete", modelId }).result,
+      (client) =>
+        client.request<"cacheDelete">({
+          op: "cacheDelete",
+          cacheDir: cacheFolder(options),
+          modelId,
+        }).result,
     );
   },
 
@@ -100,7 +111,12 @@ export const cache = {
     const assetsUrl = assetsFolder(options.assetsUrl);
     throwIfAborted(signal);
     return askWorker(options, (client) => {
-      const message = { op: "cacheVerify", modelId, assetsUrl } as const;
+      const message = {
+        op: "cacheVerify",
+        cacheDir: cacheFolder(options),
+        modelId,
+        assetsUrl,
+      } as const;
       return client.request<"cacheVerify">(message, { signal }).result;
     });
   },
@@ -115,7 +131,12 @@ export const cache = {
     const assetsUrl = assetsFolder(options.assetsUrl);
     throwIfAborted(signal);
     return askWorker(options, (client) => {
-      const message = { op: "cacheExport", modelId, assetsUrl } as const;
+      const message = {
+        op: "cacheExport",
+        cacheDir: cacheFolder(options),
+        modelId,
+        assetsUrl,
+      } as const;
       return client.request<"cacheExport">(message, { signal }).result;
     });
   },
@@ -123,15 +144,22 @@ export const cache = {
   async usage(options: CacheOptions = {}): Promise<StorageUsage> {
     return askWorker(
       options,
-      (client) => client.request<"cacheUsage">({ op: "cacheUsage" }).result,
+      (client) =>
+        client.request<"cacheUsage">({ op: "cacheUsage", cacheDir: cacheFolder(options) }).result,
     );
   },
 
   /** Asks the browser not to evict this site's storage; it may show a question to the user. */
   async persist(): Promise<boolean> {
-    return (await navigator.storage?.persist?.()) ?? false;
+    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
   },
 };
+
+function cacheFolder({ cacheDir }: { cacheDir?: string | URL }): string | null {
+  const folder = folderAddress(cacheDir, "cacheDir");
+  requireThat(folder?.startsWith("file:") !== false, "cacheDir is a folder, which only Node has");
+  return folder;
+}
 
 function requireModelId(modelId: string): void {
   requireThat(/^[0-9a-f]{64}$/.test(modelId), "a model id is 64 hex digits");
@@ -139,7 +167,7 @@ function requireModelId(modelId: string): void {
 
 /** What this page and browser can do; load() decides by the same facts. */
 export function features(): Features {
-  return detectFeatures(globalThis);
+  return detectFeatures(featureScope());
 }
 
 /** A worker for one question, ended with the answer. */
@@ -156,8 +184,12 @@ async function askWorker<Value>(
 }
 
 function assetsFolder(assetsUrl: string | URL | undefined): string | null {
-  if (assetsUrl === undefined) return null;
-  const url = absoluteUrl(assetsUrl, "assetsUrl");
+  return folderAddress(assetsUrl, "assetsUrl");
+}
+
+function folderAddress(folder: string | URL | undefined, what: string): string | null {
+  if (folder === undefined) return null;
+  const url = absoluteUrl(folder, what);
   return url.endsWith("/") ? url : `${url}/`;
 }
 
@@ -193,6 +225,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
   requireInteger("network.retries", retries, 0, 1000);
   requireInteger("network.retryDelayMs", retryDelayMs, 0, 3_600_000);
   requireInteger("network.stallTimeoutMs", stallTimeoutMs, 1, 3_600_000);
+  const cacheDir = cacheFolder(options);
   return {
     op: "load",
     source: loadSource(source, options.hub),
@@ -205,6 +238,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     kernels: kernels ?? null,
     integrity: integrity ?? null,
     cache: cacheKind,
+    cacheDir,
     revalidate,
     network: { retries, retryDelayMs, stallTimeoutMs },
   };

@@ -32,6 +32,10 @@ export class KeptModel {
     this.#notices = notices;
   }
 
+  get kind(): Store["kind"] {
+    return this.#store.kind;
+  }
+
   /** Whether what is fetched now will be there on the next visit. */
   get keeps(): boolean {
     return !this.#writesFail && this.#store.kind !== "memory";

@@ -10,12 +10,12 @@ import { CONTAINER } from "./generated_constants.js";
 import { KeptModel } from "./kept_model.js";
 import { makePlan, type Plan, type PlanParts } from "./load_plan.js";
 import { modelInfo } from "./model_info.js";
+import { openStore } from "./open_store.js";
 import { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
 import type { OpenSession } from "./session_runner.js";
 import { SourceReader } from "./source_reader.js";
 import type { Store } from "./store.js";
-import { IndexedDbStore } from "./store_indexeddb.js";
 import { MemoryStore } from "./store_memory.js";
 import type { LoadProgress, ModelInfo, ModelSource } from "./types.js";
 import type { Handle, WasmModule } from "./wasm_module.js";
@@ -35,7 +35,7 @@ export async function loadModel(
   context: LoadContext,
 ): Promise<LoadedSession> {
   const choice = chooseModule(detectFeatures(globalThis), message);
-  const store = await openStore(message, choice.notices);
+  const store = await storeFor(message, choice.notices);
   // One for all attempts: what was shown stays.
   const progress = new Progress(context.report);
   try {
@@ -55,10 +55,13 @@ export async function loadModel(
   }
 }
 
-async function openStore(message: LoadMessage, notices: string[]): Promise<Store> {
-  if (message.cache === "memory" || message.source.kind === "blob") return new MemoryStore();
+async function storeFor(message: LoadMessage, notices: string[]): Promise<Store> {
+  const { source } = message;
+  // A file of this machine, in Node, is at hand as a Blob is.
+  const atHand = source.kind === "blob" || source.urls.every((url) => url.startsWith("file:"));
+  if (message.cache === "memory" || atHand) return new MemoryStore();
   try {
-    return await IndexedDbStore.open();
+    return await openStore(message.cacheDir);
   } catch (thrown) {
     notices.push(`the model is not stored for the next visit: ${describe(thrown)}`);
     return new MemoryStore();
@@ -152,9 +155,9 @@ class ModelLoad {
   }
 
   #madeFrom(flow: ChunkFlow): ModelSource {
-    const { kind } = this.#parts.source;
-    if (kind === "memory") return "memory";
-    return flow.fetched > 0 ? "network" : "indexeddb";
+    const { source, kept } = this.#parts;
+    if (source.kind === "memory") return "memory";
+    return flow.fetched > 0 ? "network" : kept.kind;
   }
 
   #throwIfAborted(): void {

@@ -3,6 +3,8 @@
 import { EngineClient } from "./engine_client.js";
 import { describe, TercetError } from "./errors.js";
 
+export { featureScope, LOADABLE, resolveAddress, tell } from "./page.js";
+
 /** Told with the model when it runs out of the bundle; "": no news. */
 export const SPARE_NOTICE =
   "no worker lies beside this script, so the copy inside the bundle runs; hosting.md has a leaner way";

@@ -41,6 +41,8 @@ export interface LoadMessage {
   kernels: string | null;
   integrity: string | null;
   cache: "indexeddb" | "memory";
+  /** Of Node: the folder that keeps models; null: none. */
+  cacheDir: string | null;
   revalidate: boolean;
   network: Required<NetworkOptions>;
 }
@@ -93,15 +95,18 @@ export interface BenchMessage {
 
 export interface CacheListMessage {
   op: "cacheList";
+  cacheDir: string | null;
 }
 
 export interface CacheDeleteMessage {
   op: "cacheDelete";
+  cacheDir: string | null;
   modelId: string;
 }
 
 export interface CacheVerifyMessage {
   op: "cacheVerify";
+  cacheDir: string | null;
   modelId: string;
   /** As in LoadMessage: one of the modules reads the header. */
   assetsUrl: string | null;
@@ -109,12 +114,14 @@ export interface CacheVerifyMessage {
 
 export interface CacheExportMessage {
   op: "cacheExport";
+  cacheDir: string | null;
   modelId: string;
   assetsUrl: string | null;
 }
 
 export interface CacheUsageMessage {
   op: "cacheUsage";
+  cacheDir: string | null;
 }
 
 export type RequestMessage =

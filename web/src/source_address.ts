@@ -2,6 +2,7 @@
 // parts, names on the Hugging Face hub, and bytes at hand. Runs on the page, whose base address is the one that counts.
 import { requireThat } from "./checks.js";
 import { TercetError } from "./errors.js";
+import { LOADABLE, resolveAddress } from "./platform.js";
 import type { LoadSource } from "./protocol.js";
 
 /**
@@ -29,8 +30,7 @@ export function loadSource(source: Source, hub: string | URL | undefined): LoadS
 
 export function absoluteUrl(url: string | URL, what: string): string {
   try {
-    // A page's base address may be another than its own; workers have only the latter.
-    return new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    return resolveAddress(url);
   } catch (thrown) {
     throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${String(url)}`, {
       cause: thrown,
@@ -49,7 +49,7 @@ function modelAddress(source: string | URL, hub: string | URL | undefined): stri
     text.startsWith("hf:") ? hubAddress(text, hub) : absoluteUrl(source, "the model's address"),
   );
   requireThat(
-    /^https?:$/.test(url.protocol),
+    LOADABLE.test(url.protocol),
     `only http and https addresses can be loaded, not ${url.protocol}`,
   );
   url.hash = "";

@@ -1,18 +1,17 @@
 // source_parts.ts: a file that lies on servers in parts, cut anywhere (as `split -b` does), read as if it were one. It
 // asks for the sizes of the parts once, and knows no more about them than that they follow each other.
-import type { ByteSource } from "./byte_source.js";
-import type { HttpSource } from "./download.js";
+import type { ByteSource, SizedSource } from "./byte_source.js";
 import { TercetError } from "./errors.js";
 
 export class SourceParts implements ByteSource {
   readonly kind = "network";
-  readonly #parts: readonly HttpSource[];
+  readonly #parts: readonly SizedSource[];
   /** Offset of each part in the whole file, and the end of the last one. */
   #begins: number[] | null = null;
   /** The part that was read last. */
-  #open: HttpSource | null = null;
+  #open: SizedSource | null = null;
 
-  constructor(parts: readonly HttpSource[]) {
+  constructor(parts: readonly SizedSource[]) {
     this.#parts = parts;
   }
 
@@ -27,7 +26,8 @@ export class SourceParts implements ByteSource {
     for (let filled = 0; filled < bytes;) {
       const at = offset + filled;
       // Of two parts at one place the first is empty: the last one that begins there has the byte.
-      const index = begins.findLastIndex((begin) => begin <= at);
+      let index = this.#parts.length;
+      while (index > 0 && (begins[index] ?? 0) > at) index -= 1;
       const part = this.#parts[index];
       if (!part)
         throw new TercetError(

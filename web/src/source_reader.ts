@@ -2,6 +2,7 @@
 // size once, and says when something that came damaged is worth reading again. It knows no format and no store.
 import { BlobSource, type ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
+import { openAddress } from "./open_address.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
 import { SourceParts } from "./source_parts.js";
@@ -82,7 +83,7 @@ export class SourceReader {
       onFilled: (bytes: number) => this.#progress.onItsWay(bytes),
     };
     const [only, ...others] = source.urls;
-    if (only !== undefined && others.length === 0) return new HttpSource(only, etag, options);
-    return new SourceParts(source.urls.map((url) => new HttpSource(url, null, options)));
+    if (only !== undefined && others.length === 0) return openAddress(only, etag, options);
+    return new SourceParts(source.urls.map((url) => openAddress(url, null, options)));
   }
 }

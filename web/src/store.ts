@@ -4,7 +4,7 @@ import type { CommitRecord, HeaderRecord, SourceRecord } from "./journal.js";
 import type { StoredModel } from "./types.js";
 
 export interface Store {
-  readonly kind: "indexeddb" | "memory";
+  readonly kind: "indexeddb" | "folder" | "memory";
 
   // Chunks, commit and source records are refused (STORAGE_FAILED) once the header record is gone: it was deleted.
 

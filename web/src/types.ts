@@ -24,7 +24,8 @@ export interface LoadProgress {
   source: ModelSource;
 }
 
-export type ModelSource = "network" | "indexeddb" | "memory";
+/** "folder": the cacheDir of Node. "memory": a file or bytes that were given. */
+export type ModelSource = "network" | "indexeddb" | "folder" | "memory";
 
 export interface NetworkOptions {
   /** How often a failed request is repeated before the load fails; default 4. */
@@ -61,6 +62,8 @@ export interface LoadOptions {
   integrity?: string;
   /** "indexeddb" (default) keeps the model for the next visit, "memory" stores nothing. */
   cache?: "indexeddb" | "memory";
+  /** In Node: a folder that keeps models from the network for the next start; default: they are not kept. */
+  cacheDir?: string | URL;
   /** Asks the server whether the address still holds the stored model; default false: a stored model is used as it is. */
   revalidate?: boolean;
   /** How a .gguf file is packed; other files are packed already. */

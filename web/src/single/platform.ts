@@ -3,6 +3,8 @@ import { EngineClient } from "../engine_client.js";
 import { TercetError } from "../errors.js";
 import * as inlined from "../inlined.js";
 
+export { featureScope, LOADABLE, resolveAddress, tell } from "../page.js";
+
 export const SPARE_NOTICE = "";
 
 export function startWorker(assetsUrl: string | null): EngineClient {

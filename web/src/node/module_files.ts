@@ -1,0 +1,12 @@
+// module_files.ts: where the worker of Node finds the files of a WebAssembly module: in the package, one folder up. fetch() reads
+// no files, so the binary is handed over.
+import { readFile } from "node:fs/promises";
+import type { ModuleFiles } from "../module_files.js";
+
+export type { ModuleFiles } from "../module_files.js";
+
+export async function moduleFiles(name: string): Promise<ModuleFiles> {
+  const script = new URL(`../tercet-${name}.mjs`, import.meta.url).href;
+  const bytes = await readFile(new URL(`../tercet-${name}.wasm`, import.meta.url));
+  return { script, binary: new Blob([bytes]) };
+}
