@@ -173,17 +173,23 @@ static void print_summary(const struct inspection *inspection) {
         format_bytes(info->file_bytes, a, sizeof a), format_bytes(file->header_bytes, b, sizeof b),
         format_bytes(file->data_bytes, c, sizeof c), file->chunks,
         file->chunks == 1 ? "chunk" : "chunks", format_bytes(file->chunk_bytes, (char[24]){0}, 24));
-    printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u (%u for keys and values)\n",
-           "network", info->family, info->layers, info->layers == 1 ? "layer" : "layers",
-           info->hidden, info->inner, info->heads, info->head_dim, info->kv_heads);
+    printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u", "network", info->family,
+           info->layers, info->layers == 1 ? "layer" : "layers", info->hidden, info->inner,
+           info->heads, info->head_dim);
+    if (has_tensor(inspection, "layers.0.mixer.in")) {
+        putchar('\n');
+    } else {
+        printf(" (%u for keys and values)\n", info->kv_heads);
+    }
     print_parts(inspection);
     printf("%-12s%s, %u tokens (vocabulary %u, output head %s)\n", "tokenizer", info->tokenizer,
            info->token_count, info->vocabulary, info->tied_head ? "tied to the embedding" : "own");
     printf("%-12s%s\n", "chat", inspection->has_chat ? inspection->chat.name : "no format");
-    printf("%-12s%s, of which %s ternary (%.1f %%); activations %u bits\n", "parameters",
+    printf("%-12s%s, of which %s ternary (%.1f %%); activations %s\n", "parameters",
            format_quantity(info->parameters, a, sizeof a),
            format_quantity(info->ternary_parameters, b, sizeof b),
-           100 * share(info->ternary_parameters, info->parameters), info->activation_bits);
+           100 * share(info->ternary_parameters, info->parameters),
+           info->activation_bits == 8 ? "int8, a scale a token" : "floats");
     printf("%-12s%.3f bits a parameter", "packed", bits_each(info->data_bytes, info->parameters));
     if (inspection->ternary.weights > 0) {
         printf("; %.3f a ternary weight, scales and padding included\n",
@@ -409,6 +415,7 @@ int command_inspect(int argc, char **argv) {
     if (outcome != ARGUMENTS_RUN) {
         return (int)outcome;
     }
-    return model_source_is(open.path) ? inspect_source(open.path, with_tensors, as_json)
-                                      : inspect(&open, context, with_tensors, as_json);
+    return model_source_is(open.path)
+               ? inspect_source(open.path, context, open.kv, with_tensors, as_json)
+               : inspect(&open, context, with_tensors, as_json);
 }

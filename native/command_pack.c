@@ -57,6 +57,13 @@ static void print_report(const char *destination, const struct pack_report *repo
            format_quantity(report->parameters, a, sizeof a),
            format_quantity(report->ternary_weights, b, sizeof b),
            100 * share(report->ternary_weights, report->parameters));
+    if (report->activation_bits == 8) {
+        printf("%-12sint8, a scale a token%s\n", "activations",
+               report->activations_named
+                   ? ""
+                   : ": Tercet's choice, for the source names no scheme; --dense f32 "
+                     "computes with floats");
+    }
     if (report->chat_format[0] != '\0' || report->chat_note[0] != '\0') {
         printf("%-12s%s%s%s\n", "chat", report->chat_note[0] != '\0' ? "none: " : "",
                report->chat_format, report->chat_note);
@@ -96,6 +103,8 @@ static void write_json(const char *destination, const struct pack_report *report
     json_text(&json, "file", destination);
     json_text(&json, "model_id", digest_hex(report->model_id, hex));
     json_text(&json, "form", report->form);
+    json_integer(&json, "activation_bits", report->activation_bits);
+    json_bool(&json, "activations_named", report->activations_named);
     json_text(&json, "chat_format", report->chat_format);
     json_text(&json, "chat_note", report->chat_note);
     json_integer(&json, "parameters", report->parameters);

@@ -7,6 +7,7 @@
 #include "../packer/source_survey.h"
 #include "../packer/source_vocabulary.h"
 #include "commands.h"
+#include "forecast_model.h"
 #include "interrupt.h"
 #include "json_writer.h"
 #include "terminal.h"
@@ -20,6 +21,8 @@ struct source_inspection {
     bool readable, has_vocabulary;
     tercet_error reason, vocabulary_reason; /* where not */
     struct source_vocabulary vocabulary;
+    struct chat_section chat; /* of what is readable */
+    struct forecast forecast;
     char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES];
 };
 
@@ -98,11 +101,15 @@ static void print_network(const struct source_inspection *inspection) {
     const struct container_config *config = &inspection->source.architecture.config;
     const struct source_survey *survey = &inspection->survey;
     char a[24], b[24];
-    printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u (%u for keys and values), context "
-           "%u\n",
-           "network", inspection->source.architecture.class_name, config->layers,
+    printf("%-12s%s, %u %s, hidden %u, inner %u, %u heads of %u", "network",
+           inspection->source.architecture.class_name, config->layers,
            config->layers == 1 ? "layer" : "layers", config->hidden, config->inner, config->heads,
-           config->head_dim, config->kv_heads, config->context);
+           config->head_dim);
+    if (config->family == FAMILY_BITMAMBA2) {
+        printf(" with states, no keys and values\n");
+    } else {
+        printf(" (%u for keys and values), context %u\n", config->kv_heads, config->context);
+    }
     printf("%-12s%s, of which %s are ternary as they are stored (%.1f %%)\n", "parameters",
            format_quantity(survey->parameters, a, sizeof a),
            format_quantity(survey->ternary_weights, b, sizeof b),
@@ -118,6 +125,26 @@ static void print_network(const struct source_inspection *inspection) {
                100 * share(survey->layer[i].zeros, survey->layer[i].weights));
     }
     putchar('\n');
+}
+
+/* What a session takes, the chat format and the activations: all that depends on packing. */
+static void print_session(const struct source_inspection *inspection) {
+    const struct forecast *forecast = &inspection->forecast;
+    const struct chat_section *chat = &inspection->chat;
+    char a[24], b[24], c[24];
+    printf("%-12s", "chat");
+    print_foreign_text(stdout, chat->note[0] != '\0' ? chat->note : chat->format,
+                       strlen(chat->note[0] != '\0' ? chat->note : chat->format));
+    printf("%s\n%-12s%s\n", chat->note[0] == '\0' && chat->format[0] == '\0' ? "no format" : "",
+           "activations",
+           forecast->activation_bits != 8 ? "floats"
+           : architecture_names_activations(&inspection->source.architecture)
+               ? "int8, a scale a token"
+               : "int8, a scale a token (Tercet's choice: the source names no scheme)");
+    printf("%-12spacked about %s; session of %u tokens %s; together %s\n", "memory",
+           format_bytes(forecast->file_bytes, a, sizeof a), forecast->context,
+           format_bytes(forecast->session_bytes, b, sizeof b),
+           format_bytes(forecast->file_bytes + forecast->session_bytes, c, sizeof c));
 }
 
 static void print_reason(const char *label, const tercet_error *reason) {
@@ -158,6 +185,7 @@ static void print_inspection(const struct source_inspection *inspection, bool wi
     if (!inspection->readable) {
         print_reason("packs", &inspection->reason);
     } else {
+        print_session(inspection);
         uint64_t linears = 0, ternary = 0;
         for (uint32_t i = 0; i < inspection->survey.layers; i++) {
             ternary += inspection->survey.layer[i].weights;
@@ -214,6 +242,17 @@ static void write_network(struct json_writer *json, const struct source_inspecti
     json_close(json);
 }
 
+static void write_session(struct json_writer *json, const struct source_inspection *inspection) {
+    json_text(json, "chat_format", inspection->chat.format);
+    json_text(json, "chat_note", inspection->chat.note);
+    json_integer(json, "activation_bits", inspection->forecast.activation_bits);
+    json_bool(json, "activations_named",
+              architecture_names_activations(&inspection->source.architecture));
+    json_integer(json, "packed_bytes", inspection->forecast.file_bytes);
+    json_integer(json, "session_context", inspection->forecast.context);
+    json_integer(json, "session_bytes", inspection->forecast.session_bytes);
+}
+
 static void write_tensors(struct json_writer *json, const struct source_weights *weights) {
     json_array(json, "tensors");
     for (uint32_t i = 0; i < weights->tensor_count; i++) {
@@ -256,6 +295,7 @@ static void write_inspection(const struct source_inspection *inspection, bool wi
     json_bool(&json, "readable", inspection->readable);
     if (inspection->readable) {
         write_network(&json, inspection);
+        write_session(&json, inspection);
     } else {
         write_reason(&json, "reason", &inspection->reason);
     }
@@ -274,7 +314,24 @@ static void write_inspection(const struct source_inspection *inspection, bool wi
 
 /* ---------------------------------------------------------------- the whole */
 
-int inspect_source(const char *path, bool with_tensors, bool as_json) {
+/* What is known once the source is readable. */
+static tercet_status look_closer(struct source_inspection *inspection, uint32_t context,
+                                 uint32_t kv, tercet_error *error) {
+    tercet_status status =
+        model_source_read_chat(&inspection->source, NULL, &inspection->chat, error);
+    if (status == TERCET_OK) {
+        status = source_survey_weights(&inspection->source, &inspection->survey, show_progress,
+                                       NULL, error);
+        progress_end();
+    }
+    return status != TERCET_OK
+               ? status
+               : forecast_model(&inspection->source, &inspection->survey, &inspection->chat,
+                                context, kv, &inspection->forecast, error);
+}
+
+int inspect_source(const char *path, uint32_t context, uint32_t kv, bool with_tensors,
+                   bool as_json) {
     struct source_inspection inspection;
     tercet_error error = {0};
     memset(&inspection, 0, sizeof inspection);
@@ -295,9 +352,7 @@ int inspect_source(const char *path, bool with_tensors, bool as_json) {
              : source_vocabulary_open(path, &inspection.vocabulary,
                                       &inspection.vocabulary_reason)) == TERCET_OK;
     if (inspection.readable) {
-        status = source_survey_weights(&inspection.source, &inspection.survey, show_progress, NULL,
-                                       &error);
-        progress_end();
+        status = look_closer(&inspection, context, kv, &error);
     }
     int code = EXIT_CODE_OK;
     if (status != TERCET_OK) {
@@ -309,6 +364,7 @@ int inspect_source(const char *path, bool with_tensors, bool as_json) {
         print_inspection(&inspection, with_tensors);
     }
     source_survey_free(&inspection.survey);
+    chat_section_free(&inspection.chat);
     source_vocabulary_close(&inspection.vocabulary);
     model_source_close(&inspection.source);
     return code;

@@ -6,8 +6,11 @@
 #define TERCET_NATIVE_INSPECT_SOURCE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* An exit code; reports its own errors. What cannot be packed is an answer, no error. */
-int inspect_source(const char *path, bool with_tensors, bool as_json);
+/* context: whose memory is told, 0 for what the model was made for; kv: TERCET_KV_*. */
+int inspect_source(const char *path, uint32_t context, uint32_t kv, bool with_tensors,
+                   bool as_json);
 
 #endif

@@ -401,3 +401,17 @@ void architecture_free(struct architecture *architecture) {
     free(architecture->tensors);
     memset(architecture, 0, sizeof *architecture);
 }
+
+bool architecture_names_activations(const struct architecture *architecture) {
+    uint32_t family = architecture->config.family;
+    if (architecture->quantization != SOURCE_PLAIN || family == FAMILY_BITNET ||
+        family == FAMILY_TERNARYLM || family == FAMILY_BITMAMBA2) {
+        return true;
+    }
+    for (uint32_t i = 0; i < architecture->tensor_count; i++) {
+        if (architecture->tensors[i].weight->dtype == SOURCE_I2_S) {
+            return true; /* bitnet.cpp computes with no other activations */
+        }
+    }
+    return false;
+}

@@ -54,4 +54,8 @@ tercet_status architecture_read(const char *folder, const struct source_weights 
                                 struct architecture *architecture, tercet_error *error);
 void architecture_free(struct architecture *architecture);
 
+/* Whether the source, or its family, says how activations are quantised: int8 a token then, as BitNet does. Where not, Tercet does
+ * the same by choice. */
+bool architecture_names_activations(const struct architecture *architecture);
+
 #endif

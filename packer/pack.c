@@ -197,6 +197,8 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
                    packing->report->form);
     override_sampling(options, &architecture->config);
     architecture->config.activation_bits = choose_activation_bits(packing);
+    packing->report->activation_bits = architecture->config.activation_bits;
+    packing->report->activations_named = architecture_names_activations(architecture);
     struct writer_plan plan = {architecture->config,
                                architecture->rope_scale,
                                architecture->rope_frequencies,

@@ -61,6 +61,9 @@ struct pack_report {
     double
         quantize_error; /* root mean square of (w - packed) / rms(w) with --quantize or a lossy table; 0 = lossless */
     uint8_t model_id[32];
+    uint32_t
+        activation_bits;     /* 8: int8 a token in front of ternary and int8 matrices; 32: floats */
+    bool activations_named;  /* the source asks for these; else they are Tercet's choice */
     const char *chat_format; /* name, or "" */
     char chat_note[320];     /* why the source's chat template was left out; else "" */
     char form

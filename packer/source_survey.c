@@ -55,7 +55,7 @@ static tercet_status count_zeros(struct source_matrix *matrix, uint64_t *zeros,
 }
 
 static tercet_status survey_matrix(struct source_matrix *matrix, struct source_survey *survey,
-                                   tercet_error *error) {
+                                   uint8_t *scale, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
     struct ternary_form form = {.scale = SCALE_TENSOR};
     bool ternary = matrix->packed;
@@ -70,6 +70,7 @@ static tercet_status survey_matrix(struct source_matrix *matrix, struct source_s
     survey->scales_differ =
         survey->scales_differ || (survey->ternary_weights > 0 && survey->scale != form.scale);
     survey->scale = survey->scales_differ ? SCALE_NONE : form.scale;
+    *scale = (uint8_t)form.scale;
     survey->ternary_weights += weights;
     survey->ternary_zeros += zeros;
     if (planned->linear && planned->stage >= 1 && planned->stage <= survey->layers) {
@@ -79,17 +80,31 @@ static tercet_status survey_matrix(struct source_matrix *matrix, struct source_s
     return TERCET_OK;
 }
 
+/* Codes that several share a number of: the file's table counts the numbers. */
+static void count_codes(const struct planned_tensor *planned, struct source_survey *survey) {
+    const struct source_tensor *stored = planned->weight;
+    bool shared = planned->affine_scales != NULL ||
+                  (stored->dtype == SOURCE_U8 && planned->weight_scale != NULL);
+    for (uint32_t i = 0; shared && i < survey->type_count; i++) {
+        if (strcmp(survey->types[i].name, stored->dtype_name) == 0) {
+            survey->types[i].weights += (uint64_t)planned->rows * planned->columns;
+            survey->types[i].weights -= planned->source_first == 0 ? stored->elements : 0;
+        }
+    }
+}
+
 static tercet_status survey_tensor(const struct model_source *source, uint32_t index,
                                    struct source_survey *survey, tercet_error *error) {
     const struct planned_tensor *planned = &source->architecture.tensors[index];
     struct source_matrix matrix;
     survey->parameters += (uint64_t)planned->rows * planned->columns;
+    count_codes(planned, survey);
     if (planned->rows == 1) {
         return TERCET_OK; /* a vector of equal numbers is not ternary for that */
     }
     TERCET_TRY(source_matrix_open(&source->weights, source->architecture.quantization, planned,
                                   &matrix, error));
-    tercet_status status = survey_matrix(&matrix, survey, error);
+    tercet_status status = survey_matrix(&matrix, survey, &survey->scales[index], error);
     source_matrix_close(&matrix);
     return status;
 }
@@ -102,7 +117,9 @@ tercet_status source_survey_weights(const struct model_source *source, struct so
     source_survey_types(&source->weights, survey);
     survey->layers = source->architecture.config.layers;
     survey->layer = calloc(survey->layers, sizeof *survey->layer);
-    if (survey->layer == NULL) {
+    survey->scales = calloc(count, sizeof *survey->scales);
+    if (survey->layer == NULL || survey->scales == NULL) {
+        source_survey_free(survey);
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the layers");
     }
     for (uint32_t i = 0; i < count && status == TERCET_OK; i++) {
@@ -119,5 +136,7 @@ tercet_status source_survey_weights(const struct model_source *source, struct so
 
 void source_survey_free(struct source_survey *survey) {
     free(survey->layer);
+    free(survey->scales);
     survey->layer = NULL;
+    survey->scales = NULL;
 }

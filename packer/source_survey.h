@@ -25,6 +25,7 @@ struct source_survey {
     uint64_t parameters; /* from here on: of the tensors that the model needs */
     uint64_t ternary_weights, ternary_zeros;
     struct survey_layer *layer; /* [layers], the ternary matrices; source_survey_free */
+    uint8_t *scales; /* of each planned tensor: SCALE_* of a ternary one, SCALE_NONE of others */
     uint32_t layers;
     uint32_t scale; /* SCALE_* of the ternary matrices; SCALE_NONE: none, or of several kinds */
     bool scales_differ;
