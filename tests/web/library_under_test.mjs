@@ -29,17 +29,26 @@ export const STEP_TIMEOUT_MS = 20_000;
 /** Every test of this folder has one: what hangs, fails. */
 export const limit = { timeout: 60_000 };
 
+const FLAGS = [
+  ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
+  ...["--disable-component-update", "--disable-sync"],
+  // A name that is not localhost: an insecure page without leaving this machine.
+  "--host-resolver-rules=MAP insecure.test 127.0.0.1",
+];
+
 /** `flags`: more of Chromium's. */
 export async function launchBrowser({ flags = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
-      ...["--disable-component-update", "--disable-sync"],
-      // A name that is not localhost: an insecure page without leaving this machine.
-      "--host-resolver-rules=MAP insecure.test 127.0.0.1",
-      ...flags,
-    ],
+    args: [...FLAGS, ...flags],
+  });
+}
+
+/** A browser with its storage in a folder; gives its context, which ends it. */
+export async function launchProfile(folder) {
+  return chromium.launchPersistentContext(folder, {
+    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    args: FLAGS,
   });
 }
 
@@ -50,7 +59,7 @@ export class TestServer {
   etag = '"one"';
   /**
    * { status, retryAfter, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom, html, compressed, cors,
-   * redirect, noHead }; see #answerModel.
+   * redirect, noHead, cutEach }; see #answerModel.
    */
   faults = {};
   /** More files that are answered as the model is: path -> bytes. */
@@ -121,6 +130,11 @@ export class TestServer {
   /** Once so many requests of the model have come. */
   async requested(count) {
     while (this.requests.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  /** Once so many bytes of the model have been sent. */
+  async spent(bytes) {
+    while (this.sentBytes < bytes) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** One more file on the server. */
@@ -202,7 +216,10 @@ export class TestServer {
       // A little later: what has left must also arrive, or the browser drops it with the connection.
       if (cutAfter !== undefined && spent() >= cutAfter)
         return setTimeout(() => response.destroy(), 300);
+      if (this.faults.cutEach !== undefined && seen.sent >= this.faults.cutEach)
+        return setTimeout(() => response.destroy(), 30);
       const budget = Math.min(
+        (this.faults.cutEach ?? Infinity) - seen.sent,
         ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
       );
       let piece = bytes.subarray(from, Math.min(from + 65536, last + 1, from + budget));
@@ -232,6 +249,14 @@ export class TestPage {
     const opened = new TestPage();
     opened.context = await browser.newContext();
     await opened.visit(server, path);
+    return opened;
+  }
+
+  /** As open(), in a browser's own storage. */
+  static async openIn(context, server) {
+    const opened = new TestPage();
+    opened.context = context;
+    await opened.visit(server);
     return opened;
   }
 
@@ -310,15 +335,19 @@ export function runNatively(flags, { model = modelPath } = {}) {
 
 /** The model with one changed chunk: what a new version on the server looks like. */
 export function otherVersion() {
-  const newer = Buffer.from(modelBytes);
-  const at = headerBytes + 5;
-  newer[at] ^= 1; // the lowest bit of a half float: as legal as it was
-  rehash(newer);
+  return changedVersion(modelBytes);
+}
+
+export function changedVersion(bytes) {
+  const newer = Buffer.from(bytes);
+  const data = Number(newer.readBigUInt64LE(16));
+  newer[data + 5] ^= 1; // the lowest bit of a half float, or a weight: as legal as it was
+  rehash(newer, data);
   return { newer, newerId: newer.subarray(32, 64).toString("hex") };
 }
 
 /** Hash of the first chunk into the chunk table, then of the header into the prefix. */
-function rehash(bytes) {
+function rehash(bytes, headerBytes) {
   const sections = bytes.readUInt32LE(12);
   for (let i = 0; i < sections; i++) {
     const entry = 64 + 24 * i;

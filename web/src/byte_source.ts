@@ -9,9 +9,15 @@ export interface ByteSource {
   start(): Promise<{ fileBytes: number | null }>;
   /**
    * Exactly these bytes, in a buffer of their own. `end` says how far reading will go on from here: a source may fetch
-   * that far at once. TRUNCATED when the file ends before.
+   * that far at once. The last byte is not waited for before `hold` has settled: then no more than these bytes lie about.
+   * TRUNCATED when the file ends before.
    */
-  read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(
+    offset: number,
+    bytes: number,
+    end: number,
+    hold?: Promise<void>,
+  ): Promise<Uint8Array<ArrayBuffer>>;
   /** What was read is wrong: forget connections and buffers. False when reading again cannot help. */
   restart(): boolean;
   /** Ends connections; safe to call twice. */

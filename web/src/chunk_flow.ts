@@ -116,7 +116,8 @@ export class ChunkFlow {
     const end = endOfMissing(this.#file, this.#stored.indices, chunk.index);
     for (let again = false; ; again = true) {
       progress.inPlace(chunk.offset); // what came of this chunk before does not count
-      const bytes = await source.read(chunk.offset, chunk.bytes, end);
+      // Never two whole chunks that are not stored yet: no more than one is lost, whatever happens.
+      const bytes = await source.read(chunk.offset, chunk.bytes, end, kept.writing);
       if (await holds(bytes, chunk.sha256)) {
         await kept.keepChunk(modelId, chunk.index, bytes);
         // What is not stored is of no use to a tab that waits.

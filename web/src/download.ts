@@ -10,6 +10,8 @@ import type { NetworkOptions } from "./types.js";
 const FIRST_BYTES = 65536;
 /** Closer than this, reading on is cheaper than a new request. */
 const SKIP_BYTES = 65536;
+/** The end of what read() was asked for: not taken from the connection before it may be. As much as comes in one piece. */
+const LAST_BYTES = 131072;
 const LONGEST_WAIT_MS = 30_000;
 /** A server that wants to be left alone for longer is not waited for: the load fails and says so. */
 const LONGEST_RETRY_AFTER_MS = 120_000;
@@ -104,13 +106,19 @@ export class HttpSource implements ByteSource {
     return this.#fileBytes;
   }
 
-  async read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(
+    offset: number,
+    bytes: number,
+    end: number,
+    hold?: Promise<void>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const target = new Uint8Array(bytes);
     let filled = 0;
     await this.#persist(async (progress) => {
       let emptyAnswers = 0;
       while (filled < bytes) {
         const answer = await this.#answerAt(offset + filled, end);
+        if (hold && bytes - filled <= LAST_BYTES) await hold;
         const piece = await this.#next(answer);
         if (piece === null) {
           if (answer.end === null) throw this.#tooShort(answer.position);

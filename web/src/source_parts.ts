@@ -20,7 +20,12 @@ export class SourceParts implements ByteSource {
     return { fileBytes: begins[this.#parts.length] ?? 0 };
   }
 
-  async read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(
+    offset: number,
+    bytes: number,
+    end: number,
+    hold?: Promise<void>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const begins = await this.#sizes();
     const target = new Uint8Array(bytes);
     for (let filled = 0; filled < bytes;) {
@@ -43,7 +48,7 @@ export class SourceParts implements ByteSource {
       const begin = begins[index] ?? 0;
       const partEnd = (begins[index + 1] ?? 0) - begin;
       const piece = Math.min(bytes - filled, partEnd - (at - begin));
-      const read = await part.read(at - begin, piece, Math.min(end - begin, partEnd));
+      const read = await part.read(at - begin, piece, Math.min(end - begin, partEnd), hold);
       target.set(read, filled);
       filled += piece;
     }

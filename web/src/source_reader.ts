@@ -52,8 +52,13 @@ export class SourceReader {
   }
 
   /** As ByteSource.read(). */
-  read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#source.read(offset, bytes, end);
+  read(
+    offset: number,
+    bytes: number,
+    end: number,
+    hold?: Promise<void>,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#source.read(offset, bytes, end, hold);
   }
 
   /** Something arrived wrong: true when reading it once more may help. */
