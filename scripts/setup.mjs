@@ -25,7 +25,8 @@ import { emscriptenPrefix, root } from "./paths.mjs";
 
 /**
  * What is needed. `package` is what Debian 12 calls it. It also counts as present when dpkg does not
- * know it but a `command` is on PATH (with `version`, at least that one), or one of `files` exists.
+ * know it but a `command` is on PATH (with `version`, at least that one), or one of `files` exists. What is `optional` is
+ * installed where that is possible and missed nowhere: its tests say that they are left out.
  */
 export const requirements = [
   { package: "gcc", command: "gcc", version: "10", needed: "start", what: "a C11 compiler" },
@@ -101,6 +102,13 @@ export const requirements = [
     version: "113",
     needed: "test",
     what: "a browser to test in",
+  },
+  {
+    package: "firefox-esr",
+    command: "firefox-esr",
+    needed: "test",
+    optional: true,
+    what: "another browser to test in",
   },
 ];
 
@@ -194,6 +202,7 @@ export function inspect(purpose, system = thisSystem()) {
     : new Set();
   const missing = wanted.filter((need) => {
     if (installed.has(need.package)) return false;
+    if (need.optional && !(debian && system.root)) return false;
     if (need.files) return !need.files.some((file) => system.exists(file));
     if (!system.onPath(need.command)) return true;
     if (!need.version) return false;

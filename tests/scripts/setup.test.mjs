@@ -99,6 +99,16 @@ test("npm test needs more than npm start", () => {
   }
 });
 
+test("another browser is installed by root on Debian and asked of nobody else", () => {
+  const all = packagesFor("test").filter((name) => name !== "firefox-esr");
+  const missing = (system) => inspect("test", system).missing.map((need) => need.package);
+  assert.deepEqual(missing(pretend({ installed: all })), ["firefox-esr"]);
+  const user = pretend({ installed: all, root: false });
+  assert.deepEqual(missing(user), []);
+  requirePossible(inspect("test", user), user);
+  assert.ok(!missing(pretend({ osRelease: "ID=fedora\n" })).includes("firefox-esr"));
+});
+
 test("a machine that has everything is left alone", async () => {
   const system = pretend({ installed: packagesFor("test") });
   await installEmscripten(inspect("test", system), quiet, system);

@@ -1,0 +1,106 @@
+// firefox.test.mjs - the package in Firefox ESR, driven over WebDriver BiDi: the bundled model, with threads and without, writes
+// the native twin's text; a second visit needs no network; and the one file, whose worker is a text, runs too.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import puppeteer from "puppeteer-core";
+import { PROMPT, TestServer, dist, modelBytes, runNatively } from "../web/library_under_test.mjs";
+import { INLINED_POLICY } from "./installed_package.mjs";
+
+const firefox = process.env.TERCET_FIREFOX ?? "/usr/bin/firefox-esr";
+const missing =
+  !existsSync(firefox) && `${firefox} is not installed: apt-get install firefox-esr, as root`;
+const limit = { timeout: 120_000 };
+const STEP_TIMEOUT_MS = 60_000;
+
+describe("Firefox ESR", { skip: missing }, () => {
+  let browser, expected;
+  before(async () => {
+    browser = await puppeteer.launch({
+      browser: "firefox",
+      executablePath: firefox,
+      headless: true,
+      protocolTimeout: STEP_TIMEOUT_MS,
+    });
+    expected = runNatively(["-p", PROMPT, "-n", 24, "--seed", 5]).tokens;
+  }, limit);
+  after(() => browser?.close());
+
+  /** Loads and writes on a new page; `script`: the library's file on the server. */
+  async function write(server, script = "/dist/index.js") {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    const problems = [];
+    page.on("pageerror", (error) => problems.push(error.message));
+    try {
+      await page.goto(`${server.origin}/`);
+      const written = await page.evaluate(
+        async (script, prompt) => {
+          try {
+            const { load } = await import(script);
+            const model = await load("/model.tercet");
+            const { tokens } = await model.generate(prompt, { maxTokens: 24, seed: 5 }).result;
+            const { variant, threads, source, isolated, notices } = model.info;
+            await model.dispose();
+            return { tokens, variant, threads, source, isolated, notices };
+          } catch (error) {
+            return { failed: `${error.code} ${error.message}` };
+          }
+        },
+        script,
+        PROMPT,
+      );
+      assert.equal(written.failed, undefined);
+      assert.deepEqual(problems, []);
+      return written;
+    } finally {
+      await page.close();
+    }
+  }
+
+  test("isolated: threads, the native tokens, and a second visit from storage", limit, async () => {
+    const server = await TestServer.start();
+    try {
+      const first = await write(server);
+      assert.deepEqual(first.tokens, expected);
+      assert.equal(first.isolated, true);
+      assert.match(first.variant, /-threads$/);
+      assert.ok(first.threads > 1);
+      assert.equal(first.source, "network");
+      assert.ok(server.sentBytes >= modelBytes.length);
+      server.requests = [];
+      const second = await write(server);
+      assert.deepEqual(second.tokens, expected);
+      assert.equal(second.source, "indexeddb");
+      assert.equal(server.requests.length, 0);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("not isolated: one thread, the same tokens", limit, async () => {
+    const server = await TestServer.start({ isolation: false });
+    try {
+      const written = await write(server);
+      assert.deepEqual(written.tokens, expected);
+      assert.deepEqual([written.isolated, written.threads], [false, 1]);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("one file, with a worker out of it and its threads", limit, async () => {
+    const server = await TestServer.start({ contentPolicy: INLINED_POLICY });
+    try {
+      server.write("tercet.js", readFileSync(join(dist, "single.js")));
+      const written = await write(server, "/tercet.js");
+      assert.deepEqual(written.tokens, expected);
+      assert.match(written.variant, /-threads$/);
+      assert.deepEqual(written.notices, []);
+    } finally {
+      await server.stop();
+    }
+  });
+});
