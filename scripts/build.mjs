@@ -127,6 +127,7 @@ export async function buildWeb(report) {
     join(root, "package.json"),
     join(root, "node_modules", ".tercet-lock"),
     modelFile,
+    join(wasmBuild, "tercet-packer.wasm"),
     ...["simd128", "simd128-threads", "relaxed", "relaxed-threads"].flatMap((variant) =>
       ["mjs", "wasm"].map((ending) => join(wasmBuild, `tercet-${variant}.${ending}`)),
     ),

@@ -1,6 +1,6 @@
 /*
  * packer_abi.c: the face of the packer's own module, loaded only when a page is given a GGUF file: one call that packs, and
- * one block with what it has to say. JavaScript (web/src/packer_worker.ts) is the only caller and the host of its files
+ * one block with what it has to say. JavaScript (web/src/packer_module.ts) is the only caller and the host of its files
  * (packer_host.h). One instance packs one file and is dropped: nothing is kept between calls.
  */
 #include "../packer/pack.h"

@@ -1,5 +1,5 @@
 /*
- * packer_host.h: what the packer's WebAssembly module asks of the JavaScript that runs it (web/src/packer_worker.ts): bytes of
+ * packer_host.h: what the packer's WebAssembly module asks of the JavaScript that runs it (web/src/packer_module.ts): bytes of
  * the source, a place for the packed file, a hash. Every call is answered before it returns: the host reads Blobs and
  * writes files as only a worker may. Offsets are doubles, exact up to 2^53. The only file that knows the imports' names.
  */

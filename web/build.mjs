@@ -32,6 +32,7 @@ export async function buildLibrary({
   out = join(root, "dist"),
 } = {}) {
   const moduleFiles = VARIANTS.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
+  moduleFiles.push("tercet-packer.wasm");
   for (const name of moduleFiles) {
     if (!existsSync(join(modules, name)))
       throw new Error(
@@ -49,7 +50,14 @@ export async function buildLibrary({
     const bytes = readFileSync(join(modules, name));
     writeFileSync(join(out, name), name.endsWith(".mjs") ? movableGlue(name, `${bytes}`) : bytes);
   }
-  await buildInlined(out, { banner });
+  const hashes = readFileSync(join(root, "node_modules", "hash-wasm", "LICENSE"), "utf8").trim();
+  const packerBanner = `${banner.replace(/\*\/$/, "")}\nContains hash-wasm.\n${hashes}\n*/`;
+  await bundle(out, "packer_worker.ts", {
+    entryNames: "tercet-packer",
+    outExtension: { ".js": ".mjs" },
+    banner: { js: packerBanner },
+  });
+  await buildInlined(out, { banner, packerBanner });
   await buildForNode(out);
   emitTypes(out);
   const sizes = readdirSync(out)
@@ -62,6 +70,7 @@ export async function buildLibrary({
   const largest = Math.max(
     ...VARIANTS.map((name) => gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`)),
   );
+  // The packer comes only with a GGUF file, and is no part of this.
   const download = gzipped("index.js") + gzipped("engine_worker.js") + largest;
   if (download > LIMIT_GZIPPED_BYTES)
     throw new Error(
@@ -132,18 +141,18 @@ function movableGlue(name, text) {
 }
 
 /** Worker and modules as texts: one file each for bundlers (inlined.ts), and all of it in one file (single.js). */
-async function buildInlined(out, { banner }) {
+async function buildInlined(out, { banner, packerBanner }) {
   const packed = (name) =>
     deflateRawSync(readFileSync(join(out, name)), { level: 9 }).toString("base64");
   const inlined = { engine_worker: { script: packed("engine_worker.js") } };
-  for (const variant of VARIANTS) {
+  for (const variant of [...VARIANTS, "packer"]) {
     const name = `tercet-${variant}`;
     inlined[name] = { script: packed(`${name}.mjs`), binary: packed(`${name}.wasm`) };
   }
   for (const [name, { script, binary }] of Object.entries(inlined)) {
     const lines = [`export const script = "${script}";`];
     if (binary) lines.push(`export const binary = "${binary}";`);
-    const head = name === "engine_worker" ? `${banner}\n` : "";
+    const head = { engine_worker: `${banner}\n`, "tercet-packer": `${packerBanner}\n` }[name] ?? "";
     writeFileSync(join(out, "inlined", `${name}.js`), `${head}${lines.join("\n")}\n`);
   }
   const names = Object.keys(inlined);
@@ -159,7 +168,7 @@ async function buildInlined(out, { banner }) {
       .map((name) => `"${name}": async () => (${JSON.stringify(inlined[name])}),`)
       .join("\n"),
     entryNames: "single",
-    banner: { js: banner },
+    banner: { js: packerBanner },
   });
 }
 

@@ -37,6 +37,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
+/** Fetched only when a page is given a GGUF file. */
+const packer = ["tercet-packer.mjs", "tercet-packer.wasm"];
 const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
 /** The engine as texts, for bundlers that move scripts alone; and everything in one file. */
 const inlined = ["inlined.js", "single.js"];
@@ -53,8 +55,18 @@ test("the package holds these files and no others", () => {
     (name) => !["inlined", "node"].includes(name),
   );
   const types = files.filter((name) => name.endsWith(".d.ts"));
-  const texts = ["engine_worker.js", ...variants.map((name) => `tercet-${name}.js`)];
-  const wanted = [...scripts, ...modules, ...inlined, ...texts.map((name) => `inlined/${name}`)];
+  const texts = [
+    "engine_worker.js",
+    "tercet-packer.js",
+    ...variants.map((name) => `tercet-${name}.js`),
+  ];
+  const wanted = [
+    ...scripts,
+    ...packer,
+    ...modules,
+    ...inlined,
+    ...texts.map((name) => `inlined/${name}`),
+  ];
   wanted.push(...scripts.map((name) => `node/${name}`));
   assert.deepEqual(files.sort(), [...wanted, ...types].sort());
   // Which types there are changes with the sources; that each is of use to somebody does not.
@@ -87,6 +99,17 @@ test("engine and scripts are under 150 kB gzipped for any visitor", () => {
   }
 });
 
+test("the packer is under 150 kB gzipped", () => {
+  const bytes = packer.map((name) => gzipSync(readFileSync(join(dist, name)), { level: 9 }).length);
+  assert.ok(bytes[0] + bytes[1] < 150_000, `${bytes} bytes`);
+  const worker = readFileSync(join(dist, packer[0]), "utf8");
+  assert.match(
+    worker,
+    /Contains idb[^]*Jake Archibald[^]*Contains hash-wasm[^]*Dani Biró/,
+    "licences",
+  );
+});
+
 // "data: " with a blank begins a server-sent event, no address. The hub is where names that begin with "hf:" lead, which a
 // caller has to write; nothing else in there names a place.
 test("no eval, no blob workers, no foreign addresses in what is shipped", () => {
@@ -116,6 +139,7 @@ test("the page side holds no worker, no store and no module", async () => {
     ...[
       "openai",
       "openai_fetch",
+      "pack_options",
       "page",
       "platform",
       "protocol",

@@ -2,7 +2,7 @@
 //
 // The page is a user of the library like any other: it imports the built package, whose worker finds its modules beside
 // itself. The last step lists every file with its hash for the service worker. It must never put into
-// the site what the list does not name, except the models and the worker itself.
+// the site what the list does not name, except the models, the worker itself, and the packer, which few will need.
 
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -63,7 +63,8 @@ export async function buildSite({
     plugins: [libraryAsIs],
   });
 
-  const kept = [...copied, "page.js", "style.css", ...libraryFiles.map((name) => `tercet/${name}`)];
+  const needed = libraryFiles.filter((name) => !name.includes("packer"));
+  const kept = [...copied, "page.js", "style.css", ...needed.map((name) => `tercet/${name}`)];
   const precached = kept.sort().map((name) => {
     const bytes = readFileSync(join(out, name));
     const hash = createHash("sha256").update(bytes).digest("base64");

@@ -20,10 +20,10 @@ export interface ModelEvents {
   say(text: string): void;
 }
 
-/** "models/a.tercet" -> "a" */
+/** "models/a.tercet", "models/a.gguf" -> "a" */
 function nameOfUrl(url: string): string {
   const path = new URL(url, document.baseURI).pathname;
-  return decodeURIComponent(path.slice(path.lastIndexOf("/") + 1)).replace(/\.tercet$/, "");
+  return decodeURIComponent(path.slice(path.lastIndexOf("/") + 1)).replace(/\.(tercet|gguf)$/, "");
 }
 
 function describeProgress(progress: LoadProgress): string {
@@ -39,6 +39,8 @@ function describeProgress(progress: LoadProgress): string {
       if (progress.secondsLeft !== null) parts.push(formatTimeLeft(progress.secondsLeft));
       return parts.join(" · ");
     }
+    case "pack":
+      return `Packing the file: ${bytes}`;
     case "load":
     case "ready":
       return "Starting the engine";

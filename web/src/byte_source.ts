@@ -20,6 +20,8 @@ export interface ByteSource {
   ): Promise<Uint8Array<ArrayBuffer>>;
   /** What was read is wrong: forget connections and buffers. False when reading again cannot help. */
   restart(): boolean;
+  /** The model is stored whole: what was kept for another try may go. */
+  finish?(): Promise<void>;
   /** Ends connections; safe to call twice. */
   close(): void;
 }

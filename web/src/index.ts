@@ -6,6 +6,7 @@ import { abortedError, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { KV } from "./generated_constants.js";
 import { Model } from "./model.js";
+import { packOptions } from "./pack_options.js";
 import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
 import type { LoadMessage } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
@@ -237,6 +238,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     variant: variant ?? null,
     kernels: kernels ?? null,
     integrity: integrity ?? null,
+    pack: packOptions(options.pack ?? {}),
     cache: cacheKind,
     cacheDir,
     revalidate,

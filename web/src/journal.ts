@@ -26,8 +26,10 @@ export interface SourceRecord {
   url: string;
   modelId: string;
   etag: string | null;
+  /** Of a GGUF file that the model was made of: its size. The address has no bytes of the model itself. */
+  ggufBytes?: number;
   /** A newer model that the address gives but that is not whole yet: until then `modelId` is what it stands for. */
-  arriving?: { modelId: string; etag: string | null };
+  arriving?: Omit<SourceRecord, "url" | "arriving">;
 }
 
 /** Whether the record leads to this model. */

@@ -4,6 +4,7 @@ import { TercetError, describe, toTercetError } from "./errors.js";
 import { headerHolds } from "./content_hash.js";
 import type { EngineStart, StartedEngine } from "./engine_start.js";
 import { CONTAINER } from "./generated_constants.js";
+import { isGguf, SourceIsGguf } from "./gguf_source.js";
 import type { HeaderRecord, SourceRecord } from "./journal.js";
 import type { KeptModel } from "./kept_model.js";
 import type { Progress } from "./progress.js";
@@ -64,22 +65,29 @@ async function planFromStore(load: PlanParts): Promise<Plan | null> {
   if (!known || (integrity !== null && known.modelId !== integrity)) return null;
   const header = await kept.completeHeader(known.modelId);
   if (!header) return null;
-  if (revalidate && !(await stillThere(load, known.modelId))) return null;
+  requireKind(load, known);
+  if (revalidate && !(await stillThere(load, known))) return null;
   // Should a chunk have to be fetched, then of this version.
   if (!revalidate) load.source.expect(known.etag);
   return planWithHeader(load, header);
+}
+
+/** The address of a GGUF file has no chunk of the model, should one have to be fetched. */
+function requireKind(load: PlanParts, known: Pick<SourceRecord, "ggufBytes">): void {
+  if (known.ggufBytes !== undefined && !load.source.isGguf) throw new SourceIsGguf();
 }
 
 /** The header that another tab has just read from this address, whole model or not. */
 async function planFromOtherTab(load: PlanParts, key: string): Promise<Plan | null> {
   const known = await load.kept.source(key);
   if (!known) return null;
-  const { modelId, etag } = known.arriving ?? known;
-  const header = await load.kept.header(modelId);
+  const { arriving = known } = known;
+  const header = await load.kept.header(arriving.modelId);
   if (!header) return null;
-  load.source.expect(etag);
+  requireKind(load, arriving);
+  load.source.expect(arriving.etag);
   const plan = await planWithHeader(load, header);
-  return plan && { ...plan, given: { url: key, modelId, etag } };
+  return plan && { ...plan, given: { ...arriving, url: key } };
 }
 
 /** null when the stored header turns out damaged. */
@@ -99,12 +107,13 @@ async function planWithHeader(load: PlanParts, header: HeaderRecord): Promise<Pl
 /** Asks the server; without one, what is stored is what there is. */
 async function stillThere(
   { source, signal, notices }: PlanParts,
-  modelId: string,
+  known: SourceRecord,
 ): Promise<boolean> {
   try {
+    if (source.isGguf) return await source.ggufIsStill(known);
     await source.fileBytes();
     const prefix = await source.read(0, CONTAINER.PREFIX_BYTES, CONTAINER.PREFIX_BYTES);
-    return hex(prefix.subarray(CONTAINER.PREFIX_AT_SHA256)) === modelId;
+    return hex(prefix.subarray(CONTAINER.PREFIX_AT_SHA256)) === known.modelId;
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     notices.push(
@@ -127,14 +136,14 @@ async function planFromSource(load: PlanParts): Promise<Plan> {
     chunkBytes: file.chunkBytes,
     chunks: file.chunks,
   });
-  const { key, etag } = load.source;
+  const { key, version } = load.source;
   if (key === null) return plan;
   const { modelId } = file;
-  const given = { url: key, modelId, etag };
+  const given = { url: key, modelId, ...version };
   // A whole model that the address gave before stays what a visit without a network finds, until this one is whole.
   const known = await kept.source(key);
   const hides = known && known.modelId !== modelId && (await kept.completeHeader(known.modelId));
-  await kept.writeSource(hides ? { ...known, arriving: { modelId, etag } } : given);
+  await kept.writeSource(hides ? { ...known, arriving: { modelId, ...version } } : given);
   return { ...plan, given };
 }
 
@@ -166,6 +175,7 @@ async function planWith(
   const prefix = stored
     ? stored.subarray(0, wantPrefix.bytes)
     : await load.source.read(0, wantPrefix.bytes, wantPrefix.bytes);
+  if (isGguf(prefix)) throw new SourceIsGguf();
   planner.give(loader, wantPrefix, prefix);
   const modelId = hex(prefix.subarray(CONTAINER.PREFIX_AT_SHA256, CONTAINER.PREFIX_BYTES));
   if (integrity !== null && modelId !== integrity)

@@ -7,6 +7,7 @@ import { EngineStart } from "./engine_start.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
+import { ggufKey, removeLeftPacking, saysGguf, SourceIsGguf } from "./gguf_source.js";
 import { KeptModel } from "./kept_model.js";
 import { makePlan, type Plan, type PlanParts } from "./load_plan.js";
 import { modelInfo } from "./model_info.js";
@@ -34,16 +35,25 @@ export async function loadModel(
   message: LoadMessage,
   context: LoadContext,
 ): Promise<LoadedSession> {
+  void removeLeftPacking();
   const choice = chooseModule(detectFeatures(globalThis), message);
-  const store = await storeFor(message, choice.notices);
+  let gguf = saysGguf(message) ? await ggufKey(message) : null;
+  let store = await storeFor(message, gguf, choice.notices);
   // One for all attempts: what was shown stays.
   const progress = new Progress(context.report);
   try {
     for (let attempt = 0; ; attempt++) {
-      const load = new ModelLoad(message, context.signal, progress, choice, store);
+      const load = new ModelLoad(message, context.signal, progress, choice, store, gguf);
       try {
         return await load.run(attempt > 0);
       } catch (thrown) {
+        if (thrown instanceof SourceIsGguf && gguf === null) {
+          gguf = await ggufKey(message);
+          store.close();
+          store = await storeFor(message, gguf, choice.notices);
+          attempt = -1;
+          continue;
+        }
         if (!(thrown instanceof SourceChanged)) throw thrown;
         if (attempt > 0) throw new TercetError("NETWORK_FAILED", thrown.message, { cause: thrown });
       } finally {
@@ -55,10 +65,16 @@ export async function loadModel(
   }
 }
 
-async function storeFor(message: LoadMessage, notices: string[]): Promise<Store> {
+/** `gguf`: what the store knows a GGUF file by. Other files that are at hand are not stored. */
+async function storeFor(
+  message: LoadMessage,
+  gguf: string | null,
+  notices: string[],
+): Promise<Store> {
   const { source } = message;
   // A file of this machine, in Node, is at hand as a Blob is.
-  const atHand = source.kind === "blob" || source.urls.every((url) => url.startsWith("file:"));
+  const isHere = source.kind === "blob" || source.urls.every((url) => url.startsWith("file:"));
+  const atHand = isHere && gguf === null;
   if (message.cache === "memory" || atHand) return new MemoryStore();
   try {
     return await openStore(message.cacheDir);
@@ -80,6 +96,7 @@ class ModelLoad {
     progress: Progress,
     choice: ModuleChoice,
     store: Store,
+    gguf: string | null,
   ) {
     const notices = [...choice.notices];
     this.#parts = {
@@ -88,7 +105,7 @@ class ModelLoad {
       notices,
       progress,
       kept: new KeptModel(store, notices),
-      source: new SourceReader(message, signal, progress, notices),
+      source: new SourceReader(message, signal, progress, notices, gguf),
       engines: new EngineStart(message, choice, signal, notices),
     };
   }
@@ -136,7 +153,7 @@ class ModelLoad {
     engine: Handle,
     flow: ChunkFlow,
   ): Promise<Handle> {
-    const { kept, progress } = this.#parts;
+    const { kept, message, progress, source } = this.#parts;
     const loader = module.createLoader(engine, file.fileBytes, false);
     for (const bytes of [header.subarray(0, CONTAINER.PREFIX_BYTES), header]) {
       const want = module.want(loader);
@@ -149,6 +166,8 @@ class ModelLoad {
     }
     progress.setPhase("load", this.#madeFrom(flow));
     await kept.commit(file, given);
+    // Nothing is to stay of a model that is to be forgotten; what could not be stored may be packed again.
+    if (kept.keeps || message.cache === "memory") await source.finish();
     const model = module.finishLoader(loader);
     module.destroy(loader);
     return model;
@@ -156,8 +175,7 @@ class ModelLoad {
 
   #madeFrom(flow: ChunkFlow): ModelSource {
     const { source, kept } = this.#parts;
-    if (source.kind === "memory") return "memory";
-    return flow.fetched > 0 ? "network" : kept.kind;
+    return flow.fetched > 0 ? source.kind : kept.kind;
   }
 
   #throwIfAborted(): void {

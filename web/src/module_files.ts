@@ -4,7 +4,7 @@ import { TercetError } from "./errors.js";
 import { PROTOCOL_VERSION, type FromWorker, type ToWorker } from "./protocol.js";
 
 export interface ModuleFiles {
-  /** Address of the glue, for import(). */
+  /** Address of the glue, for import(); of the packer, of its worker. */
   script: string;
   /** Address of the binary, or the binary itself. */
   binary: string | Blob;
@@ -45,6 +45,11 @@ function besideWorker(name: string): [script: URL, binary: URL] {
       return [
         new URL("./tercet-relaxed-threads.mjs", import.meta.url),
         new URL("./tercet-relaxed-threads.wasm", import.meta.url),
+      ];
+    case "packer":
+      return [
+        new URL("./tercet-packer.mjs", import.meta.url),
+        new URL("./tercet-packer.wasm", import.meta.url),
       ];
   }
   throw new TercetError("BAD_ARGUMENT", `there is no module ${name}`);

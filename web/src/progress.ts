@@ -17,6 +17,10 @@ export class Progress {
   /** Bytes of the chunk on its way. */
   #partial = 0;
   #highest = 0;
+  /** Work in front of the model's own bytes, what is done of it, and how much the model counts then; 0: as it is. */
+  #beforeBytes = 0;
+  #beforeDone = 0;
+  #ownBytes = 0;
 
   constructor(report: (progress: LoadProgress) => void) {
     this.#report = report;
@@ -24,6 +28,14 @@ export class Progress {
 
   setTotal(bytes: number): void {
     this.#total = bytes;
+  }
+
+  /** So much of so much is done before the model's own bytes come, and these will count `own` whatever their number is. */
+  before(done: number, total: number, own: number): void {
+    this.#beforeDone = done;
+    this.#beforeBytes = total;
+    this.#ownBytes = own;
+    this.#sendSometimes();
   }
 
   /** Reported at once when it is a new phase. */
@@ -76,16 +88,19 @@ export class Progress {
   #send(): void {
     this.#lastReport = performance.now();
     // What is on its way may have to come again; what was shown stays.
-    const shown = this.#total === 0 ? 0 : Math.min(this.#loaded + this.#partial, this.#total);
+    const own = this.#total === 0 ? 0 : Math.min(this.#loaded + this.#partial, this.#total);
+    const share = this.#ownBytes > 0 && this.#total > 0 ? this.#ownBytes / this.#total : 1;
+    const shown = this.#beforeDone + Math.floor(own * share);
     this.#highest = Math.max(this.#highest, shown);
     const bytesPerSecond = this.#speed();
-    const left = this.#total - this.#highest;
+    const totalBytes = this.#beforeBytes + (this.#ownBytes || this.#total);
+    const left = totalBytes - this.#highest;
     this.#report({
       phase: this.#phase,
       loadedBytes: this.#highest,
-      totalBytes: this.#total,
+      totalBytes,
       bytesPerSecond,
-      secondsLeft: this.#total > 0 && bytesPerSecond > 0 ? left / bytesPerSecond : null,
+      secondsLeft: totalBytes > 0 && bytesPerSecond > 0 ? left / bytesPerSecond : null,
       source: this.#source,
     });
   }

@@ -13,6 +13,7 @@ import type {
   LoadProgress,
   ModelInfo,
   NetworkOptions,
+  PackOptions,
   Sampling,
   StorageUsage,
   StoredModel,
@@ -40,6 +41,8 @@ export interface LoadMessage {
   variant: Variant | null;
   kernels: string | null;
   integrity: string | null;
+  /** As packOptions() leaves them. */
+  pack: PackOptions;
   cache: "indexeddb" | "memory";
   /** Of Node: the folder that keeps models; null: none. */
   cacheDir: string | null;

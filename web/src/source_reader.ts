@@ -2,6 +2,8 @@
 // size once, and says when something that came damaged is worth reading again. It knows no format and no store.
 import { BlobSource, type ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
+import { GgufSource } from "./gguf_source.js";
+import type { SourceRecord } from "./journal.js";
 import { openAddress } from "./open_address.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
@@ -13,14 +15,23 @@ export class SourceReader {
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
   readonly #notices: string[];
+  readonly #ggufKey: string | null;
   #source: ByteSource;
   #fileBytes: number | null = null;
 
-  constructor(message: LoadMessage, signal: AbortSignal, progress: Progress, notices: string[]) {
+  /** `ggufKey`: the file is a GGUF file, the store knows it by that, and what is read is the model that is made of it. */
+  constructor(
+    message: LoadMessage,
+    signal: AbortSignal,
+    progress: Progress,
+    notices: string[],
+    ggufKey: string | null,
+  ) {
     this.#message = message;
     this.#signal = signal;
     this.#progress = progress;
     this.#notices = notices;
+    this.#ggufKey = ggufKey;
     this.#source = this.#open(null);
   }
 
@@ -31,12 +42,23 @@ export class SourceReader {
   /** What the store knows the file by; null for one that is at hand. */
   get key(): string | null {
     const { source } = this.#message;
+    if (this.#ggufKey !== null) return this.#ggufKey;
     return source.kind === "url" ? source.urls.join(" ") : null;
   }
 
-  /** The server's name for the version that is read; null if there is none, or several. */
-  get etag(): string | null {
-    return this.#source instanceof HttpSource ? this.#source.etag : null;
+  /** The server's name for the version that is read, null if there is none, or several; and of a GGUF file its size. */
+  get version(): Pick<SourceRecord, "etag" | "ggufBytes"> {
+    if (this.#source instanceof GgufSource) return this.#source.version ?? { etag: null };
+    return { etag: this.#source instanceof HttpSource ? this.#source.etag : null };
+  }
+
+  get isGguf(): boolean {
+    return this.#ggufKey !== null;
+  }
+
+  /** Of a GGUF file, which holds no model id: whether it is the one that the model in the store was made of. */
+  async ggufIsStill(known: SourceRecord): Promise<boolean> {
+    return this.#source instanceof GgufSource && this.#source.isStill(known);
   }
 
   /** From now on only this version of the file counts. */
@@ -74,12 +96,19 @@ export class SourceReader {
     this.#source.restart();
   }
 
+  /** The model is stored whole. */
+  async finish(): Promise<void> {
+    await this.#source.finish?.();
+  }
+
   close(): void {
     this.#source.close();
   }
 
   #open(etag: string | null): ByteSource {
     const { source, network } = this.#message;
+    if (this.isGguf)
+      return new GgufSource(this.#message, this.#signal, this.#progress, this.#notices);
     if (source.kind === "blob") return new BlobSource(source.blob);
     const options = {
       network,

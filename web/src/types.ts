@@ -8,10 +8,14 @@ export type LoadPhase =
   | "header" // reading the first bytes: what is this file
   | "cache" // chunks come from the browser's storage
   | "download" // chunks come over the network (or from a given file)
+  | "pack" // a .gguf file that is here becomes a model
   | "load" // the engine takes the model over
   | "ready";
 
-/** Numbers never go backwards within one load; totalBytes is 0 until the header is known. */
+/**
+ * Numbers never go backwards within one load; totalBytes is 0 until the header is known. A .gguf file counts once for each
+ * thing that is done with it: it comes, it is packed, the model is loaded.
+ */
 export interface LoadProgress {
   phase: LoadPhase;
   loadedBytes: number;

@@ -1,0 +1,234 @@
+// gguf_source.ts: a GGUF file as a source of the packed model that is made of it: whoever reads from it first makes the packer's
+// worker download and pack the file, and what is read are bytes of the result. So a load knows no difference, and a model
+// that is in the store is never packed again. It knows no more of GGUF than its first four bytes.
+import type { ByteSource } from "./byte_source.js";
+import { HttpSource } from "./download.js";
+import { abortedError, fromWireError, TercetError } from "./errors.js";
+import type { SourceRecord } from "./journal.js";
+import { moduleFiles } from "./module_files.js";
+import {
+  PACKING_FOLDER,
+  type FromPacker,
+  type PackedMessage,
+  type ToPacker,
+} from "./packer_protocol.js";
+import type { Progress } from "./progress.js";
+import type { LoadMessage, LoadSource } from "./protocol.js";
+import type { ModelSource } from "./types.js";
+import { hex } from "./wasm_module.js";
+
+const MAGIC = "GGUF";
+/** For the name of a file's content: its beginning, and so many pieces evenly over the rest, of so many bytes. */
+const BEGINNING_BYTES = 1 << 20;
+const SAMPLES = 256;
+const SAMPLE_BYTES = 4096;
+
+/** Thrown where a header was to be read and a GGUF file was found. */
+export class SourceIsGguf extends Error {}
+
+export function isGguf(prefix: Uint8Array): boolean {
+  return String.fromCharCode(...prefix.subarray(0, MAGIC.length)) === MAGIC;
+}
+
+/** Whether there is no need to look. */
+export function saysGguf({ source, pack }: LoadMessage): boolean {
+  return (
+    (source.kind === "url" && source.urls.every((url) => /\.gguf$/i.test(new URL(url).pathname))) ||
+    Object.keys(pack).length > 0
+  );
+}
+
+/**
+ * What the packed model is stored under: address or content of the file, and how it was packed. A file that a user chose
+ * has no address: its name, times and samples of its content stand for it, since reading all of it takes as long as packing.
+ */
+export async function ggufKey({ source, pack }: LoadMessage): Promise<string> {
+  const address = source.kind === "url" ? source.urls.join(" ") : await contentName(source.blob);
+  return Object.keys(pack).length > 0 ? `${address}#pack=${JSON.stringify(pack)}` : address;
+}
+
+async function contentName(blob: Blob): Promise<string> {
+  const changed = blob instanceof File ? blob.lastModified : 0;
+  const pieces: BlobPart[] = [`${blob.size} ${changed} `, blob.slice(0, BEGINNING_BYTES)];
+  const step = Math.max(SAMPLE_BYTES, Math.floor((blob.size - BEGINNING_BYTES) / SAMPLES));
+  for (let at = BEGINNING_BYTES; at < blob.size; at += step)
+    pieces.push(blob.slice(at, at + SAMPLE_BYTES));
+  pieces.push(blob.slice(-SAMPLE_BYTES));
+  const sampled = await new Blob(pieces).arrayBuffer();
+  const sha256 = hex(new Uint8Array(await crypto.subtle.digest("SHA-256", sampled)));
+  return `file:${nameOf({ kind: "blob", blob })}#sha256=${sha256}`;
+}
+
+/** The last part of the address, or the name of the file. */
+function nameOf(source: LoadSource): string {
+  const other = "model.gguf";
+  if (source.kind === "blob") return (source.blob instanceof File && source.blob.name) || other;
+  // Of several parts the first one names the file.
+  const last = new URL(source.urls[0] ?? "").pathname.replace(/^.*\//, "") || other;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last; // a lone percent sign
+  }
+}
+
+/** Files of packings that were stopped: nobody holds them any more, and those that somebody holds cannot be removed. */
+export async function removeLeftPacking(): Promise<void> {
+  try {
+    const top = await navigator.storage.getDirectory();
+    const folder = await top.getDirectoryHandle(PACKING_FOLDER);
+    for await (const name of folder.keys()) await folder.removeEntry(name).catch(() => {});
+  } catch {
+    // There is no such folder, or no file system.
+  }
+}
+
+export class GgufSource implements ByteSource {
+  readonly kind: ModelSource;
+  readonly #message: LoadMessage;
+  readonly #signal: AbortSignal;
+  readonly #progress: Progress;
+  readonly #notices: string[];
+  #worker: Worker | null = null;
+  #packing: Promise<PackedMessage> | null = null;
+  #packed: PackedMessage | null = null;
+  #nextId = 1;
+  readonly #waiting = new Map<number, (answer: FromPacker | TercetError) => void>();
+  /** Rejects what waits for the worker. */
+  #lose: (reason: TercetError) => void = () => {};
+
+  constructor(message: LoadMessage, signal: AbortSignal, progress: Progress, notices: string[]) {
+    this.kind = message.source.kind === "url" ? "network" : "memory";
+    this.#message = message;
+    this.#signal = signal;
+    this.#progress = progress;
+    this.#notices = notices;
+  }
+
+  /** Version and size of the file that was packed; null before. */
+  get version(): Pick<SourceRecord, "etag" | "ggufBytes"> | null {
+    return this.#packed && { etag: this.#packed.etag, ggufBytes: this.#packed.sourceBytes };
+  }
+
+  async start(): Promise<{ fileBytes: number }> {
+    this.#packing ??= this.#pack();
+    this.#packed = await this.#packing;
+    return { fileBytes: this.#packed.fileBytes };
+  }
+
+  async read(offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
+    const { fileBytes } = await this.start();
+    if (offset + bytes > fileBytes)
+      throw new TercetError("TRUNCATED", `the packed model has ${fileBytes} bytes`, {
+        where: fileBytes,
+      });
+    const id = this.#nextId++;
+    const answer = await new Promise<FromPacker | TercetError>((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#post({ op: "read", id, offset, bytes });
+    });
+    if (answer instanceof TercetError) throw answer;
+    if (answer.kind === "bytes") return answer.bytes;
+    throw answer.kind === "readFailed" ? fromWireError(answer.error) : new TercetError("PROTOCOL");
+  }
+
+  restart(): boolean {
+    return false;
+  }
+
+  /** Asks the server whether it still has the file that was packed to what is stored. */
+  async isStill(known: SourceRecord): Promise<boolean> {
+    const { source, network } = this.#message;
+    if (source.kind !== "url") return true; // its content named it
+    const nothing = () => {};
+    const options = { network, signal: this.#signal, onArrived: nothing, onFilled: nothing };
+    const parts = source.urls.map((url) => new HttpSource(url, null, options));
+    let bytes = 0;
+    for (const part of parts) bytes += await part.size();
+    return bytes === known.ggufBytes && (parts.length > 1 || parts[0]?.etag === known.etag);
+  }
+
+  /** The packed model is stored whole: the file's parts and the packer's file are deleted. */
+  async finish(): Promise<void> {
+    if (!this.#packed || !this.#worker) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.set(0, () => resolve());
+      this.#post({ op: "finish" });
+    });
+    this.close();
+    // A packing that was stopped just before this one may have held its file until now.
+    await removeLeftPacking();
+  }
+
+  close(): void {
+    this.#lose(new TercetError("DISPOSED"));
+  }
+
+  async #pack(): Promise<PackedMessage> {
+    const { source, assetsUrl, pack, network, cache } = this.#message;
+    const notices = this.#notices;
+    if (typeof Worker !== "function")
+      throw new TercetError(
+        "UNSUPPORTED_SOURCE",
+        "GGUF files are packed in web pages only: use `tercet pack` and load the .tercet file",
+      );
+    const { script, binary } = await moduleFiles("packer", assetsUrl);
+    if (this.#signal.aborted) throw abortedError(this.#signal);
+    const worker = new Worker(script, { type: "module" });
+    this.#worker = worker;
+    const onAbort = () => this.#lose(abortedError(this.#signal));
+    const packed = new Promise<PackedMessage>((resolve, reject) => {
+      this.#lose = (reason) => {
+        this.#signal.removeEventListener("abort", onAbort);
+        worker.terminate();
+        this.#worker = null;
+        reject(reason);
+        for (const answer of this.#waiting.values()) answer(reason);
+        this.#waiting.clear();
+      };
+      worker.onmessage = ({ data }: MessageEvent<FromPacker>) => {
+        if (data.kind === "progress") this.#show(data);
+        else if (data.kind === "packed") resolve(data);
+        else if (data.kind === "failed") this.#lose(fromWireError(data.error));
+        else this.#answer(data.kind === "finished" ? 0 : data.id, data);
+      };
+      worker.onerror = (event) => {
+        event.preventDefault();
+        const reason =
+          event.message || "its script could not be loaded: is tercet-packer.mjs there?";
+        this.#lose(new TercetError("ENGINE_CRASHED", `the packer's worker failed: ${reason}`));
+      };
+    });
+    packed.catch(() => {}); // it may be lost after it was packed
+    this.#signal.addEventListener("abort", onAbort, { once: true });
+    const keep = cache !== "memory";
+    const name = nameOf(source);
+    this.#post({ op: "pack", source, name, options: pack, network, binary, keep });
+    const answer = await packed;
+    notices.push(...answer.notices);
+    const { chatNote } = answer.report;
+    if (chatNote) notices.push(`the file's chat template was left out: ${chatNote}`);
+    return answer;
+  }
+
+  #show(data: Extract<FromPacker, { kind: "progress" }>): void {
+    const { phase, doneBytes, totalBytes, arrivedBytes } = data;
+    // The file counts once for each thing that is done with it: it comes, it is packed, the model is loaded.
+    const earlier = this.kind === "network" ? totalBytes : 0;
+    const done = phase === "pack" ? earlier + doneBytes : doneBytes;
+    this.#progress.setPhase(phase, this.kind);
+    this.#progress.before(done, earlier + totalBytes, totalBytes);
+    this.#progress.arrived(arrivedBytes);
+  }
+
+  #answer(id: number, data: FromPacker): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.(data);
+  }
+
+  #post(message: ToPacker): void {
+    if (this.#worker) this.#worker.postMessage(message);
+    else this.#lose(new TercetError("DISPOSED"));
+  }
+}
