@@ -13,7 +13,9 @@ import { Steps, StepError, isProgram, reportFailure, runCommand } from "./steps.
 import {
   arm64Build,
   bundledModel,
+  coverageBuild,
   emscriptenPrefix,
+  fuzzBuild,
   modelFile,
   modelSource,
   nativeBuild,
@@ -83,6 +85,21 @@ export const buildArm64 = (report) =>
     report,
     { title: "ARM build" },
   );
+
+/** The fuzz targets as libFuzzer programs, with both sanitizers (fuzz.mjs). */
+export const buildFuzz = (report) =>
+  buildWithCmake(
+    fuzzBuild,
+    ["-DTERCET_FUZZ=ON", "-DTERCET_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang-14"],
+    report,
+    { title: "Fuzz targets", targets: ["fuzz_targets"] },
+  );
+
+/** The twin and every C test, counting the lines that run (coverage.mjs). */
+export const buildCoverage = (report) =>
+  buildWithCmake(coverageBuild, ["-DTERCET_COVERAGE=ON", "-DCMAKE_C_COMPILER=clang-14"], report, {
+    title: "Coverage build",
+  });
 
 /** Four modules. Our own Emscripten if it is there, else the one on PATH (setup.mjs checked it). */
 export function buildWasm(report) {

@@ -1,0 +1,187 @@
+// coverage.mjs - which lines of the readers no test reaches: everything that takes bytes from outside is held to a bound.
+//
+//   npm run coverage -- [--missed] [--quick]
+//
+// Builds with clang's counters, runs the C tests, the replay of the fuzzers' corpora and the tests in JavaScript that start the
+// native program or a test program, and puts the counts together. --missed lists the lines that did not run, --quick leaves the
+// tests in JavaScript out. It fails below the bound, and must never count a run of fuzzers: what they reach
+// by chance is not what a test asserts.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { buildCoverage } from "./build.mjs";
+import { listFiles } from "./fingerprint.mjs";
+import { coverageBuild, root } from "./paths.mjs";
+import { Steps, StepError, reportFailure, runCommand } from "./steps.mjs";
+
+const usage = "usage: npm run coverage -- [--missed] [--quick]";
+const leastPercent = 95;
+const profiles = join(root, "build", "coverage-profiles");
+
+/** Files of the packer that write, compute or compare what readers have checked. The others read. */
+const others = new Set(
+  [
+    "container_header container_writer export export_folder folder_config folder_numbers folder_rope folder_tokenizer",
+    "gguf_chat gguf_tokenizer gguf_writer new_folder pack packed_rows partial_file prove_lossless rotation_order sha256",
+    "tensor_form tensor_writer ternarize tile_writer token_spelling",
+  ]
+    .join(" ")
+    .split(" ")
+    .map((name) => `packer/${name}.c`),
+);
+
+const isReader = (file) =>
+  /^core\/(container|text)\/\w+\.c$/.test(file) ||
+  file === "core/base/untrusted.h" ||
+  (/^packer\/\w+\.c$/.test(file) && !others.has(file));
+
+/** C tests of what is counted; the kernels' and the model's take long and read nothing. */
+const tests = "^(packer|fuzz|core/base|core/container|core/text|core/test_)";
+
+const environment = {
+  LLVM_PROFILE_FILE: join(profiles, "%m.profraw"),
+  TERCET_BIN: join(coverageBuild, "tercet"),
+  TERCET_NATIVE_BUILD: coverageBuild,
+};
+
+async function runCTests() {
+  rmSync(profiles, { recursive: true, force: true });
+  mkdirSync(profiles, { recursive: true });
+  const args = ["--test-dir", coverageBuild, "-R", tests, "-j", "2", "--output-on-failure"];
+  await runCommand("ctest", [...args, "--no-tests=error"], {
+    env: environment,
+    failure: "ctest reports failed tests",
+  });
+}
+
+/** Those that start the native program or a test program, and no browser. */
+async function runNodeTests() {
+  const files = ["tests/native", "tests/packer"].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((name) => name.endsWith(".test.mjs") && name !== "bench.test.mjs")
+      .map((name) => join(folder, name)),
+  );
+  await runCommand(process.execPath, ["--test", "--test-concurrency=2", ...files], {
+    cwd: root,
+    env: environment,
+    failure: "node --test reports failed tests",
+  });
+  return `${files.length} files`;
+}
+
+/** Programs that may have written a profile. */
+function programs() {
+  const candidates = [environment.TERCET_BIN, ...listFiles(join(coverageBuild, "tests"))];
+  const made = candidates.filter(
+    (file) => existsSync(file) && !file.includes("CMakeFiles") && !/\.\w+$/.test(file),
+  );
+  if (made.length < 20) throw new StepError(`only ${made.length} programs were found`);
+  return made;
+}
+
+/** file -> { lines, missed: [line] }, out of lcov's tracefile. */
+async function readCounts() {
+  const merged = join(profiles, "all.profdata");
+  const raw = readdirSync(profiles).filter((name) => name.endsWith(".profraw"));
+  await runCommand("llvm-profdata-14", [
+    "merge",
+    "-sparse",
+    ...raw.map((name) => join(profiles, name)),
+    "-o",
+    merged,
+  ]);
+  const objects = programs().flatMap((file) => ["-object", file]);
+  const output = execFileSync(
+    "llvm-cov-14",
+    ["export", "-format=lcov", `-instr-profile=${merged}`, ...objects],
+    { encoding: "utf8", maxBuffer: 1 << 28, stdio: ["ignore", "pipe", "ignore"] },
+  );
+  const counts = new Map();
+  let file = null;
+  for (const line of output.split("\n")) {
+    if (line.startsWith("SF:")) {
+      file = { lines: 0, missed: [] };
+      counts.set(relative(root, resolve(coverageBuild, line.slice(3))), file);
+    } else if (line.startsWith("DA:")) {
+      const [number, count] = line.slice(3).split(",").map(Number);
+      file.lines++;
+      if (count === 0) file.missed.push(number);
+    }
+  }
+  return counts;
+}
+
+/** [3, 4, 5, 9] -> "3-5 9" */
+function ranges(numbers) {
+  const found = [];
+  for (const number of numbers) {
+    if (found.length > 0 && found.at(-1)[1] === number - 1) found.at(-1)[1] = number;
+    else found.push([number, number]);
+  }
+  return found.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(" ");
+}
+
+function printTable(counts, showMissed) {
+  const rows = [...counts]
+    .filter(([file, { lines }]) => /^(core|packer)\//.test(file) && lines > 0)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([file, { lines, missed }]) => ({
+      file,
+      lines,
+      missed,
+      percent: (100 * (lines - missed.length)) / lines,
+      reader: isReader(file),
+    }));
+  const line = (...cells) =>
+    process.stdout.write(
+      `${cells[0].padEnd(38)}${cells
+        .slice(1, 4)
+        .map((cell) => `${cell}`.padStart(8))
+        .join("")}  ${cells[4]}\n`,
+    );
+  line("reader", "lines", "missed", "%", "");
+  for (const { file, lines, missed, percent, reader } of rows) {
+    if (!reader) continue;
+    const where = showMissed && missed.length > 0 ? ranges(missed) : "";
+    line(
+      file,
+      lines,
+      missed.length,
+      percent.toFixed(1),
+      percent < leastPercent ? `BELOW ${where}` : where,
+    );
+  }
+  const readers = rows.filter(({ reader }) => reader);
+  if (readers.length < 40) throw new StepError(`only ${readers.length} readers were counted`);
+  const sum = (list, value) => list.reduce((total, row) => total + value(row), 0);
+  const all = sum(readers, ({ lines }) => lines);
+  const missed = sum(readers, (row) => row.missed.length);
+  line("all readers", all, missed, ((100 * (all - missed)) / all).toFixed(1), "");
+  const below = readers.filter(({ percent }) => percent < leastPercent);
+  if (below.length > 0)
+    throw new StepError(
+      `${below.length} readers are below ${leastPercent} %: ${below.map(({ file }) => file).join(", ")}`,
+    );
+}
+
+async function main(args) {
+  const known = ["--missed", "--quick", "--help", "-h"];
+  if (args.some((name) => !known.includes(name))) {
+    process.stderr.write(`${usage}\n`);
+    process.exitCode = 2;
+    return;
+  }
+  if (args.includes("--help") || args.includes("-h"))
+    return void process.stdout.write(`${usage}\n`);
+  const quick = args.includes("--quick");
+  const steps = new Steps(quick ? 3 : 4);
+  await steps.run("Coverage build", buildCoverage);
+  await steps.run("ctest", runCTests);
+  if (!quick) await steps.run("node --test", runNodeTests);
+  const counts = await steps.run("Counts", readCounts);
+  process.stdout.write("\n");
+  printTable(counts, args.includes("--missed"));
+}
+
+await main(process.argv.slice(2)).catch(reportFailure);
