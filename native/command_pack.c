@@ -10,6 +10,7 @@
 #include "digest.h"
 #include "interrupt.h"
 #include "json_writer.h"
+#include "machine.h"
 #include "terminal.h"
 
 #include <inttypes.h>
@@ -187,8 +188,8 @@ int command_pack(int argc, char **argv) {
     const char *quantize = NULL, *dense = NULL, *embedding = NULL, *vectors = NULL, *group = NULL,
                *layout = NULL;
     uint32_t quantize_index = 0, dense_index = 0, embedding_index = 0, vectors_index = 0,
-             group_index = 0, layout_index = 0, top_k = 0;
-    bool as_json = false, quiet = false, top_k_given = false;
+             group_index = 0, layout_index = 0, top_k = 0, threads = 0;
+    bool as_json = false, quiet = false, top_k_given = false, threads_given = false;
     struct pack_options options;
     pack_options_init(&options);
     const struct positional positionals[] = {
@@ -237,6 +238,10 @@ int command_pack(int argc, char **argv) {
                       "Format of conversations: qwen3, chatml, llama3,\n"
                       "bitnet or none (default: what the source's chat\n"
                       "template is, if it is known)."),
+        argument_noting(argument_count("threads", 0, &threads, 1, 64,
+                                       "Threads (default: the physical cores). The file is\n"
+                                       "the same for any number."),
+                        &threads_given),
         argument_flag("quiet", &quiet, "No progress and no report."),
         argument_flag("json", &as_json, "Print the report as JSON."),
     };
@@ -285,6 +290,7 @@ int command_pack(int argc, char **argv) {
     options.vectors = (enum pack_vectors)vectors_index;
     options.i2s_layout = (enum i2s_layout)layout_index;
     options.group = group_columns[group_index];
+    options.threads = threads_given ? threads : machine_cores();
     options.top_k = top_k_given ? (int32_t)top_k : -1;
     options.progress = show_progress;
     options.progress_context = &quiet;

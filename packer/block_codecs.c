@@ -44,11 +44,6 @@ bool block_is_plain(enum source_type type) {
     return type == SOURCE_F32 || type == SOURCE_F16 || type == SOURCE_BF16;
 }
 
-bool block_is_ternary(enum source_type type) {
-    return type == SOURCE_TQ1_0 || type == SOURCE_TQ2_0 || type == SOURCE_Q2_0 ||
-           type == SOURCE_PQ2_0 || type == SOURCE_PTQ1_0;
-}
-
 static float read_half(const uint8_t *p) {
     return math_half_to_float((uint16_t)(p[0] | p[1] << 8));
 }
@@ -90,60 +85,18 @@ static void decode_q6_k(const uint8_t *block, float *values) {
     }
 }
 
-/* 64 bytes, then half d. Byte m of half h holds elements 128 h + m, + 32, + 64 and + 96, the first in the lowest bits. */
-static void decode_tq2_0(const uint8_t *block, float *values) {
-    float scale = read_half(block + 64);
-    const float weight[4] = {-scale, 0.0f, scale, 2.0f * scale};
-    for (uint32_t half = 0; half < 2; half++, block += 32, values += 128) {
-        for (uint32_t m = 0; m < 32; m++) {
-            values[m] = weight[block[m] & 3];
-            values[m + 32] = weight[block[m] >> 2 & 3];
-            values[m + 64] = weight[block[m] >> 4 & 3];
-            values[m + 96] = weight[block[m] >> 6];
-        }
+/* Codes are looked up: exact, and no arithmetic. Base-3 digits have no code 3. */
+static void decode_ternary(enum source_type type, const uint8_t *block, uint32_t columns,
+                           float *values) {
+    uint8_t codes[TERNARY_BLOCK_MAX];
+    float scale = ternary_block_scale(type, block);
+    bool digits = type == SOURCE_TQ1_0 || type == SOURCE_PTQ1_0;
+    /* ggml multiplies: there a scale that is no number spoils zeros too. */
+    const float weight[4] = {-scale, digits ? scale * 0.0f : 0.0f, scale, 2.0f * scale};
+    ternary_block_codes(type, block, codes);
+    for (uint32_t i = 0; i < columns; i++) {
+        values[i] = weight[codes[i]];
     }
-}
-
-/* Half d, then bytes of four neighbours each, the first in the lowest bits. */
-static void decode_q2_0(const uint8_t *block, uint32_t columns, float *values) {
-    float scale = read_half(block);
-    const float weight[4] = {-scale, 0.0f, scale, 2.0f * scale};
-    for (uint32_t j = 0; j < columns / 4; j++, values += 4) {
-        uint32_t byte = block[2 + j];
-        values[0] = weight[byte & 3];
-        values[1] = weight[byte >> 2 & 3];
-        values[2] = weight[byte >> 4 & 3];
-        values[3] = weight[byte >> 6];
-    }
-}
-
-/* `bytes` bytes of `digits` base-3 digits each, the first most significant: digit n of byte m is element m + n * bytes. A
- * byte is a fraction of 3^5 in 256ths, rounded up, so digits come out by multiplying and taking the carry. */
-static void decode_digits(const uint8_t *packed, uint32_t bytes, uint32_t digits, float scale,
-                          float *values) {
-    static const uint32_t powers[5] = {1, 3, 9, 27, 81};
-    for (uint32_t n = 0; n < digits; n++) {
-        for (uint32_t m = 0; m < bytes; m++) {
-            uint32_t rest = packed[m] * powers[n] & 0xFFu;
-            values[n * bytes + m] = scale * ((float)(rest * 3 >> 8) - 1.0f);
-        }
-    }
-}
-
-/* 32 bytes of five digits, 16 of five, 4 of four; half d. */
-static void decode_tq1_0(const uint8_t *block, float *values) {
-    float scale = read_half(block + 52);
-    decode_digits(block, 32, 5, scale, values);
-    decode_digits(block + 32, 16, 5, scale, values + 160);
-    decode_digits(block + 48, 4, 4, scale, values + 240);
-}
-
-/* 16 bytes of five digits, 8 of five, 2 of four; half d (PrismML-Eng/llama.cpp). */
-static void decode_ptq1_0(const uint8_t *block, float *values) {
-    float scale = read_half(block + 26);
-    decode_digits(block, 16, 5, scale, values);
-    decode_digits(block + 16, 8, 5, scale, values + 80);
-    decode_digits(block + 24, 2, 4, scale, values + 120);
 }
 
 static void decode_block(enum source_type type, const uint8_t *block, float *values) {
@@ -157,22 +110,8 @@ static void decode_block(enum source_type type, const uint8_t *block, float *val
     case SOURCE_Q6_K:
         decode_q6_k(block, values);
         break;
-    case SOURCE_TQ1_0:
-        decode_tq1_0(block, values);
-        break;
-    case SOURCE_TQ2_0:
-        decode_tq2_0(block, values);
-        break;
-    case SOURCE_Q2_0:
-        decode_q2_0(block, 64, values);
-        break;
-    case SOURCE_PQ2_0:
-        decode_q2_0(block, 128, values);
-        break;
-    case SOURCE_PTQ1_0:
-        decode_ptq1_0(block, values);
-        break;
     default: /* plain numbers go by rows */
+        decode_ternary(type, block, block_size_of(type).columns, values);
         break;
     }
 }
@@ -246,44 +185,4 @@ uint32_t block_find_code_3(enum source_type type, const uint8_t *bytes, uint32_t
         }
     }
     return columns;
-}
-
-/* ---------------------------------------------------------------- I2_S */
-
-const char *i2s_layout_name(enum i2s_layout layout) {
-    static const char *const names[I2S_LAYOUTS] = {"x86", "arm", "row4"};
-    return names[layout];
-}
-
-uint32_t i2s_block_columns(enum i2s_layout layout) {
-    return layout == I2S_X86 ? 128 : layout == I2S_ARM ? 64 : 1;
-}
-
-static bool put_trit(uint32_t code, uint32_t at, int8_t *trits, uint32_t *column) {
-    trits[at] = (int8_t)((int32_t)code - 1);
-    if (code == 3 && at < *column) {
-        *column = at;
-    }
-    return code != 3;
-}
-
-bool i2s_decode_row(enum i2s_layout layout, const uint8_t *bytes, uint32_t row, uint32_t columns,
-                    int8_t *trits, uint32_t *column) {
-    bool sound = true;
-    *column = columns;
-    if (layout == I2S_ROW4) {
-        uint32_t shift = 6 - 2 * (row % 4);
-        for (uint32_t c = 0; c < columns; c++) {
-            sound = put_trit(bytes[c] >> shift & 3u, c, trits, column) && sound;
-        }
-        return sound;
-    }
-    uint32_t quarter = i2s_block_columns(layout) / 4;
-    for (uint32_t i = 0; i < columns / 4; i++) {
-        for (uint32_t group = 0; group < 4; group++) {
-            uint32_t at = i / quarter * 4 * quarter + group * quarter + i % quarter;
-            sound = put_trit(bytes[i] >> (6 - 2 * group) & 3u, at, trits, column) && sound;
-        }
-    }
-    return sound;
 }

@@ -1,19 +1,30 @@
 /*
- * container_writer.c: see container_writer.h. Tensor data is gathered into one chunk, which is hashed and written when it is
- * full; the header comes last, when all hashes are known. Must never write a header that the reader would refuse.
+ * container_writer.c: see container_writer.h. Tensor data is gathered into a window of some chunks, which are hashed and written
+ * when it is full, each by one thread; the header comes last, when all hashes are known. Must never write a header that
+ * the reader would refuse.
  */
 #include "container_writer.h"
+
+#include "../core/base/thread_pool.h"
 #include "container_header.h"
 #include "partial_file.h"
 #include "sha256.h"
 
 #include <stdlib.h>
 
+/* What became of one chunk of the window. */
+struct chunk_outcome {
+    tercet_status status;
+    tercet_error error;
+};
+
 struct container_writer {
     struct partial_file file;
     struct container_header header;
-    uint8_t *chunk;        /* CONTAINER_CHUNK_BYTES */
-    size_t chunk_used;     /* not written yet */
+    struct thread_pool *pool;         /* NULL: none */
+    uint8_t *window;                  /* window_bytes, whole chunks */
+    size_t window_bytes, window_used; /* not written yet */
+    struct chunk_outcome *outcomes;   /* one a chunk of the window */
     uint64_t written;      /* tensor data in the file, a multiple of the chunk size until the end */
     tercet_status failure; /* OK, or why nothing more is taken */
 };
@@ -21,7 +32,8 @@ struct container_writer {
 static void release(struct container_writer *writer) {
     partial_file_discard(&writer->file);
     container_header_free(&writer->header);
-    free(writer->chunk);
+    free(writer->window);
+    free(writer->outcomes);
     free(writer);
 }
 
@@ -33,11 +45,15 @@ static tercet_status make_writer(const struct writer_plan *plan, struct containe
     if (made == NULL)
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the writer");
     made->file.descriptor = -1;
-    made->chunk = malloc(CONTAINER_CHUNK_BYTES);
-    tercet_status status = made->chunk == NULL
-                               ? tercet_fail(error, TERCET_OUT_OF_MEMORY, CONTAINER_CHUNK_BYTES,
-                                             "no memory for a chunk")
-                               : container_header_build(plan, &made->header, error);
+    size_t chunks = plan->pool == NULL ? 1 : (size_t)2 * thread_pool_threads(plan->pool);
+    made->pool = plan->pool;
+    made->window_bytes = chunks * CONTAINER_CHUNK_BYTES;
+    made->window = malloc(made->window_bytes);
+    made->outcomes = malloc(chunks * sizeof *made->outcomes);
+    tercet_status status =
+        made->window == NULL || made->outcomes == NULL
+            ? tercet_fail(error, TERCET_OUT_OF_MEMORY, made->window_bytes, "no memory for a chunk")
+            : container_header_build(plan, &made->header, error);
     if (status != TERCET_OK) {
         release(made);
         return status;
@@ -70,34 +86,63 @@ tercet_status container_writer_open_descriptor(int descriptor, const struct writ
     return drop_unless_open(partial_file_adopt(descriptor, &(*writer)->file, error), writer);
 }
 
-/* Hashes and writes what the chunk holds. */
-static tercet_status flush_chunk(struct container_writer *writer, tercet_error *error) {
-    uint64_t index = writer->written / CONTAINER_CHUNK_BYTES;
+/* Hashes and writes one chunk of the window. */
+static tercet_status write_chunk(struct container_writer *writer, size_t chunk,
+                                 tercet_error *error) {
+    size_t at = chunk * CONTAINER_CHUNK_BYTES, left = writer->window_used - at;
+    size_t count = left < CONTAINER_CHUNK_BYTES ? left : CONTAINER_CHUNK_BYTES;
+    uint64_t index = writer->written / CONTAINER_CHUNK_BYTES + chunk;
     uint8_t *hash = writer->header.bytes + writer->header.chunk_hashes + index * CHUNK_HASH_BYTES;
-    TERCET_TRY(sha256_of(writer->chunk, writer->chunk_used, NULL, 0, hash, error));
-    TERCET_TRY(partial_file_write(&writer->file, writer->header.header_bytes + writer->written,
-                                  writer->chunk, writer->chunk_used, error));
-    writer->written += writer->chunk_used;
-    writer->chunk_used = 0;
+    TERCET_TRY(sha256_of(writer->window + at, count, NULL, 0, hash, error));
+    return partial_file_write(&writer->file, writer->header.header_bytes + writer->written + at,
+                              writer->window + at, count, error);
+}
+
+static void write_chunks(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
+    struct container_writer *writer = context;
+    (void)thread;
+    for (uint32_t i = begin; i < end; i++) {
+        struct chunk_outcome *outcome = &writer->outcomes[i];
+        outcome->status = write_chunk(writer, i, &outcome->error);
+    }
+}
+
+/* What the window holds; the error of the first chunk that has one. */
+static tercet_status flush_window(struct container_writer *writer, tercet_error *error) {
+    uint32_t count =
+        (uint32_t)((writer->window_used + CONTAINER_CHUNK_BYTES - 1) / CONTAINER_CHUNK_BYTES);
+    if (writer->pool == NULL)
+        write_chunks(writer, 0, count, 0);
+    else
+        thread_pool_run(writer->pool, write_chunks, writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (writer->outcomes[i].status != TERCET_OK) {
+            if (error != NULL)
+                *error = writer->outcomes[i].error;
+            return writer->outcomes[i].status;
+        }
+    }
+    writer->written += writer->window_used;
+    writer->window_used = 0;
     return TERCET_OK;
 }
 
 static tercet_status append(struct container_writer *writer, const uint8_t *bytes, size_t count,
                             tercet_error *error) {
-    uint64_t room = writer->header.data_bytes - writer->written - writer->chunk_used;
+    uint64_t room = writer->header.data_bytes - writer->written - writer->window_used;
     if (count > room)
-        return tercet_fail(error, TERCET_BAD_ARGUMENT, writer->written + writer->chunk_used,
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, writer->written + writer->window_used,
                            "%llu bytes were appended where the tensors have only %llu left",
                            (unsigned long long)count, (unsigned long long)room);
     while (count > 0) {
-        size_t free_bytes = CONTAINER_CHUNK_BYTES - writer->chunk_used;
+        size_t free_bytes = writer->window_bytes - writer->window_used;
         size_t part = count < free_bytes ? count : free_bytes;
-        memcpy(writer->chunk + writer->chunk_used, bytes, part);
-        writer->chunk_used += part;
+        memcpy(writer->window + writer->window_used, bytes, part);
+        writer->window_used += part;
         bytes += part;
         count -= part;
-        if (writer->chunk_used == CONTAINER_CHUNK_BYTES)
-            TERCET_TRY(flush_chunk(writer, error));
+        if (writer->window_used == writer->window_bytes)
+            TERCET_TRY(flush_window(writer, error));
     }
     return TERCET_OK;
 }
@@ -113,7 +158,7 @@ tercet_status container_writer_append(struct container_writer *writer, const voi
 
 tercet_status container_writer_read_back(struct container_writer *writer, uint64_t offset,
                                          void *bytes, size_t count, tercet_error *error) {
-    uint64_t appended = writer->written + writer->chunk_used;
+    uint64_t appended = writer->written + writer->window_used;
     if (offset > appended || count > appended - offset)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, offset,
                            "only %llu bytes were appended so far", (unsigned long long)appended);
@@ -128,7 +173,7 @@ tercet_status container_writer_read_back(struct container_writer *writer, uint64
         count -= part;
     }
     if (count > 0)
-        memcpy(at, writer->chunk + (offset - writer->written), count);
+        memcpy(at, writer->window + (offset - writer->written), count);
     return TERCET_OK;
 }
 
@@ -140,7 +185,7 @@ static tercet_status hash_header(struct container_header *header, tercet_error *
 }
 
 static tercet_status finish(struct container_writer *writer, tercet_error *error) {
-    uint64_t appended = writer->written + writer->chunk_used;
+    uint64_t appended = writer->written + writer->window_used;
     if (writer->failure != TERCET_OK)
         return tercet_fail(error, TERCET_DISABLED, 0,
                            "an earlier error ended this file: nothing was written");
@@ -149,8 +194,8 @@ static tercet_status finish(struct container_writer *writer, tercet_error *error
                            "only %llu of %llu bytes of tensor data were appended",
                            (unsigned long long)appended,
                            (unsigned long long)writer->header.data_bytes);
-    if (writer->chunk_used > 0)
-        TERCET_TRY(flush_chunk(writer, error));
+    if (writer->window_used > 0)
+        TERCET_TRY(flush_window(writer, error));
     TERCET_TRY(hash_header(&writer->header, error));
     TERCET_TRY(container_header_check(&writer->header, error));
     TERCET_TRY(partial_file_write(&writer->file, 0, writer->header.bytes,

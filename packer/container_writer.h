@@ -8,6 +8,8 @@
 
 #include "../core/container/container_reader.h"
 
+struct thread_pool;
+
 struct writer_tensor {
     uint32_t stage, role, type, scale, rows, columns;
 };
@@ -24,6 +26,7 @@ struct writer_plan {
     const uint8_t *chat_section; /* bytes as chat_section.h builds them; NULL: none */
     size_t chat_bytes;
     const char *name, *licence, *source; /* may be NULL */
+    struct thread_pool *pool;            /* that hashes and writes; NULL: the caller */
 };
 
 struct container_writer;

@@ -4,9 +4,12 @@
  */
 #include "pack.h"
 
+#include "../core/base/arena.h"
+#include "../core/base/thread_pool.h"
 #include "model_source.h"
 #include "prove_lossless.h"
 #include "source_file.h"
+#include "strip_crew.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,12 +25,14 @@ struct packing {
     struct tensor_form *forms; /* of each planned tensor */
     struct writer_tensor *plan;
     struct container_writer *writer; /* NULL before and after */
+    struct thread_pool *pool;        /* likewise */
     struct proof proof;
     uint64_t done_bytes, total_bytes; /* of the passes over the source */
 };
 
 void pack_options_init(struct pack_options *options) {
     memset(options, 0, sizeof *options);
+    options->threads = 1;
     options->temperature = -1;
     options->top_p = -1;
     options->min_p = -1;
@@ -41,6 +46,8 @@ static tercet_status check_options(const struct pack_options *options, tercet_er
     } else if (options->source == NULL || options->destination == NULL ||
                options->destination[0] == '\0') {
         wrong = "a source and a destination file are needed";
+    } else if (options->threads == 0 || options->threads > STRIP_CREW_MAX) {
+        wrong = "between 1 and 64 threads can pack";
     } else if (options->group != 0 && options->group != 64 && options->group != 128) {
         wrong = "a group has 64 or 128 columns";
     } else if (!(options->temperature <= LIMIT_TEMPERATURE)) {
@@ -210,7 +217,8 @@ static tercet_status open_writer(struct packing *packing, tercet_error *error) {
                                packing->chat.count,
                                name,
                                licence,
-                               source};
+                               source,
+                               packing->pool};
     return container_writer_open(options->destination, &plan, &packing->writer, error);
 }
 
@@ -290,9 +298,21 @@ static tercet_status build_chat(struct packing *packing, tercet_error *error) {
     return TERCET_OK;
 }
 
+/* Fewer threads than asked for are as good. */
+static tercet_status start_threads(struct packing *packing, tercet_error *error) {
+    tercet_allocator allocator = arena_default_allocator();
+    if (packing->options->threads > 1 &&
+        thread_pool_create(&allocator, packing->options->threads, &packing->pool) ==
+            TERCET_OUT_OF_MEMORY) {
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for the threads");
+    }
+    return TERCET_OK;
+}
+
 static tercet_status read_source(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     TERCET_TRY(model_source_open(options->source, &packing->source, error));
+    packing->source.weights.pool = packing->pool;
     if (source_file_is_at(options->source, options->destination)) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "the destination %s is a file of the source: choose another",
@@ -305,6 +325,7 @@ static tercet_status run(struct packing *packing, tercet_error *error) {
     const struct pack_options *options = packing->options;
     struct architecture *architecture = &packing->source.architecture;
     TERCET_TRY(check_options(options, error));
+    TERCET_TRY(start_threads(packing, error));
     TERCET_TRY(read_source(packing, error));
     TERCET_TRY(build_chat(packing, error));
     packing->report->layers = architecture->config.layers;
@@ -343,6 +364,7 @@ tercet_status pack(const struct pack_options *options, struct pack_report *repor
     container_writer_abort(packing.writer);
     model_source_close(&packing.source);
     chat_section_free(&packing.chat);
+    thread_pool_destroy(packing.pool);
     free(packing.forms);
     free(packing.plan);
     if (status != TERCET_OK) {

@@ -31,6 +31,7 @@ struct pack_options {
                       every value is exact in f16, else f32; TERNARY: quantised by absmean if need be */
     enum pack_vectors vectors;  /* norms and biases */
     enum i2s_layout i2s_layout; /* how I2_S tensors of a GGUF file are to be read */
+    uint32_t threads;           /* 1 to 64; the file is the same for any number */
     uint32_t group; /* 0: one scale a tensor; 64 or 128: groups (on-grid and absmean sources) */
     float temperature, top_p,
         min_p;     /* sampling defaults to store; negative: from generation_config.json */

@@ -5,20 +5,32 @@
 
 #include "../core/base/math.h"
 #include "../core/kernels/ternary_tile.h"
+#include "strip_crew.h"
 #include "tile_writer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One strip of 16 rows in every shape that the comparison needs. */
+/* What a thread needs for one strip of 16 rows, in every shape that the comparison needs. */
 struct proof_strip {
-    float *source, *meant, *packed; /* [16][columns] */
-    uint8_t *bytes, *scales;        /* as in the file */
-    int8_t *codes;
+    const float *source; /* [16][columns], the reader's */
+    float *meant, *packed;
+    uint8_t *bytes, *scales; /* as in the file */
+    uint8_t *codes;          /* of a row */
     float *row_scales;
     struct source_matrix *matrix;
     const struct tensor_form *form;
     uint32_t rows, columns; /* of the tensor */
+};
+
+/* One tensor in front of all threads; sums are kept by strip, so that they are the same in any order. */
+struct proving {
+    struct strip_crew crew;
+    struct proof_strip *hands; /* one a thread */
+    struct proof *found;       /* one a strip */
+    struct container_writer *writer;
+    uint64_t offset;
 };
 
 static float decode_f32(const uint8_t *p) {
@@ -128,8 +140,9 @@ static void fill_meant(const struct proof_strip *strip, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         const float *source = strip->source + (size_t)i * columns;
         float *meant = strip->meant + (size_t)i * columns;
-        float scale =
-            form->type == TENSOR_INT8 ? tile_quantise_row(source, columns, strip->codes) : 0;
+        float scale = form->type == TENSOR_INT8
+                          ? tile_quantise_row(source, columns, (int8_t *)strip->codes)
+                          : 0;
         uint32_t span = ternary_span(&form->ternary, columns);
         if (form->type == TENSOR_TERNARY) {
             ternarize_row(&form->ternary, strip->matrix->planned->weight->dtype, source, columns,
@@ -137,9 +150,9 @@ static void fill_meant(const struct proof_strip *strip, uint32_t count) {
         }
         for (uint32_t c = 0; c < columns; c++) {
             if (form->type == TENSOR_TERNARY) {
-                meant[c] = (float)strip->codes[c] * strip->row_scales[c / span];
+                meant[c] = (float)(strip->codes[c] - 1) * strip->row_scales[c / span];
             } else if (form->type == TENSOR_INT8) {
-                meant[c] = (float)strip->codes[c] * scale;
+                meant[c] = (float)(int8_t)strip->codes[c] * scale;
             } else {
                 meant[c] = math_half_to_float(math_float_to_half(source[c]));
             }
@@ -222,55 +235,155 @@ static tercet_status decode_strip(const struct proof_strip *strip, uint32_t firs
     return TERCET_OK;
 }
 
-static tercet_status prove_strips(const struct proof_strip *strip, struct container_writer *writer,
-                                  uint64_t offset, struct proof *proof, tercet_error *error) {
-    for (uint32_t first = 0; first < strip->rows; first += TILE_ROWS) {
-        uint32_t count = strip->rows - first < TILE_ROWS ? strip->rows - first : TILE_ROWS;
-        TERCET_TRY(source_matrix_read_values(strip->matrix, first, count, strip->source, error));
-        TERCET_TRY(read_strip(strip, writer, offset, first, count, error));
-        TERCET_TRY(decode_strip(strip, first, count, proof, error));
-        fill_meant(strip, count);
-        TERCET_TRY(compare_strip(strip, first, count, proof, error));
-        if (is_tiled(strip->form)) {
-            TERCET_TRY(check_padding(strip, first, count, error));
+/* By numbers: what the source says, decoded from its file, against what the packed file says. */
+static tercet_status prove_values(struct proof_strip *strip, struct strip_hand *hand,
+                                  uint32_t first, uint32_t count, struct proof *found,
+                                  tercet_error *error) {
+    TERCET_TRY(source_matrix_read_values(hand->matrix, first, count, hand->values, error));
+    TERCET_TRY(decode_strip(strip, first, count, found, error));
+    fill_meant(strip, count);
+    return compare_strip(strip, first, count, found, error);
+}
+
+/* The codes of a row of a ternary strip: the four columns of a field in the four bytes of its lane, field after field. */
+static void decode_codes(const struct proof_strip *strip, uint32_t lane, uint8_t *codes) {
+    for (uint32_t c = 0; c < strip->columns; c += TILE_COLUMNS, codes += TILE_COLUMNS) {
+        const uint8_t *at = strip->bytes + ternary_byte(lane, c, strip->columns);
+        for (uint32_t field = 0; field < TILE_COLUMNS; field += 4) {
+            for (uint32_t i = 0; i < 4; i++) {
+                codes[field + i] = at[i] >> ternary_shift(field) & 3;
+            }
         }
     }
+}
+
+/* Whether packed codes and scales of a row say the same weights as those of the source. */
+static bool row_is_equal(const struct proof_strip *strip, uint32_t lane, const uint8_t *codes,
+                         const float *steps, uint32_t code_span) {
+    uint32_t columns = strip->columns, span = ternary_span(&strip->form->ternary, columns);
+    uint32_t part = span < code_span ? span : code_span;
+    if (memcmp(strip->codes, codes, columns) != 0) {
+        return false;
+    }
+    for (uint32_t first = 0; first < columns; first += part) {
+        uint32_t count = columns - first < part ? columns - first : part;
+        float scale = scale_at(strip, lane, first);
+        bool equal = scale == steps[first / code_span];
+        if (!equal && (ternary_codes_any(codes + first, count) || !isfinite(scale))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* By codes, where the source has them: equal codes with equal scales are equal weights, without any arithmetic. Not *equal:
+ * the numbers have to say where. */
+static tercet_status prove_codes(const struct proof_strip *strip, struct strip_hand *hand,
+                                 uint32_t first, uint32_t count, bool *equal, struct proof *found,
+                                 tercet_error *error) {
+    uint32_t span = source_matrix_code_span(hand->matrix);
+    size_t columns = strip->columns;
+    TERCET_TRY(source_matrix_read_codes(hand->matrix, first, count, hand->codes, hand->steps, equal,
+                                        error));
+    for (uint32_t lane = 0; lane < count && *equal; lane++) {
+        decode_codes(strip, lane, strip->codes);
+        *equal = row_is_equal(strip, lane, hand->codes + lane * columns,
+                              hand->steps + lane * (columns / span), span);
+        found->zeros += ternary_codes_zeros(strip->codes, columns);
+    }
+    found->equal += *equal ? count * columns : 0;
     return TERCET_OK;
+}
+
+static tercet_status prove_strip(void *context, struct strip_hand *hand, uint32_t first,
+                                 uint32_t count, tercet_error *error) {
+    const struct proving *proving = context;
+    struct proof_strip *strip = &proving->hands[hand->index];
+    struct proof *found = &proving->found[first / TILE_ROWS];
+    bool equal = false;
+    strip->source = hand->values;
+    TERCET_TRY(read_strip(strip, proving->writer, proving->offset, first, count, error));
+    if (strip->form->type == TENSOR_TERNARY && strip->form->exact && strip->form->ternary.coded) {
+        TERCET_TRY(prove_codes(strip, hand, first, count, &equal, found, error));
+    }
+    if (!equal) {
+        memset(found, 0, sizeof *found);
+        TERCET_TRY(prove_values(strip, hand, first, count, found, error));
+    }
+    return is_tiled(strip->form) ? check_padding(strip, first, count, error) : TERCET_OK;
+}
+
+static bool take_strip(struct source_matrix *matrix, const struct tensor_form *form,
+                       struct proof_strip *strip) {
+    size_t columns = tile_pad(matrix->planned->columns), values = TILE_ROWS * columns;
+    strip->matrix = matrix;
+    strip->form = form;
+    strip->rows = matrix->planned->rows;
+    strip->columns = matrix->planned->columns;
+    strip->meant = malloc(values * sizeof(float));
+    strip->packed = malloc(values * sizeof(float));
+    strip->bytes = malloc(values * sizeof(float));
+    strip->scales = malloc(tensor_scale_bytes(form, strip->columns));
+    strip->codes = malloc(columns);
+    strip->row_scales = malloc((columns / 64 + 1) * sizeof(float));
+    return strip->meant != NULL && strip->packed != NULL && strip->bytes != NULL &&
+           strip->scales != NULL && strip->codes != NULL && strip->row_scales != NULL;
+}
+
+static void free_strip(struct proof_strip *strip) {
+    free(strip->meant);
+    free(strip->packed);
+    free(strip->bytes);
+    free(strip->scales);
+    free(strip->codes);
+    free(strip->row_scales);
+}
+
+static void add_proof(struct proof *into, const struct proof *found) {
+    into->equal += found->equal;
+    into->as_intended += found->as_intended;
+    into->zeros += found->zeros;
+    into->error_squares += found->error_squares;
+    into->weight_squares += found->weight_squares;
+}
+
+static tercet_status open_proving(struct source_matrix *matrix, const struct tensor_form *form,
+                                  struct proving *proving, tercet_error *error) {
+    size_t strips = tile_pad(matrix->planned->rows) / TILE_ROWS;
+    TERCET_TRY(strip_crew_open(matrix, STRIPS_ANY_ORDER, &proving->crew, error));
+    proving->hands = calloc(proving->crew.count, sizeof *proving->hands);
+    proving->found = calloc(strips, sizeof *proving->found);
+    bool taken = proving->hands != NULL && proving->found != NULL;
+    for (uint32_t i = 0; i < proving->crew.count && taken; i++) {
+        taken = take_strip(proving->crew.hands[i].matrix, form, &proving->hands[i]);
+    }
+    return taken ? TERCET_OK
+                 : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory to check tensor %s",
+                               matrix->planned->weight->name);
+}
+
+static void close_proving(struct proving *proving) {
+    for (uint32_t i = 0; i < proving->crew.count && proving->hands != NULL; i++) {
+        free_strip(&proving->hands[i]);
+    }
+    strip_crew_close(&proving->crew);
+    free(proving->hands);
+    free(proving->found);
 }
 
 tercet_status prove_tensor(struct source_matrix *matrix, const struct tensor_form *form,
                            struct container_writer *writer, uint64_t offset, struct proof *proof,
                            tercet_error *error) {
-    struct proof_strip strip = {0};
-    size_t columns = matrix->planned->columns,
-           values = TILE_ROWS * (size_t)tile_pad(matrix->planned->columns);
-    tercet_status status;
-    strip.matrix = matrix;
-    strip.form = form;
-    strip.rows = matrix->planned->rows;
-    strip.columns = matrix->planned->columns;
-    strip.source = malloc(values * sizeof(float));
-    strip.meant = malloc(values * sizeof(float));
-    strip.packed = malloc(values * sizeof(float));
-    strip.bytes = malloc(values * sizeof(float));
-    strip.scales = malloc(tensor_scale_bytes(form, strip.columns));
-    strip.codes = malloc(columns);
-    strip.row_scales = malloc((columns / 64 + 1) * sizeof(float));
-    proof->zeros = 0;
-    if (strip.source != NULL && strip.meant != NULL && strip.packed != NULL &&
-        strip.bytes != NULL && strip.scales != NULL && strip.codes != NULL &&
-        strip.row_scales != NULL) {
-        status = prove_strips(&strip, writer, offset, proof, error);
-    } else {
-        status = tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory to check tensor %s",
-                             matrix->planned->weight->name);
+    uint32_t rows = matrix->planned->rows;
+    struct proving proving = {.writer = writer, .offset = offset};
+    tercet_status status = open_proving(matrix, form, &proving, error);
+    if (status == TERCET_OK) {
+        status = strip_crew_run(&proving.crew, 0, rows, prove_strip, &proving, error);
     }
-    free(strip.source);
-    free(strip.meant);
-    free(strip.packed);
-    free(strip.bytes);
-    free(strip.scales);
-    free(strip.codes);
-    free(strip.row_scales);
+    proof->zeros = 0;
+    for (uint32_t i = 0; status == TERCET_OK && i < tile_pad(rows) / TILE_ROWS; i++) {
+        add_proof(proof, &proving.found[i]);
+    }
+    close_proving(&proving);
     return status;
 }

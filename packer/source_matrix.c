@@ -5,6 +5,7 @@
 
 #include "../core/base/math.h"
 #include "block_codecs.h"
+#include "source_rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -115,13 +116,28 @@ static tercet_status check_i2s(const struct planned_tensor *planned, tercet_erro
 static size_t buffer_bytes(const struct planned_tensor *planned) {
     struct block_size size = block_size_of(planned->weight->dtype);
     if (planned->weight->dtype == SOURCE_U32) { /* codes of at most 8 bits, or f32 of each group */
-        return (size_t)planned->columns * 4;
+        return (size_t)SOURCE_ROWS_MAX * planned->columns * 4;
     }
-    if (size.bytes == 0) { /* codes: a row of U8, QUADS or I2_S, or four rows of I2_S */
-        return planned->columns;
+    if (size.bytes == 0) { /* codes: rows of U8, QUADS or I2_S */
+        return (size_t)SOURCE_ROWS_MAX * planned->columns;
     }
     size_t row_bytes = (size_t)(planned->columns / size.columns) * size.bytes;
     return (planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) * row_bytes;
+}
+
+static tercet_status take_buffers(struct source_matrix *matrix, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    bool affine = planned->affine_scales != NULL;
+    matrix->bytes = malloc(buffer_bytes(planned));
+    matrix->codes = matrix->packed ? malloc(planned->columns) : NULL;
+    matrix->affine = affine ? malloc(2 * source_rows_groups(planned) * sizeof(float)) : NULL;
+    if (matrix->bytes == NULL || (matrix->packed && matrix->codes == NULL) ||
+        (affine && matrix->affine == NULL)) {
+        source_matrix_close(matrix);
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
+                           planned->weight->name);
+    }
+    return TERCET_OK;
 }
 
 tercet_status source_matrix_open(const struct source_weights *source,
@@ -140,120 +156,32 @@ tercet_status source_matrix_open(const struct source_weights *source,
     if (matrix->packed) {
         TERCET_TRY(read_scale(matrix, quantization, error));
     }
-    matrix->bytes = malloc(buffer_bytes(planned));
-    matrix->trits = matrix->packed ? malloc(planned->columns) : NULL;
-    bool affine = planned->affine_scales != NULL;
-    matrix->affine = affine ? malloc(2 * (size_t)planned->columns * sizeof(float)) : NULL;
-    if (matrix->bytes == NULL || (matrix->packed && matrix->trits == NULL) ||
-        (affine && matrix->affine == NULL)) {
-        source_matrix_close(matrix);
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
-                           planned->weight->name);
-    }
-    return TERCET_OK;
+    return take_buffers(matrix, error);
+}
+
+tercet_status source_matrix_copy(const struct source_matrix *matrix, struct source_matrix *copy,
+                                 tercet_error *error) {
+    *copy = *matrix;
+    copy->block_rows = 0;
+    return take_buffers(copy, error);
 }
 
 void source_matrix_close(struct source_matrix *matrix) {
     free(matrix->bytes);
-    free(matrix->trits);
+    free(matrix->codes);
     free(matrix->affine);
     memset(matrix, 0, sizeof *matrix);
-}
-
-static tercet_status bad_element(const struct source_matrix *matrix, uint32_t row, uint32_t column,
-                                 const char *what, tercet_error *error) {
-    return tercet_fail(error, TERCET_BAD_SOURCE, (uint64_t)row * matrix->planned->columns + column,
-                       "tensor %s holds %s at row %u, column %u", matrix->planned->weight->name,
-                       what, row, column);
-}
-
-static tercet_status code_3(const struct source_matrix *matrix, uint32_t row, uint32_t column,
-                            tercet_error *error) {
-    return bad_element(matrix, row, column, "the code 3, which is no ternary weight,", error);
-}
-
-/* Four rows a byte, a quarter of all rows apart. */
-static tercet_status read_u8_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
-                                 tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    uint32_t columns = planned->columns, quarter = (planned->rows + 3) / 4;
-    uint32_t shift = 2 * (row / quarter);
-    TERCET_TRY(source_weights_read(matrix->source, planned->weight,
-                                   (uint64_t)(row % quarter) * columns, matrix->bytes, columns,
-                                   error));
-    for (uint32_t c = 0; c < columns; c++) {
-        uint32_t code = (uint32_t)matrix->bytes[c] >> shift & 3u;
-        if (code == 3) {
-            return code_3(matrix, row, c, error);
-        }
-        trits[c] = (int8_t)((int)code - 1);
-    }
-    return TERCET_OK;
-}
-
-/* Four columns a byte. */
-static tercet_status read_quads_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
-                                    tercet_error *error) {
-    uint32_t columns = matrix->planned->columns, row_bytes = (columns + 3) / 4;
-    TERCET_TRY(source_weights_read(matrix->source, matrix->planned->weight,
-                                   (uint64_t)row * row_bytes, matrix->bytes, row_bytes, error));
-    for (uint32_t c = 0; c < columns; c++) {
-        uint32_t code = (uint32_t)matrix->bytes[c / 4] >> (2 * (c % 4)) & 3u;
-        if (code == 3) {
-            return code_3(matrix, row, c, error);
-        }
-        trits[c] = (int8_t)((int)code - 1);
-    }
-    return TERCET_OK;
-}
-
-static tercet_status read_i2s_row(struct source_matrix *matrix, uint32_t row, int8_t *trits,
-                                  tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    uint32_t columns = planned->columns, column, source_row = planned->source_first + row;
-    bool fours = planned->i2s_layout == I2S_ROW4;
-    uint64_t offset =
-        fours ? (uint64_t)(source_row / 4) * columns : (uint64_t)source_row * (columns / 4);
-    TERCET_TRY(source_weights_read(matrix->source, planned->weight, offset, matrix->bytes,
-                                   fours ? columns : columns / 4, error));
-    if (!i2s_decode_row(planned->i2s_layout, matrix->bytes, source_row, columns, trits, &column)) {
-        return code_3(matrix, row, column, error);
-    }
-    return TERCET_OK;
-}
-
-tercet_status source_matrix_read_trits(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                       int8_t *trits, tercet_error *error) {
-    enum source_type dtype = matrix->planned->weight->dtype;
-    for (uint32_t i = 0; i < count; i++) {
-        int8_t *row = trits + (size_t)i * matrix->planned->columns;
-        TERCET_TRY(dtype == SOURCE_I2_S    ? read_i2s_row(matrix, first + i, row, error)
-                   : dtype == SOURCE_QUADS ? read_quads_row(matrix, first + i, row, error)
-                                           : read_u8_row(matrix, first + i, row, error));
-    }
-    return TERCET_OK;
 }
 
 static tercet_status read_packed_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
     uint32_t columns = matrix->planned->columns;
     for (uint32_t i = 0; i < count; i++) {
-        TERCET_TRY(source_matrix_read_trits(matrix, first + i, 1, matrix->trits, error));
+        TERCET_TRY(source_rows_read_packed(matrix, first + i, 1, matrix->codes, error));
         for (uint32_t c = 0; c < columns; c++) {
-            values[(size_t)i * columns + c] = (float)matrix->trits[c] * matrix->scale;
+            values[(size_t)i * columns + c] = (float)(matrix->codes[c] - 1) * matrix->scale;
         }
     }
-    return TERCET_OK;
-}
-
-/* One number of each group of columns of a row. */
-static tercet_status read_groups(struct source_matrix *matrix, const struct source_tensor *tensor,
-                                 uint32_t row, float *groups, tercet_error *error) {
-    uint32_t count = (uint32_t)tensor->shape[1];
-    size_t bytes = (size_t)count * block_size_of(tensor->dtype).bytes;
-    TERCET_TRY(source_weights_read(matrix->source, tensor, (uint64_t)row * bytes, matrix->bytes,
-                                   bytes, error));
-    block_decode_row(tensor->dtype, matrix->bytes, count, groups);
     return TERCET_OK;
 }
 
@@ -263,19 +191,18 @@ static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, u
     const struct planned_tensor *planned = matrix->planned;
     uint32_t columns = planned->columns, row_bytes = (uint32_t)planned->weight->shape[1] * 4;
     uint32_t bits = planned->affine_bits, mask = (1u << bits) - 1;
-    uint32_t group = columns / (uint32_t)planned->affine_scales->shape[1];
-    float *scales = matrix->affine, *biases = matrix->affine + columns;
+    uint32_t groups = (uint32_t)planned->affine_scales->shape[1], group = columns / groups;
+    TERCET_TRY(source_rows_read_affine(matrix, first, count, error));
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = planned->source_first + first + i;
-        TERCET_TRY(read_groups(matrix, planned->affine_scales, row, scales, error));
-        TERCET_TRY(read_groups(matrix, planned->affine_biases, row, biases, error));
-        TERCET_TRY(source_weights_read(matrix->source, planned->weight, (uint64_t)row * row_bytes,
-                                       matrix->bytes, row_bytes, error));
+        const uint8_t *bytes = matrix->bytes + (size_t)i * row_bytes;
+        const float *scales = matrix->affine + (size_t)i * groups,
+                    *biases = scales + source_rows_groups(planned);
         for (uint32_t c = 0; c < columns; c++) {
-            uint32_t code = (uint32_t)matrix->bytes[c * bits / 8] >> (c * bits % 8) & mask;
+            uint32_t code = (uint32_t)bytes[c * bits / 8] >> (c * bits % 8) & mask;
             float value = scales[c / group] * (float)code + biases[c / group];
             if (!isfinite(value)) {
-                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, first + i, c,
+                                               "a value that is no finite number", error);
             }
             values[(size_t)i * columns + c] = value;
         }
@@ -315,7 +242,8 @@ static tercet_status read_transposed(struct source_matrix *matrix, uint32_t firs
             block_decode_row(planned->weight->dtype, from + (size_t)c * matrix->block_rows * size,
                              1, &value);
             if (!isfinite(value)) {
-                return bad_element(matrix, row, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, row, c, "a value that is no finite number",
+                                               error);
             }
             values[(size_t)i * planned->columns + c] = value;
         }
@@ -345,10 +273,8 @@ static bool all_finite(const float *values, uint32_t count) {
 
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
                                         uint32_t count, float *values, tercet_error *error) {
-    const struct source_tensor *weight = matrix->planned->weight;
     uint32_t columns = matrix->planned->columns;
-    struct block_size size = block_size_of(weight->dtype);
-    size_t row_bytes = (size_t)(columns / size.columns) * size.bytes;
+    size_t row_bytes = source_rows_bytes(matrix);
     if (matrix->packed) {
         return read_packed_values(matrix, first, count, values, error);
     }
@@ -358,16 +284,11 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     if (matrix->planned->transposed) {
         return read_transposed(matrix, first, count, values, error);
     }
-    /* A vector that is a part of a longer one begins at its value, not at a row. */
-    uint64_t start = weight->rank == 1
-                         ? (uint64_t)matrix->planned->source_first * size.bytes
-                         : ((uint64_t)matrix->planned->source_first + first) * row_bytes;
-    TERCET_TRY(source_weights_read(matrix->source, weight, start, matrix->bytes,
-                                   (size_t)count * row_bytes, error));
+    TERCET_TRY(source_rows_read(matrix, first, count, row_bytes, error));
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *bytes = matrix->bytes + i * row_bytes;
         float *row = values + (size_t)i * columns;
-        block_decode_row(weight->dtype, bytes, columns, row);
+        block_decode_row(matrix->planned->weight->dtype, bytes, columns, row);
         note_code_3(matrix, first + i, bytes);
         if (matrix->multiplier != 1) {
             for (uint32_t c = 0; c < columns; c++) {
@@ -377,7 +298,8 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
         uint32_t c = all_finite(row, columns) ? columns : 0;
         for (; c < columns; c++) {
             if (!isfinite(row[c])) {
-                return bad_element(matrix, first + i, c, "a value that is no finite number", error);
+                return source_rows_bad_element(matrix, first + i, c,
+                                               "a value that is no finite number", error);
             }
         }
     }

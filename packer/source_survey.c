@@ -3,6 +3,7 @@
  */
 #include "source_survey.h"
 
+#include "strip_crew.h"
 #include "ternarize.h"
 
 #include <stdlib.h>
@@ -34,39 +35,55 @@ void source_survey_types(const struct source_weights *weights, struct source_sur
     qsort(survey->types, survey->type_count, sizeof survey->types[0], by_falling_bytes);
 }
 
-static tercet_status count_zeros(struct source_matrix *matrix, uint64_t *zeros,
-                                 tercet_error *error) {
-    uint32_t rows = matrix->planned->rows, columns = matrix->planned->columns;
-    float *values = malloc((size_t)SOURCE_ROWS_MAX * columns * sizeof *values);
-    tercet_status status = TERCET_OK;
-    if (values == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
-                           matrix->planned->weight->name);
+/* One number for each thread. */
+struct zero_counts {
+    const struct ternary_form *form;
+    uint64_t zeros[STRIP_CREW_MAX];
+};
+
+static tercet_status visit_zeros(void *context, struct strip_hand *hand, uint32_t first,
+                                 uint32_t count, tercet_error *error) {
+    struct zero_counts *counts = context;
+    size_t weights = (size_t)count * hand->matrix->planned->columns;
+    uint64_t zeros = 0;
+    bool coded = counts->form->coded;
+    if (coded) {
+        TERCET_TRY(source_matrix_read_codes(hand->matrix, first, count, hand->codes, hand->steps,
+                                            &coded, error));
     }
-    for (uint32_t first = 0; first < rows && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
-        uint32_t count = rows - first < SOURCE_ROWS_MAX ? rows - first : SOURCE_ROWS_MAX;
-        status = source_matrix_read_values(matrix, first, count, values, error);
-        for (size_t i = 0; status == TERCET_OK && i < (size_t)count * columns; i++) {
-            *zeros += values[i] == 0;
+    if (coded) {
+        zeros = ternary_codes_zeros(hand->codes, weights);
+    } else {
+        TERCET_TRY(source_matrix_read_values(hand->matrix, first, count, hand->values, error));
+        for (size_t i = 0; i < weights; i++) {
+            zeros += hand->values[i] == 0;
         }
     }
-    free(values);
-    return status;
+    counts->zeros[hand->index] += zeros;
+    return TERCET_OK;
+}
+
+static tercet_status count_zeros(struct source_matrix *matrix, const struct ternary_form *form,
+                                 uint64_t *zeros, tercet_error *error) {
+    struct zero_counts counts = {form, {0}};
+    TERCET_TRY(strip_crew_visit(matrix, STRIPS_ANY_ORDER, visit_zeros, &counts, error));
+    for (size_t i = 0; i < STRIP_CREW_MAX; i++) {
+        *zeros += counts.zeros[i];
+    }
+    return TERCET_OK;
 }
 
 static tercet_status survey_matrix(struct source_matrix *matrix, struct source_survey *survey,
                                    uint8_t *scale, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
-    struct ternary_form form = {.scale = SCALE_TENSOR};
-    bool ternary = matrix->packed;
+    struct ternary_form form;
+    bool ternary;
     uint64_t zeros = 0, weights = (uint64_t)planned->rows * planned->columns;
-    if (!ternary) {
-        TERCET_TRY(ternarize_probe(matrix, 0, &form, &ternary, error));
-    }
+    TERCET_TRY(ternarize_probe(matrix, 0, &form, &ternary, error));
     if (!ternary) {
         return TERCET_OK;
     }
-    TERCET_TRY(count_zeros(matrix, &zeros, error));
+    TERCET_TRY(count_zeros(matrix, &form, &zeros, error));
     survey->scales_differ =
         survey->scales_differ || (survey->ternary_weights > 0 && survey->scale != form.scale);
     survey->scale = survey->scales_differ ? SCALE_NONE : form.scale;

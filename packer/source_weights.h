@@ -60,6 +60,8 @@ struct source_shard {
     struct source_table table; /* owns the names of its tensors */
 };
 
+struct thread_pool;
+
 struct source_weights {
     struct source_shard *shards;
     uint32_t shard_count;
@@ -68,6 +70,8 @@ struct source_weights {
     uint64_t file_bytes; /* of all shards */
     const char
         *form; /* what its ternary weights are, where types alone do not say; static, or NULL */
+    struct thread_pool
+        *pool; /* of the caller: who else may read (strip_crew.h); NULL: nobody. Kept by close */
 };
 
 void source_table_free(struct source_table *table);

@@ -4,33 +4,40 @@
 #include "tensor_form.h"
 
 #include "../core/base/math.h"
+#include "strip_crew.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Whether every weight is exact in f16, and whether one does not even fit. */
+/* What a thread saw of a matrix's weights as f16. */
+struct half_survey {
+    bool inexact, too_large;
+};
+
+static tercet_status visit_halves(void *context, struct strip_hand *hand, uint32_t first,
+                                  uint32_t count, tercet_error *error) {
+    struct half_survey *survey = (struct half_survey *)context + hand->index;
+    TERCET_TRY(source_matrix_read_values(hand->matrix, first, count, hand->values, error));
+    for (size_t i = 0; i < (size_t)count * hand->matrix->planned->columns; i++) {
+        float half = math_half_to_float(math_float_to_half(hand->values[i]));
+        survey->inexact = survey->inexact || half != hand->values[i];
+        survey->too_large = survey->too_large || !isfinite(half);
+    }
+    return TERCET_OK;
+}
+
+/* Whether every weight is exact in f16, and whether all of them fit at least. */
 static tercet_status survey_halves(struct source_matrix *matrix, bool *exact, bool *fits,
                                    tercet_error *error) {
-    uint32_t rows = matrix->planned->rows, columns = matrix->planned->columns;
-    float *values = malloc((size_t)SOURCE_ROWS_MAX * columns * sizeof *values);
-    tercet_status status = TERCET_OK;
-    if (values == NULL) {
-        return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for rows of tensor %s",
-                           matrix->planned->weight->name);
-    }
+    struct half_survey surveys[STRIP_CREW_MAX] = {{0}};
+    TERCET_TRY(strip_crew_visit(matrix, STRIPS_ANY_ORDER, visit_halves, surveys, error));
     *exact = true;
     *fits = true;
-    for (uint32_t first = 0; first < rows && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
-        uint32_t count = rows - first < SOURCE_ROWS_MAX ? rows - first : SOURCE_ROWS_MAX;
-        status = source_matrix_read_values(matrix, first, count, values, error);
-        for (size_t i = 0; i < (size_t)count * columns && status == TERCET_OK; i++) {
-            float half = math_half_to_float(math_float_to_half(values[i]));
-            *exact = *exact && half == values[i];
-            *fits = *fits && isfinite(half);
-        }
+    for (size_t i = 0; i < STRIP_CREW_MAX; i++) {
+        *exact = *exact && !surveys[i].inexact;
+        *fits = *fits && !surveys[i].too_large;
     }
-    free(values);
-    return status;
+    return TERCET_OK;
 }
 
 /* f16 where that loses nothing, else f32. */

@@ -1,6 +1,6 @@
 /*
- * tensor_writer.h: streams one tensor into the container: codes strip by strip, then scales, then padding. Holds one strip
- * and, for row and group scales, the scales of the tensor.
+ * tensor_writer.h: streams one tensor into the container: codes strip by strip, then scales, then padding. Holds a
+ * block of strips and, for row and group scales, the scales of the tensor.
  */
 #ifndef TERCET_PACKER_TENSOR_WRITER_H
 #define TERCET_PACKER_TENSOR_WRITER_H

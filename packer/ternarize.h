@@ -27,6 +27,7 @@ struct ternary_form {
     uint32_t scale;     /* SCALE_TENSOR, SCALE_ROW, SCALE_GROUP64, SCALE_GROUP128 */
     float tensor_scale; /* of SCALE_TENSOR */
     float inverse; /* absmean with SCALE_TENSOR: what weights are multiplied by before rounding */
+    bool coded;    /* the source has these very trits as codes: rows can go from code to code */
 };
 
 /* Reads the matrix once (twice with absmean, or for the sentence of an error). NOT_TERNARY names the tensor, the worst
@@ -40,8 +41,12 @@ tercet_status ternarize_probe(struct source_matrix *matrix, uint32_t group,
 
 /* Columns of one scale in a row: 64, 128, or all. */
 uint32_t ternary_span(const struct ternary_form *form, uint32_t columns);
-/* One row of `columns` values of that matrix -> trits, and its scales, one for each span. Group scales are exact in f16. */
+/* One row of `columns` values of that matrix -> codes (weight + 1), and its scales, one for each span. Group scales are exact
+ * in f16. */
 void ternarize_row(const struct ternary_form *form, enum source_type dtype, const float *values,
-                   uint32_t columns, int8_t *trits, float *scales);
+                   uint32_t columns, uint8_t *codes, float *scales);
+/* The scales of a row that the source has as codes with a step for every `code_span` columns. */
+void ternarize_scales(const struct ternary_form *form, const uint8_t *codes, const float *steps,
+                      uint32_t code_span, uint32_t columns, float *scales);
 
 #endif

@@ -13,8 +13,8 @@
 size_t tile_ternary_strip_bytes(uint32_t columns);
 size_t tile_int8_strip_bytes(uint32_t columns);
 
-/* rows x columns values, rows <= 16; what is missing to a full strip becomes weight 0. */
-void tile_write_ternary(const int8_t *trits, uint32_t rows, uint32_t columns, uint8_t *strip);
+/* rows x columns values, rows <= 16; what is missing to a full strip becomes weight 0. Ternary codes are weight + 1. */
+void tile_write_ternary(const uint8_t *codes, uint32_t rows, uint32_t columns, uint8_t *strip);
 void tile_write_int8(const int8_t *codes, uint32_t rows, uint32_t columns, uint8_t *strip);
 
 /* One row -> int8 codes and its scale: scale = max|w| / 127, code = round half to even(w / scale). A row of zeros has

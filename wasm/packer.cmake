@@ -34,15 +34,20 @@ set(TERCET_GGUF_SOURCES
     packer/read_gguf.c
     packer/read_sentencepiece.c
     packer/rope_frequencies.c
+    packer/source_codes.c
     packer/source_matrix.c
     packer/source_names.c
+    packer/source_rows.c
     packer/source_survey.c
     packer/source_tensors.c
     packer/source_weights.c
+    packer/strip_crew.c
     packer/template_words.c
     packer/tensor_form.c
     packer/tensor_writer.c
     packer/ternarize.c
+    packer/ternary_blocks.c
+    packer/ternary_survey.c
     packer/tile_writer.c
     packer/token_spelling.c
     packer/tokenizer_builder.c

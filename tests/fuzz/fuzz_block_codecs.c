@@ -35,23 +35,26 @@ static void decode_blocks(enum source_type type, const uint8_t *data, size_t siz
 }
 
 static void decode_i2s(enum i2s_layout layout, uint32_t row, const uint8_t *data, size_t size) {
-    uint32_t block = i2s_block_columns(layout), columns, column = UINT32_MAX;
+    uint32_t block = i2s_block_columns(layout), columns;
     PROMISE(i2s_layout_name(layout)[0] != '\0' && block > 0);
     columns = layout == I2S_ROW4 ? (uint32_t)size : (uint32_t)size * 4 / block * block;
     size_t bytes = layout == I2S_ROW4 ? columns : columns / 4;
-    uint8_t *codes = malloc(bytes + 1);
-    int8_t *trits = malloc(columns + 1);
-    PROMISE(codes != NULL && trits != NULL);
-    memcpy(codes, data, bytes);
-    memset(trits, 99, columns + 1);
-    bool sound = i2s_decode_row(layout, codes, row, columns, trits, &column);
-    PROMISE(trits[columns] == 99);
-    for (uint32_t c = 0; sound && c < columns; c++) {
-        PROMISE(trits[c] >= -1 && trits[c] <= 1);
+    uint8_t *stored = malloc(bytes + 1);
+    uint8_t *codes = malloc(columns + 1);
+    PROMISE(stored != NULL && codes != NULL);
+    memcpy(stored, data, bytes);
+    memset(codes, 99, columns + 1);
+    i2s_row_codes(layout, stored, row, columns, codes);
+    PROMISE(codes[columns] == 99);
+    bool sound = ternary_codes_sound(codes, columns);
+    uint32_t threes = 0;
+    for (uint32_t c = 0; c < columns; c++) {
+        PROMISE(codes[c] <= 3);
+        threes += codes[c] == 3;
     }
-    PROMISE(sound || column < columns);
-    free(trits);
+    PROMISE(sound == (threes == 0));
     free(codes);
+    free(stored);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -10,6 +10,29 @@
 
 #include <math.h>
 
+/* The same rows as codes say the same weights, if they can be said so. */
+static inline void check_codes(struct source_matrix *matrix, uint32_t first, uint32_t rows,
+                               const float *values) {
+    uint32_t columns = matrix->planned->columns, span = source_matrix_code_span(matrix);
+    size_t count = (size_t)rows * columns, spans = columns / span;
+    tercet_error error = {0};
+    bool coded = false;
+    uint8_t *codes = malloc(count);
+    float *steps = malloc(rows * spans * sizeof *steps);
+    PROMISE(codes != NULL && steps != NULL);
+    tercet_status status =
+        source_matrix_read_codes(matrix, first, rows, codes, steps, &coded, &error);
+    PROMISE(status == TERCET_OK || (error.status == status && error.detail[0] != '\0'));
+    PROMISE(status == TERCET_OK || values == NULL);
+    for (size_t i = 0; status == TERCET_OK && coded && i < count; i++) {
+        float step = steps[i / columns * spans + i % columns / span];
+        PROMISE(codes[i] <= 2 && step >= 0);
+        PROMISE(values == NULL || ((float)codes[i] - 1) * step == values[i]);
+    }
+    free(steps);
+    free(codes);
+}
+
 /* A strip of rows from `first` on, into a block of its exact size. */
 static inline void read_strip(struct source_matrix *matrix, uint32_t first) {
     const struct planned_tensor *planned = matrix->planned;
@@ -24,16 +47,10 @@ static inline void read_strip(struct source_matrix *matrix, uint32_t first) {
     for (size_t i = 0; status == TERCET_OK && i < count; i++) {
         PROMISE(isfinite(values[i]) || matrix->packed);
     }
-    free(values);
-    if (matrix->packed) {
-        int8_t *trits = malloc(count);
-        PROMISE(trits != NULL);
-        status = source_matrix_read_trits(matrix, first, rows, trits, &error);
-        for (size_t i = 0; status == TERCET_OK && i < count; i++) {
-            PROMISE(trits[i] >= -1 && trits[i] <= 1);
-        }
-        free(trits);
+    if (source_matrix_code_span(matrix) != 0) {
+        check_codes(matrix, first, rows, status == TERCET_OK ? values : NULL);
     }
+    free(values);
 }
 
 static inline void check_architecture(const struct architecture *architecture) {

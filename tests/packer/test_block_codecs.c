@@ -31,8 +31,7 @@ static void test_vectors(void) {
     static const uint32_t neighbours[4] = {0, 1, 2, 3}, apart[4] = {0, 32, 64, 96};
     uint8_t block[256];
     float values[256];
-    int8_t trits[128];
-    uint32_t column;
+    uint8_t codes[128];
     memset(block, 0x55, sizeof block);
     put_half(block, HALF_ONE + 0x400); /* 2 */
     block[2] = 0xA4;
@@ -50,9 +49,10 @@ static void test_vectors(void) {
     check_four(values, 256, apart, 1);
     memset(block, 0x55, sizeof block);
     block[0] = 0x1A;
-    CHECK(i2s_decode_row(I2S_X86, block, 0, 128, trits, &column));
+    i2s_row_codes(I2S_X86, block, 0, 128, codes);
+    CHECK(ternary_codes_sound(codes, 128));
     for (uint32_t i = 0; i < 128; i++) {
-        values[i] = trits[i];
+        values[i] = (float)codes[i] - 1;
     }
     check_four(values, 128, apart, 1);
     put_half(block, HALF_ONE);
@@ -200,8 +200,7 @@ static void test_code_3(void) {
 static void test_i2s(void) {
     enum { COLUMNS = 256, ROWS = 4 };
     uint8_t codes[ROWS][COLUMNS], bytes[I2S_LAYOUTS][ROWS * COLUMNS / 4];
-    int8_t trits[COLUMNS];
-    uint32_t column;
+    uint8_t row_codes[COLUMNS];
     memset(bytes, 0, sizeof bytes);
     for (uint32_t r = 0; r < ROWS; r++) {
         for (uint32_t c = 0; c < COLUMNS; c++) {
@@ -217,20 +216,36 @@ static void test_i2s(void) {
     for (int layout = 0; layout < I2S_LAYOUTS; layout++) {
         for (uint32_t r = 0; r < ROWS; r++) {
             const uint8_t *row = bytes[layout] + (layout == I2S_ROW4 ? 0 : r * COLUMNS / 4);
-            CHECK(i2s_decode_row((enum i2s_layout)layout, row, r, COLUMNS, trits, &column));
-            CHECK_EQ(column, COLUMNS);
-            for (uint32_t c = 0; c < COLUMNS; c++) {
-                CHECK_EQ(trits[c], codes[r][c] - 1);
-            }
+            i2s_row_codes((enum i2s_layout)layout, row, r, COLUMNS, row_codes);
+            CHECK_MEM(row_codes, codes[r], COLUMNS);
         }
     }
     bytes[I2S_X86][32 + 7] = 0x0C; /* elements 128 + 7 + 64 */
-    CHECK(!i2s_decode_row(I2S_X86, bytes[I2S_X86], 0, COLUMNS, trits, &column));
-    CHECK_EQ(column, 128 + 7 + 64);
+    i2s_row_codes(I2S_X86, bytes[I2S_X86], 0, COLUMNS, row_codes);
+    CHECK(!ternary_codes_sound(row_codes, COLUMNS) && row_codes[128 + 7 + 64] == 3);
     bytes[I2S_ROW4][9] = 0x03;
-    CHECK(!i2s_decode_row(I2S_ROW4, bytes[I2S_ROW4], 3, COLUMNS, trits, &column));
-    CHECK_EQ(column, 9);
-    CHECK(i2s_decode_row(I2S_ROW4, bytes[I2S_ROW4], 2, COLUMNS, trits, &column));
+    i2s_row_codes(I2S_ROW4, bytes[I2S_ROW4], 3, COLUMNS, row_codes);
+    CHECK(!ternary_codes_sound(row_codes, COLUMNS) && row_codes[9] == 3);
+    i2s_row_codes(I2S_ROW4, bytes[I2S_ROW4], 2, COLUMNS, row_codes);
+    CHECK(ternary_codes_sound(row_codes, COLUMNS));
+}
+
+/* One other code among many, at every place of every length. */
+static void test_looking(void) {
+    uint8_t codes[300];
+    memset(codes, 1, sizeof codes);
+    for (size_t count = 1; count <= sizeof codes; count += 13) {
+        CHECK(!ternary_codes_any(codes, count) && ternary_codes_sound(codes, count));
+        CHECK_EQ(ternary_codes_zeros(codes, count), count);
+        for (size_t at = 0; at < count; at++) {
+            codes[at] = at % 2 == 0 ? 0 : 2;
+            CHECK(ternary_codes_any(codes, count) && ternary_codes_sound(codes, count));
+            CHECK_EQ(ternary_codes_zeros(codes, count), count - 1);
+            codes[at] = 3;
+            CHECK(!ternary_codes_sound(codes, count));
+            codes[at] = 1;
+        }
+    }
 }
 
 int main(void) {
@@ -240,5 +255,6 @@ int main(void) {
     test_round_trips();
     test_code_3();
     test_i2s();
+    test_looking();
     return check_done();
 }

@@ -316,6 +316,51 @@ static void test_sampling_and_repeat(void) {
     pack_report_free(&report);
 }
 
+static uint8_t *read_packed(size_t *count) {
+    uint8_t *bytes;
+    REQUIRE(source_file_read(folder, "model.tercet", (size_t)1 << 30, &bytes, count, NULL) ==
+            TERCET_OK);
+    return bytes;
+}
+
+/* The same file and the same report with any number of threads: of every way from a source to the container. */
+static void test_threads(void) {
+    static const char *const sources[] = {
+        "golden/models/bitmamba2-bin/model.bin",
+        "golden/models/bitnet-online-bf16",
+        "golden/models/bitnet-packed-autobitlinear",
+        "golden/models/gguf-bitnet-i2_s/model.gguf",
+        "golden/models/gguf-llama-tq2_0/model.gguf",
+        "golden/models/gguf-qwen3-ptq1_0/model.gguf",
+        "golden/models/gpt2-grid-f16",
+        "golden/models/qwen3-mlx",
+        "../models/gutenberg-kids-6m-b158",
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        struct pack_options options;
+        struct pack_report alone, together;
+        size_t count, again_count;
+        options_for(&options, sources[i]);
+        options.quantize = PACK_QUANTIZE_ABSMEAN;
+        options.embedding = i % 2 == 0 ? PACK_TABLE_Q8 : PACK_TABLE_EXACT;
+        pack_it(&options, &alone);
+        uint8_t *bytes = read_packed(&count);
+        for (options.threads = 2; options.threads <= 8; options.threads += 3) {
+            pack_it(&options, &together);
+            uint8_t *again = read_packed(&again_count);
+            CHECK_EQ(count, again_count);
+            CHECK_MEM(bytes, again, count < again_count ? count : again_count);
+            CHECK_EQ(alone.verified_weights, together.verified_weights);
+            CHECK_EQ(alone.ternary_zeros, together.ternary_zeros);
+            CHECK(alone.quantize_error == together.quantize_error);
+            free(again);
+            pack_report_free(&together);
+        }
+        free(bytes);
+        pack_report_free(&alone);
+    }
+}
+
 int main(void) {
     folder_make(folder);
     (void)folder_path(folder, "model.tercet", destination);
@@ -326,6 +371,7 @@ int main(void) {
     test_not_converted();
     test_rounded();
     test_sampling_and_repeat();
+    test_threads();
     folder_remove(folder);
     return check_done();
 }

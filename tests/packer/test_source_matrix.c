@@ -81,15 +81,19 @@ static void test_floats(void) {
 static void test_packed_bytes(void) {
     struct opened opened;
     const uint64_t shape[2] = {1, 1}, one = 1;
-    int8_t trits[4];
-    float values[4];
+    static const uint8_t want[4] = {0, 1, 2, 2};
+    uint8_t codes[4];
+    float values[4], steps[4];
+    bool coded = false;
     start(&opened);
     copy_add(&opened.copy, "w", "U8", 2, shape, 1)->bytes[0] = 0xA4;
     copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 4.0f);
     REQUIRE(open_matrix(&opened, 4, 1, SOURCE_DIVIDE, NULL) == TERCET_OK);
     CHECK(opened.matrix.packed && opened.matrix.scale == 0.25f);
-    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 4, trits, NULL), TERCET_OK);
-    CHECK(trits[0] == -1 && trits[1] == 0 && trits[2] == 1 && trits[3] == 1);
+    CHECK_STATUS(source_matrix_read_codes(&opened.matrix, 0, 4, codes, steps, &coded, NULL),
+                 TERCET_OK);
+    CHECK(coded && steps[0] == 0.25f && steps[3] == 0.25f);
+    CHECK_MEM(codes, want, 4);
     CHECK_STATUS(source_matrix_read_values(&opened.matrix, 1, 3, values, NULL), TERCET_OK);
     CHECK(values[0] == 0.0f && values[1] == 0.25f && values[2] == 0.25f);
     source_matrix_close(&opened.matrix);
@@ -103,13 +107,15 @@ static void test_packed_bytes(void) {
 static void test_packed_tail(void) {
     struct opened opened;
     const uint64_t shape[2] = {2, 3}, one = 1;
-    int8_t trits[18], want[18];
+    uint8_t codes[18], want[18];
+    float steps[6];
+    bool coded;
     start(&opened);
     struct copy_tensor *tensor = copy_add(&opened.copy, "w", "U8", 2, shape, 6);
     for (uint32_t row = 0; row < 6; row++) {
         for (uint32_t c = 0; c < 3; c++) {
-            want[row * 3 + c] = (int8_t)((int)((row * 7 + c * 2) % 3) - 1);
-            tensor->bytes[row % 2 * 3 + c] |= (uint8_t)((want[row * 3 + c] + 1) << (2 * (row / 2)));
+            want[row * 3 + c] = (uint8_t)((row * 7 + c * 2) % 3);
+            tensor->bytes[row % 2 * 3 + c] |= (uint8_t)(want[row * 3 + c] << (2 * (row / 2)));
         }
     }
     for (int i = 0; i < 6; i++) {
@@ -117,8 +123,12 @@ static void test_packed_tail(void) {
     }
     copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 1.0f);
     REQUIRE(open_matrix(&opened, 6, 3, SOURCE_DIVIDE, NULL) == TERCET_OK);
-    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 6, trits, NULL), TERCET_OK);
-    CHECK_MEM(trits, want, 18);
+    CHECK_STATUS(source_matrix_read_codes(&opened.matrix, 0, 6, codes, steps, &coded, NULL),
+                 TERCET_OK);
+    CHECK_MEM(codes, want, 18);
+    CHECK_STATUS(source_matrix_read_codes(&opened.matrix, 3, 2, codes, steps, &coded, NULL),
+                 TERCET_OK);
+    CHECK_MEM(codes, want + 9, 6);
     finish(&opened);
 }
 
@@ -160,8 +170,9 @@ static void test_faults(void) {
     const uint64_t shape[2] = {1, 2}, one = 1;
     struct opened opened;
     tercet_error error;
-    float values[8];
-    int8_t trits[8];
+    float values[8], steps[4];
+    uint8_t codes[8];
+    bool coded;
     for (size_t i = 0; i < sizeof bad_scales / sizeof bad_scales[0]; i++) {
         start(&opened);
         (void)copy_add(&opened.copy, "w", "U8", 2, shape, 2);
@@ -174,13 +185,15 @@ static void test_faults(void) {
     copy_add(&opened.copy, "w", "U8", 2, shape, 2)->bytes[1] = 0x30; /* code 3 in row 2 */
     copy_set_f32(copy_add(&opened.copy, "w_scale", "F32", 1, &one, 4), 0, 1.0f);
     REQUIRE(open_matrix(&opened, 4, 2, SOURCE_MULTIPLY, NULL) == TERCET_OK);
-    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 4, trits, &error), TERCET_BAD_SOURCE);
+    CHECK_STATUS(source_matrix_read_codes(&opened.matrix, 0, 4, codes, steps, &coded, &error),
+                 TERCET_BAD_SOURCE);
     CHECK(strstr(error.detail, "tensor w") != NULL &&
           strstr(error.detail, "row 2, column 1") != NULL);
     CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 4, values, &error),
                  TERCET_BAD_SOURCE);
     CHECK(strstr(error.detail, "row 2, column 1") != NULL);
-    CHECK_STATUS(source_matrix_read_trits(&opened.matrix, 0, 2, trits, NULL), TERCET_OK);
+    CHECK_STATUS(source_matrix_read_codes(&opened.matrix, 0, 2, codes, steps, &coded, NULL),
+                 TERCET_OK);
     finish(&opened);
 
     start(&opened);

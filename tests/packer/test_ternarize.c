@@ -99,12 +99,13 @@ static tercet_status find(struct bench *bench, const char *dtype, uint32_t group
     tercet_status status = ternarize_find(&bench->matrix, &request, form, error);
     *worst = 0;
     for (uint32_t r = 0; r < ROWS && status == TERCET_OK; r++) {
-        int8_t trits[COLUMNS];
+        uint8_t codes[COLUMNS];
         float scales[COLUMNS / 64 + 1];
         const float *row = bench->values + r * COLUMNS;
-        ternarize_row(form, bench->planned.weight->dtype, row, COLUMNS, trits, scales);
+        ternarize_row(form, bench->planned.weight->dtype, row, COLUMNS, codes, scales);
         for (uint32_t c = 0; c < COLUMNS; c++) {
-            double packed = (double)((float)trits[c] * scales[c / ternary_span(form, COLUMNS)]);
+            double packed =
+                (double)((float)(codes[c] - 1) * scales[c / ternary_span(form, COLUMNS)]);
             *worst = fmax(*worst, fabs(packed - (double)row[c]));
         }
     }
@@ -221,13 +222,14 @@ static void test_absmean(struct bench *bench) {
     CHECK_NEAR(form.tensor_scale, mean, 1e-6);
 
     /* Half to even, and the clamp: with scale 1 the weights -2.5, -0.5, 0.5, 0.51, 1.5 give -1, 0, 0, 1, 1. */
-    struct ternary_form unit = {TERNARY_ABSMEAN, SCALE_TENSOR, 1.0f, 1.0f};
+    struct ternary_form unit = {TERNARY_ABSMEAN, SCALE_TENSOR, 1.0f, 1.0f, false};
     const float row[5] = {-2.5f, -0.5f, 0.5f, 0.51f, 1.5f};
-    int8_t trits[5];
+    static const uint8_t want[5] = {0, 1, 1, 2, 2};
+    uint8_t codes[5];
     float scale[1];
-    ternarize_row(&unit, SOURCE_F32, row, 5, trits, scale);
-    CHECK(trits[0] == -1 && trits[1] == 0 && trits[2] == 0 && trits[3] == 1 && trits[4] == 1 &&
-          scale[0] == 1.0f);
+    ternarize_row(&unit, SOURCE_F32, row, 5, codes, scale);
+    CHECK_MEM(codes, want, 5);
+    CHECK(scale[0] == 1.0f);
 
     CHECK_STATUS(find(bench, "F32", 128, true, false, &form, NULL, &worst), TERCET_OK);
     CHECK(form.method == TERNARY_ABSMEAN && form.scale == SCALE_GROUP128);

@@ -23,22 +23,22 @@ static void test_ternary(void) {
         size_t bytes = tile_ternary_strip_bytes(columns);
         CHECK_EQ(bytes, tile_pad(columns) * 4u);
         for (uint32_t rows = 1; rows <= 16; rows += 5) {
-            int8_t *trits = malloc((size_t)rows * columns);
+            uint8_t *codes = malloc((size_t)rows * columns);
             uint8_t *strip = malloc(bytes);
             int wrong = 0;
             for (size_t i = 0; i < (size_t)rows * columns; i++) {
-                trits[i] = (int8_t)((int)(next_random(&state) % 3) - 1);
+                codes[i] = (uint8_t)(next_random(&state) % 3);
             }
-            tile_write_ternary(trits, rows, columns, strip);
+            tile_write_ternary(codes, rows, columns, strip);
             for (uint32_t r = 0; r < 16; r++) {
                 for (uint32_t c = 0; c < tile_pad(columns); c++) {
                     int code = strip[ternary_byte(r, c, columns)] >> ternary_shift(c) & 3;
-                    int want = r < rows && c < columns ? trits[(size_t)r * columns + c] + 1 : 1;
+                    int want = r < rows && c < columns ? codes[(size_t)r * columns + c] : 1;
                     wrong += code != want;
                 }
             }
             CHECK_EQ(wrong, 0);
-            free(trits);
+            free(codes);
             free(strip);
         }
     }
@@ -46,10 +46,12 @@ static void test_ternary(void) {
 
 /* Bytes worked out by hand from the layout: row 0 is (-1, 0, +1, +1), then zeros; row 1 has +1 in column 4. */
 static void test_ternary_bytes(void) {
-    int8_t trits[32] = {-1, 0, 1, 1};
-    uint8_t strip[64];
-    trits[16 + 4] = 1;
-    tile_write_ternary(trits, 2, 16, strip);
+    uint8_t codes[32], strip[64];
+    memset(codes, 1, sizeof codes);
+    codes[0] = 0;
+    codes[2] = codes[3] = 2;
+    codes[16 + 4] = 2;
+    tile_write_ternary(codes, 2, 16, strip);
     CHECK_EQ(strip[0], 0x54);
     CHECK_EQ(strip[1], 0x55);
     CHECK_EQ(strip[2], 0x56);

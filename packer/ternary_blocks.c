@@ -1,0 +1,160 @@
+/*
+ * ternary_blocks.c: see ternary_blocks.h. Loops over bytes without branches, of counts that compilers see: they become
+ * vectors, and packing is as fast as the disk rather than as the arithmetic.
+ */
+#include "ternary_blocks.h"
+
+#include "../core/base/math.h"
+
+#include <string.h>
+
+bool block_is_ternary(enum source_type type) {
+    return type == SOURCE_TQ1_0 || type == SOURCE_TQ2_0 || type == SOURCE_Q2_0 ||
+           type == SOURCE_PQ2_0 || type == SOURCE_PTQ1_0;
+}
+
+/* `bytes` bytes of four codes each, that far apart, the first in the lowest bits. */
+static inline void spread_low_first(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        codes[i] = packed[i] & 3;
+        codes[i + bytes] = packed[i] >> 2 & 3;
+        codes[i + 2 * bytes] = packed[i] >> 4 & 3;
+        codes[i + 3 * bytes] = packed[i] >> 6;
+    }
+}
+
+/* The same with the first in the highest bits. */
+static inline void spread_high_first(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        codes[i] = packed[i] >> 6;
+        codes[i + bytes] = packed[i] >> 4 & 3;
+        codes[i + 2 * bytes] = packed[i] >> 2 & 3;
+        codes[i + 3 * bytes] = packed[i] & 3;
+    }
+}
+
+/* Four neighbours a byte: copies of the byte at 0, 6, 12 and 18 leave each pair of bits at the bottom of a byte. */
+static inline void spread_neighbours(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+    for (uint32_t i = 0; i < bytes; i++) {
+        uint32_t byte = packed[i];
+        uint32_t four = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303u;
+        memcpy(codes + (size_t)i * 4, &four, sizeof four);
+    }
+}
+
+/* `bytes` bytes of `digits` base-3 digits each, the first most significant: digit n of byte m is element m + n * bytes. A
+ * byte is a fraction of 3^5 in 256ths, rounded up, so digits come out by multiplying and taking the carry. */
+static inline void spread_digits(const uint8_t *packed, uint32_t bytes, uint32_t digits,
+                                 uint8_t *codes) {
+    static const uint8_t powers[5] = {1, 3, 9, 27, 81};
+    for (uint32_t n = 0; n < digits; n++) {
+        for (uint32_t m = 0; m < bytes; m++) {
+            uint8_t rest = (uint8_t)(packed[m] * powers[n]);
+            codes[n * bytes + m] = (uint8_t)((uint16_t)(rest * 3) >> 8);
+        }
+    }
+}
+
+void ternary_block_codes(enum source_type type, const uint8_t *block, uint8_t *codes) {
+    switch (type) {
+    case SOURCE_TQ2_0: /* byte m of half h: elements 128 h + m, + 32, + 64, + 96; half d behind them */
+        spread_low_first(block, 32, codes);
+        spread_low_first(block + 32, 32, codes + 128);
+        break;
+    case SOURCE_TQ1_0: /* 32 bytes of five digits, 16 of five, 4 of four; half d */
+        spread_digits(block, 32, 5, codes);
+        spread_digits(block + 32, 16, 5, codes + 160);
+        spread_digits(block + 48, 4, 4, codes + 240);
+        break;
+    case SOURCE_Q2_0: /* half d, then four neighbours a byte */
+        spread_neighbours(block + 2, 16, codes);
+        break;
+    case SOURCE_PQ2_0:
+        spread_neighbours(block + 2, 32, codes);
+        break;
+    case SOURCE_PTQ1_0: /* 16 bytes of five digits, 8 of five, 2 of four; half d (PrismML-Eng/llama.cpp) */
+        spread_digits(block, 16, 5, codes);
+        spread_digits(block + 16, 8, 5, codes + 80);
+        spread_digits(block + 24, 2, 4, codes + 120);
+        break;
+    default: /* no ternary blocks */
+        break;
+    }
+}
+
+float ternary_block_scale(enum source_type type, const uint8_t *block) {
+    uint32_t at = type == SOURCE_TQ2_0 ? 64 : type == SOURCE_TQ1_0 ? 52 : 0;
+    at = type == SOURCE_PTQ1_0 ? 26 : at;
+    return math_half_to_float((uint16_t)(block[at] | block[at + 1] << 8));
+}
+
+void ternary_quads_codes(const uint8_t *bytes, uint32_t columns, uint8_t *codes) {
+    spread_neighbours(bytes, columns / 4, codes);
+    for (uint32_t c = columns & ~3u; c < columns; c++) {
+        codes[c] = bytes[c / 4] >> (2 * (c % 4)) & 3;
+    }
+}
+
+/* ---------------------------------------------------------------- I2_S */
+
+const char *i2s_layout_name(enum i2s_layout layout) {
+    static const char *const names[I2S_LAYOUTS] = {"x86", "arm", "row4"};
+    return names[layout];
+}
+
+uint32_t i2s_block_columns(enum i2s_layout layout) {
+    return layout == I2S_X86 ? 128 : layout == I2S_ARM ? 64 : 1;
+}
+
+void i2s_row_codes(enum i2s_layout layout, const uint8_t *bytes, uint32_t row, uint32_t columns,
+                   uint8_t *codes) {
+    uint32_t shift = 6 - 2 * (row % 4);
+    switch (layout) {
+    case I2S_X86:
+        for (uint32_t first = 0; first < columns; first += 128) {
+            spread_high_first(bytes + first / 4, 32, codes + first);
+        }
+        break;
+    case I2S_ARM:
+        for (uint32_t first = 0; first < columns; first += 64) {
+            spread_high_first(bytes + first / 4, 16, codes + first);
+        }
+        break;
+    default:
+        for (uint32_t c = 0; c < columns; c++) {
+            codes[c] = bytes[c] >> shift & 3;
+        }
+        break;
+    }
+}
+
+/* ---------------------------------------------------------------- looking at codes */
+
+bool ternary_codes_sound(const uint8_t *codes, size_t count) {
+    uint8_t threes = 0;
+    for (size_t i = 0; i < count; i++) {
+        threes |= (uint8_t)(codes[i] & codes[i] >> 1);
+    }
+    return threes == 0;
+}
+
+bool ternary_codes_any(const uint8_t *codes, size_t count) {
+    uint8_t other = 0;
+    for (size_t i = 0; i < count; i++) {
+        other |= codes[i] ^ 1u;
+    }
+    return other != 0;
+}
+
+uint64_t ternary_codes_zeros(const uint8_t *codes, size_t count) {
+    uint64_t zeros = 0;
+    for (size_t first = 0; first < count; first += 128) { /* as many as a byte can count */
+        size_t end = count - first < 128 ? count : first + 128;
+        uint8_t few = 0;
+        for (size_t i = first; i < end; i++) {
+            few = (uint8_t)(few + (codes[i] == 1));
+        }
+        zeros += few;
+    }
+    return zeros;
+}
