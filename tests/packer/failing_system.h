@@ -6,6 +6,8 @@
 #ifndef TERCET_TESTS_FAILING_SYSTEM_H
 #define TERCET_TESTS_FAILING_SYSTEM_H
 
+#include "failing_memory.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -108,42 +110,5 @@ int fstatvfs(int descriptor, struct statvfs *system) {
         system->f_bavail = fault.free_blocks;
     return result;
 }
-
-/* Memory that ends at the n-th allocation, libc's included. A sanitizer has its own allocator, which
- * cannot be stood in for. */
-#if defined(__SANITIZE_ADDRESS__)
-#define MEMORY_CAN_FAIL 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MEMORY_CAN_FAIL 0
-#endif
-#endif
-#ifndef MEMORY_CAN_FAIL
-#define MEMORY_CAN_FAIL 1
-#endif
-
-#if MEMORY_CAN_FAIL
-static unsigned allocations, fail_allocation;
-
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_memalign(size_t alignment, size_t bytes);
-
-static bool memory_ends(void) {
-    return fail_allocation != 0 && ++allocations == fail_allocation;
-}
-
-void *malloc(size_t bytes) {
-    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_malloc(bytes);
-}
-
-void *calloc(size_t count, size_t bytes) {
-    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_calloc(count, bytes);
-}
-
-void *aligned_alloc(size_t alignment, size_t bytes) {
-    return memory_ends() ? (errno = ENOMEM, NULL) : __libc_memalign(alignment, bytes);
-}
-#endif
 
 #endif
