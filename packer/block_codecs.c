@@ -89,11 +89,11 @@ static void decode_q6_k(const uint8_t *block, float *values) {
 static void decode_ternary(enum source_type type, const uint8_t *block, uint32_t columns,
                            float *values) {
     uint8_t codes[TERNARY_BLOCK_MAX];
-    float scale = ternary_block_scale(type, block);
+    float scale;
+    (void)ternary_row_codes(type, block, columns, codes, &scale);
     bool digits = type == SOURCE_TQ1_0 || type == SOURCE_PTQ1_0;
     /* ggml multiplies: there a scale that is no number spoils zeros too. */
     const float weight[4] = {-scale, digits ? scale * 0.0f : 0.0f, scale, 2.0f * scale};
-    ternary_block_codes(type, block, codes);
     for (uint32_t i = 0; i < columns; i++) {
         values[i] = weight[codes[i]];
     }
@@ -125,8 +125,19 @@ static void decode_bf16_row(const uint8_t *bytes, uint32_t columns, float *value
     }
 }
 
+/* Exponent and fraction moved to their places in an f32 are 2^112 too small; multiplying is exact, for subnormal halves too.
+ * Infinities and NaN would become numbers: rows that have any go one by one. */
 static void decode_f16_row(const uint8_t *bytes, uint32_t columns, float *values) {
+    uint32_t special = 0;
     for (uint32_t i = 0; i < columns; i++) {
+        uint16_t half;
+        memcpy(&half, bytes + (size_t)i * 2, sizeof half);
+        uint32_t magnitude = (uint32_t)(half & 0x7FFF) << 13;
+        float value = math_float_from_bits(magnitude) * 0x1p112f;
+        values[i] = math_float_from_bits(math_float_bits(value) | (uint32_t)(half & 0x8000) << 16);
+        special |= (half & 0x7C00u) == 0x7C00u;
+    }
+    for (uint32_t i = 0; i < columns && special != 0; i++) {
         values[i] = read_half(bytes + (size_t)i * 2);
     }
 }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ERROR_LANES 8u
+
 /* What a thread needs for one strip of 16 rows, in every shape that the comparison needs. */
 struct proof_strip {
     const float *source; /* [16][columns], the reader's */
@@ -59,25 +61,13 @@ static float scale_at(const struct proof_strip *strip, uint32_t lane, uint32_t c
     }
 }
 
-/* The element of the strip at (lane, column): for tiles also the padding beyond rows and columns. */
-static float decode_element(const struct proof_strip *strip, uint32_t lane, uint32_t column,
-                            uint32_t *code) {
-    switch (strip->form->type) {
-    case TENSOR_TERNARY:
-        *code = (uint32_t)strip->bytes[ternary_byte(lane, column, strip->columns)] >>
-                    ternary_shift(column) &
-                3u;
-        return ((float)*code - 1.0f) *
-               (column < strip->columns ? scale_at(strip, lane, column) : 0.0f);
-    case TENSOR_INT8:
-        *code = strip->bytes[int8_byte(lane, column, strip->columns)];
-        return (float)(int8_t)*code *
-               (column < strip->columns ? scale_at(strip, lane, column) : 0.0f);
-    case TENSOR_F16:
-        return decode_f16(strip->bytes + ((size_t)lane * strip->columns + column) * 2);
-    default:
-        return decode_f32(strip->bytes + ((size_t)lane * strip->columns + column) * 4);
-    }
+/* The code of a tiled strip at (lane, column), also in the padding beyond rows and columns. */
+static uint32_t code_at(const struct proof_strip *strip, uint32_t lane, uint32_t column) {
+    return strip->form->type == TENSOR_TERNARY
+               ? (uint32_t)strip->bytes[ternary_byte(lane, column, strip->columns)] >>
+                         ternary_shift(column) &
+                     3u
+               : strip->bytes[int8_byte(lane, column, strip->columns)];
 }
 
 static tercet_status not_lossless(const struct proof_strip *strip, uint32_t row, uint32_t column,
@@ -90,10 +80,10 @@ static tercet_status not_lossless(const struct proof_strip *strip, uint32_t row,
 /* Padding of a strip: weight 0 in every tile, scale 0 in every row that does not exist. */
 static tercet_status check_padding(const struct proof_strip *strip, uint32_t first, uint32_t count,
                                    tercet_error *error) {
-    uint32_t code = 0, empty = strip->form->type == TENSOR_TERNARY ? 1u : 0u;
+    uint32_t empty = strip->form->type == TENSOR_TERNARY ? 1u : 0u;
     for (uint32_t lane = 0; lane < TILE_ROWS; lane++) {
         for (uint32_t c = lane < count ? strip->columns : 0; c < tile_pad(strip->columns); c++) {
-            (void)decode_element(strip, lane, c, &code);
+            uint32_t code = code_at(strip, lane, c);
             bool scaled = lane >= count && c < strip->columns &&
                           strip->form->scale != SCALE_TENSOR && scale_at(strip, lane, c) != 0;
             if (code != empty || scaled) {
@@ -129,31 +119,26 @@ static tercet_status read_strip(const struct proof_strip *strip, struct containe
     return container_writer_read_back(writer, scales, strip->scales, scale_bytes, error);
 }
 
-/* What the packed rows are meant to hold: the source, or its rounded form. */
+/* What the rows of a form that is not exact are meant to hold. */
 static void fill_meant(const struct proof_strip *strip, uint32_t count) {
     const struct tensor_form *form = strip->form;
-    uint32_t columns = strip->columns;
-    if (form->exact) {
-        memcpy(strip->meant, strip->source, (size_t)count * columns * sizeof(float));
-        return;
-    }
+    uint32_t columns = strip->columns, span = ternary_span(&form->ternary, columns);
     for (uint32_t i = 0; i < count; i++) {
         const float *source = strip->source + (size_t)i * columns;
         float *meant = strip->meant + (size_t)i * columns;
-        float scale = form->type == TENSOR_INT8
-                          ? tile_quantise_row(source, columns, (int8_t *)strip->codes)
-                          : 0;
-        uint32_t span = ternary_span(&form->ternary, columns);
         if (form->type == TENSOR_TERNARY) {
             ternarize_row(&form->ternary, strip->matrix->planned->weight->dtype, source, columns,
                           strip->codes, strip->row_scales);
-        }
-        for (uint32_t c = 0; c < columns; c++) {
-            if (form->type == TENSOR_TERNARY) {
+            for (uint32_t c = 0; c < columns; c++) {
                 meant[c] = (float)(strip->codes[c] - 1) * strip->row_scales[c / span];
-            } else if (form->type == TENSOR_INT8) {
+            }
+        } else if (form->type == TENSOR_INT8) {
+            float scale = tile_quantise_row(source, columns, (int8_t *)strip->codes);
+            for (uint32_t c = 0; c < columns; c++) {
                 meant[c] = (float)(int8_t)strip->codes[c] * scale;
-            } else {
+            }
+        } else {
+            for (uint32_t c = 0; c < columns; c++) {
                 meant[c] = math_half_to_float(math_float_to_half(source[c]));
             }
         }
@@ -169,67 +154,100 @@ static bool all_equal(const float *a, const float *b, size_t count) {
     return differ == 0;
 }
 
+/* How far the packed weights are from their source: sums in lanes, which become vectors, added in their order. */
+static void add_errors(const float *source, const float *packed, size_t count,
+                       struct proof *proof) {
+    double errors[ERROR_LANES] = {0}, weights[ERROR_LANES] = {0};
+    for (size_t first = 0; first < count; first += ERROR_LANES) {
+        size_t lanes = count - first < ERROR_LANES ? count - first : ERROR_LANES;
+        for (size_t i = 0; i < lanes; i++) {
+            double weight = (double)source[first + i], error = weight - (double)packed[first + i];
+            errors[i] += error * error;
+            weights[i] += weight * weight;
+        }
+    }
+    for (size_t i = 0; i < ERROR_LANES; i++) {
+        proof->error_squares += errors[i];
+        proof->weight_squares += weights[i];
+    }
+}
+
 static tercet_status compare_strip(const struct proof_strip *strip, uint32_t first, uint32_t count,
                                    struct proof *proof, tercet_error *error) {
     size_t weights = (size_t)count * strip->columns;
-    if (strip->form->exact && all_equal(strip->packed, strip->meant, weights)) {
-        proof->equal += weights;
-        return TERCET_OK;
-    }
-    for (size_t i = 0; i < (size_t)count * strip->columns; i++) {
-        if (strip->packed[i] != strip->meant[i]) {
-            return not_lossless(
-                strip, first + (uint32_t)(i / strip->columns), (uint32_t)(i % strip->columns),
-                strip->form->exact ? "the packed weight differs from its source"
-                                   : "the packed weight is not the one that was meant",
-                error);
-        }
-        if (!strip->form->exact) {
-            double distance = (double)strip->source[i] - (double)strip->packed[i];
-            proof->error_squares += distance * distance;
-            proof->weight_squares += (double)strip->source[i] * (double)strip->source[i];
+    bool exact = strip->form->exact;
+    const float *meant = exact ? strip->source : strip->meant;
+    bool equal = all_equal(strip->packed, meant, weights);
+    for (size_t i = 0; i < weights && !equal; i++) {
+        if (strip->packed[i] != meant[i]) {
+            return not_lossless(strip, first + (uint32_t)(i / strip->columns),
+                                (uint32_t)(i % strip->columns),
+                                exact ? "the packed weight differs from its source"
+                                      : "the packed weight is not the one that was meant",
+                                error);
         }
     }
-    *(strip->form->exact ? &proof->equal : &proof->as_intended) += (uint64_t)count * strip->columns;
+    if (!exact) {
+        add_errors(strip->source, strip->packed, weights, proof);
+    }
+    *(exact ? &proof->equal : &proof->as_intended) += weights;
     return TERCET_OK;
 }
 
-/* A row of a ternary strip, weight by weight through the formula of its address, with the scale of each span read once.
- * False when a code is 3; counts zeros. */
-static bool decode_ternary_row(const struct proof_strip *strip, uint32_t lane, float *packed,
-                               uint64_t *zeros) {
-    uint32_t span = ternary_span(&strip->form->ternary, strip->columns), threes = 0, ones = 0;
+/* The codes of a row of a ternary strip, tile by tile: the four bytes of its lane hold four columns in each of four fields. */
+static void decode_codes(const struct proof_strip *strip, uint32_t lane, uint8_t *codes) {
+    const uint8_t *at = strip->bytes + ternary_byte(lane, 0, strip->columns);
+    for (uint32_t c = 0; c < strip->columns; c += TILE_COLUMNS, at += TILE_BYTES) {
+        uint32_t lane_bytes;
+        memcpy(&lane_bytes, at, sizeof lane_bytes);
+        for (uint32_t field = 0; field < TILE_COLUMNS; field += 4) {
+            uint32_t four = lane_bytes >> ternary_shift(field) & 0x03030303u;
+            memcpy(codes + c + field, &four, sizeof four);
+        }
+    }
+}
+
+/* Codes -> numbers, with the scale of each span read once. */
+static void scale_codes(const struct proof_strip *strip, uint32_t lane, int32_t zero,
+                        float *packed) {
+    uint32_t span = ternary_span(&strip->form->ternary, strip->columns);
+    span = strip->form->type == TENSOR_INT8 ? strip->columns : span;
     for (uint32_t first = 0; first < strip->columns; first += span) {
         uint32_t end = strip->columns - first < span ? strip->columns : first + span;
         float scale = scale_at(strip, lane, first);
         for (uint32_t c = first; c < end; c++) {
-            uint32_t code =
-                (uint32_t)strip->bytes[ternary_byte(lane, c, strip->columns)] >> ternary_shift(c) &
-                3u;
-            packed[c] = (float)((int32_t)code - 1) * scale;
-            threes |= code & code >> 1;
-            ones += code == 1;
+            packed[c] = (float)((int8_t)strip->codes[c] - zero) * scale;
         }
     }
-    *zeros += ones;
-    return threes == 0;
 }
 
-/* The strip that was read back, as numbers. */
-static tercet_status decode_strip(const struct proof_strip *strip, uint32_t first, uint32_t count,
+/* The rows of the strip that was read back, as numbers. */
+static tercet_status decode_strip(struct proof_strip *strip, uint32_t first, uint32_t count,
                                   struct proof *proof, tercet_error *error) {
-    uint32_t code = 0;
+    uint32_t columns = strip->columns, type = strip->form->type;
     for (uint32_t lane = 0; lane < count; lane++) {
-        float *packed = strip->packed + (size_t)lane * strip->columns;
-        if (strip->form->type == TENSOR_TERNARY &&
-            decode_ternary_row(strip, lane, packed, &proof->zeros)) {
-            continue;
-        }
-        for (uint32_t c = 0; c < strip->columns; c++) {
-            packed[c] = decode_element(strip, lane, c, &code);
-            if (strip->form->type == TENSOR_TERNARY && code > 2) {
-                return not_lossless(strip, first + lane, c, "the code is no ternary weight", error);
+        float *packed = strip->packed + (size_t)lane * columns;
+        if (type == TENSOR_TERNARY) {
+            decode_codes(strip, lane, strip->codes);
+            bool sound = ternary_codes_sound(strip->codes, columns);
+            for (uint32_t c = 0; c < columns && !sound; c++) {
+                if (strip->codes[c] > 2) {
+                    return not_lossless(strip, first + lane, c, "the code is no ternary weight",
+                                        error);
+                }
             }
+            proof->zeros += ternary_codes_zeros(strip->codes, columns);
+            scale_codes(strip, lane, 1, packed);
+        } else if (type == TENSOR_INT8) {
+            for (uint32_t c = 0; c < columns; c += INT8_TILE_COLUMNS) {
+                memcpy(strip->codes + c, strip->bytes + int8_byte(lane, c, columns),
+                       INT8_TILE_COLUMNS);
+            }
+            scale_codes(strip, lane, 0, packed);
+        } else {
+            size_t size = type == TENSOR_F16 ? 2 : 4;
+            block_decode_row(type == TENSOR_F16 ? SOURCE_F16 : SOURCE_F32,
+                             strip->bytes + lane * columns * size, columns, packed);
         }
     }
     return TERCET_OK;
@@ -241,20 +259,10 @@ static tercet_status prove_values(struct proof_strip *strip, struct strip_hand *
                                   tercet_error *error) {
     TERCET_TRY(source_matrix_read_values(hand->matrix, first, count, hand->values, error));
     TERCET_TRY(decode_strip(strip, first, count, found, error));
-    fill_meant(strip, count);
-    return compare_strip(strip, first, count, found, error);
-}
-
-/* The codes of a row of a ternary strip: the four columns of a field in the four bytes of its lane, field after field. */
-static void decode_codes(const struct proof_strip *strip, uint32_t lane, uint8_t *codes) {
-    for (uint32_t c = 0; c < strip->columns; c += TILE_COLUMNS, codes += TILE_COLUMNS) {
-        const uint8_t *at = strip->bytes + ternary_byte(lane, c, strip->columns);
-        for (uint32_t field = 0; field < TILE_COLUMNS; field += 4) {
-            for (uint32_t i = 0; i < 4; i++) {
-                codes[field + i] = at[i] >> ternary_shift(field) & 3;
-            }
-        }
+    if (!strip->form->exact) {
+        fill_meant(strip, count);
     }
+    return compare_strip(strip, first, count, found, error);
 }
 
 /* Whether packed codes and scales of a row say the same weights as those of the source. */

@@ -6,6 +6,7 @@
 #include "block_codecs.h"
 #include "source_rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -111,7 +112,7 @@ uint32_t source_matrix_code_span(const struct source_matrix *matrix) {
 
 /* Codes of a span with this step -> codes with one that is not negative; false where there is none. */
 static bool settle_step(uint8_t *codes, uint32_t count, float *step) {
-    if (!isfinite(*step) || !ternary_codes_sound(codes, count)) {
+    if (!isfinite(*step)) {
         return false;
     }
     for (uint32_t c = 0; c < count && *step < 0; c++) {
@@ -127,13 +128,13 @@ static bool settle_step(uint8_t *codes, uint32_t count, float *step) {
 static bool block_row_codes(const struct source_matrix *matrix, const uint8_t *bytes,
                             uint8_t *codes, float *steps) {
     enum source_type dtype = matrix->planned->weight->dtype;
-    struct block_size size = block_size_of(dtype);
-    bool coded = true;
-    for (uint32_t first = 0; first < matrix->planned->columns && coded;
-         first += size.columns, bytes += size.bytes, steps++) {
-        ternary_block_codes(dtype, bytes, codes + first);
-        *steps = ternary_block_scale(dtype, bytes) * matrix->multiplier;
-        coded = settle_step(codes + first, size.columns, steps);
+    uint32_t columns = matrix->planned->columns, span = block_size_of(dtype).columns;
+    bool coded = ternary_row_codes(dtype, bytes, columns, codes, steps);
+    for (uint32_t first = 0; first < columns && coded; first += span, steps++) {
+        *steps *= matrix->multiplier;
+        if (!(*steps > 0 && *steps <= FLT_MAX)) {
+            coded = settle_step(codes + first, span, steps);
+        }
     }
     return coded;
 }
@@ -145,10 +146,10 @@ static bool affine_row_codes(const struct source_matrix *matrix, uint32_t i, uin
     uint32_t columns = planned->columns, group = affine_group(planned), spans = columns / group;
     const float *scales = matrix->affine + (size_t)i * spans,
                 *biases = scales + source_rows_groups(planned);
-    bool coded = true;
     /* Rows are whole words. */
     ternary_quads_codes(matrix->bytes + (size_t)i * (size_t)planned->weight->shape[1] * 4, columns,
                         codes);
+    bool coded = ternary_codes_sound(codes, columns);
     for (uint32_t s = 0; s < spans && coded; s++) {
         steps[s] = scales[s];
         coded = biases[s] == -scales[s] && isfinite(2 * scales[s]) &&

@@ -14,7 +14,8 @@ bool block_is_ternary(enum source_type type) {
 }
 
 /* `bytes` bytes of four codes each, that far apart, the first in the lowest bits. */
-static inline void spread_low_first(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+static inline void spread_low_first(const uint8_t *restrict packed, uint32_t bytes,
+                                    uint8_t *restrict codes) {
     for (uint32_t i = 0; i < bytes; i++) {
         codes[i] = packed[i] & 3;
         codes[i + bytes] = packed[i] >> 2 & 3;
@@ -24,7 +25,8 @@ static inline void spread_low_first(const uint8_t *packed, uint32_t bytes, uint8
 }
 
 /* The same with the first in the highest bits. */
-static inline void spread_high_first(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+static inline void spread_high_first(const uint8_t *restrict packed, uint32_t bytes,
+                                     uint8_t *restrict codes) {
     for (uint32_t i = 0; i < bytes; i++) {
         codes[i] = packed[i] >> 6;
         codes[i + bytes] = packed[i] >> 4 & 3;
@@ -34,7 +36,8 @@ static inline void spread_high_first(const uint8_t *packed, uint32_t bytes, uint
 }
 
 /* Four neighbours a byte: copies of the byte at 0, 6, 12 and 18 leave each pair of bits at the bottom of a byte. */
-static inline void spread_neighbours(const uint8_t *packed, uint32_t bytes, uint8_t *codes) {
+static inline void spread_neighbours(const uint8_t *restrict packed, uint32_t bytes,
+                                     uint8_t *restrict codes) {
     for (uint32_t i = 0; i < bytes; i++) {
         uint32_t byte = packed[i];
         uint32_t four = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303u;
@@ -44,8 +47,8 @@ static inline void spread_neighbours(const uint8_t *packed, uint32_t bytes, uint
 
 /* `bytes` bytes of `digits` base-3 digits each, the first most significant: digit n of byte m is element m + n * bytes. A
  * byte is a fraction of 3^5 in 256ths, rounded up, so digits come out by multiplying and taking the carry. */
-static inline void spread_digits(const uint8_t *packed, uint32_t bytes, uint32_t digits,
-                                 uint8_t *codes) {
+static inline void spread_digits(const uint8_t *restrict packed, uint32_t bytes, uint32_t digits,
+                                 uint8_t *restrict codes) {
     static const uint8_t powers[5] = {1, 3, 9, 27, 81};
     for (uint32_t n = 0; n < digits; n++) {
         for (uint32_t m = 0; m < bytes; m++) {
@@ -55,37 +58,80 @@ static inline void spread_digits(const uint8_t *packed, uint32_t bytes, uint32_t
     }
 }
 
-void ternary_block_codes(enum source_type type, const uint8_t *block, uint8_t *codes) {
+/* Most blocks have the scale of the one before. */
+struct half_scale {
+    uint16_t bits;
+    float value;
+};
+
+static inline float read_scale(const uint8_t *at, struct half_scale *last) {
+    uint16_t bits = (uint16_t)(at[0] | at[1] << 8);
+    if (bits != last->bits) {
+        last->bits = bits;
+        last->value = math_half_to_float(bits);
+    }
+    return last->value;
+}
+
+/* Pairs of bits that are both set leave their lower one, in some word; `bytes` is a multiple of 8. */
+static inline uint64_t find_threes(const uint8_t *packed, uint32_t bytes) {
+    uint64_t threes = 0;
+    for (uint32_t i = 0; i < bytes; i += 8) {
+        uint64_t word;
+        memcpy(&word, packed + i, sizeof word);
+        threes |= word & word >> 1;
+    }
+    return threes & 0x5555555555555555u;
+}
+
+bool ternary_row_codes(enum source_type type, const uint8_t *restrict bytes, uint32_t columns,
+                       uint8_t *restrict codes, float *restrict scales) {
+    const uint8_t *end = codes + columns;
+    struct half_scale last = {0, 0};
+    uint64_t threes = 0;
     switch (type) {
     case SOURCE_TQ2_0: /* byte m of half h: elements 128 h + m, + 32, + 64, + 96; half d behind them */
-        spread_low_first(block, 32, codes);
-        spread_low_first(block + 32, 32, codes + 128);
+        for (; codes < end; codes += 256, bytes += 66) {
+            spread_low_first(bytes, 32, codes);
+            spread_low_first(bytes + 32, 32, codes + 128);
+            threes |= find_threes(bytes, 64);
+            *scales++ = read_scale(bytes + 64, &last);
+        }
         break;
     case SOURCE_TQ1_0: /* 32 bytes of five digits, 16 of five, 4 of four; half d */
-        spread_digits(block, 32, 5, codes);
-        spread_digits(block + 32, 16, 5, codes + 160);
-        spread_digits(block + 48, 4, 4, codes + 240);
+        for (; codes < end; codes += 256, bytes += 54) {
+            spread_digits(bytes, 32, 5, codes);
+            spread_digits(bytes + 32, 16, 5, codes + 160);
+            spread_digits(bytes + 48, 4, 4, codes + 240);
+            *scales++ = read_scale(bytes + 52, &last);
+        }
         break;
     case SOURCE_Q2_0: /* half d, then four neighbours a byte */
-        spread_neighbours(block + 2, 16, codes);
+        for (; codes < end; codes += 64, bytes += 18) {
+            spread_neighbours(bytes + 2, 16, codes);
+            threes |= find_threes(bytes + 2, 16);
+            *scales++ = read_scale(bytes, &last);
+        }
         break;
     case SOURCE_PQ2_0:
-        spread_neighbours(block + 2, 32, codes);
+        for (; codes < end; codes += 128, bytes += 34) {
+            spread_neighbours(bytes + 2, 32, codes);
+            threes |= find_threes(bytes + 2, 32);
+            *scales++ = read_scale(bytes, &last);
+        }
         break;
     case SOURCE_PTQ1_0: /* 16 bytes of five digits, 8 of five, 2 of four; half d (PrismML-Eng/llama.cpp) */
-        spread_digits(block, 16, 5, codes);
-        spread_digits(block + 16, 8, 5, codes + 80);
-        spread_digits(block + 24, 2, 4, codes + 120);
+        for (; codes < end; codes += 128, bytes += 28) {
+            spread_digits(bytes, 16, 5, codes);
+            spread_digits(bytes + 16, 8, 5, codes + 80);
+            spread_digits(bytes + 24, 2, 4, codes + 120);
+            *scales++ = read_scale(bytes + 26, &last);
+        }
         break;
     default: /* no ternary blocks */
         break;
     }
-}
-
-float ternary_block_scale(enum source_type type, const uint8_t *block) {
-    uint32_t at = type == SOURCE_TQ2_0 ? 64 : type == SOURCE_TQ1_0 ? 52 : 0;
-    at = type == SOURCE_PTQ1_0 ? 26 : at;
-    return math_half_to_float((uint16_t)(block[at] | block[at + 1] << 8));
+    return threes == 0;
 }
 
 void ternary_quads_codes(const uint8_t *bytes, uint32_t columns, uint8_t *codes) {

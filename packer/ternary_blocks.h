@@ -15,10 +15,10 @@
 
 /* Blocks of trits with a scale: TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0. */
 bool block_is_ternary(enum source_type type);
-/* The codes of one block of such a type, as many as block_size_of says. */
-void ternary_block_codes(enum source_type type, const uint8_t *block, uint8_t *codes);
-/* Its scale: weight = (code - 1) x scale. */
-float ternary_block_scale(enum source_type type, const uint8_t *block);
+/* A row of whole blocks of such a type: its codes, and the scale of each block: weight = (code - 1) x scale. Whether all codes
+ * are 0, 1 or 2. */
+bool ternary_row_codes(enum source_type type, const uint8_t *restrict bytes, uint32_t columns,
+                       uint8_t *restrict codes, float *restrict scales);
 
 /* Four neighbours a byte, the first in the lowest bits (BitMamba-2, MLX). */
 void ternary_quads_codes(const uint8_t *bytes, uint32_t columns, uint8_t *codes);

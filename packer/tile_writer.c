@@ -59,34 +59,60 @@ void tile_write_int8(const int8_t *codes, uint32_t rows, uint32_t columns, uint8
     }
 }
 
+/* Adding it and taking it away again rounds a number of less than 2^51 to an integer, half to even: what rint does, but as
+ * two additions, which become vectors. */
+#define TO_INTEGER 0x1.8p52
+
 float tile_quantise_row(const float *values, uint32_t columns, int8_t *codes) {
-    float most = 0;
-    for (uint32_t c = 0; c < columns; c++) {
-        most = fabsf(values[c]) > most ? fabsf(values[c]) : most;
+    uint32_t most = 0;
+    for (uint32_t c = 0; c < columns; c++) { /* the bits of magnitudes order as these do */
+        uint32_t bits = math_float_bits(values[c]) & 0x7FFFFFFFu;
+        most = bits > most ? bits : most;
     }
-    float scale = most / 127.0f;
+    float scale = math_float_from_bits(most) / 127.0f;
+    if (!(scale > 0)) {
+        memset(codes, 0, columns);
+        return scale;
+    }
     for (uint32_t c = 0; c < columns; c++) {
         /* In f64 the quotient of two f32 is never wrongly at a half; a subnormal scale may push it past 127. */
-        double code = scale > 0 ? rint((double)values[c] / (double)scale) : 0;
-        codes[c] = (int8_t)(code > 127 ? 127 : code < -127 ? -127 : code);
+        double code = (double)values[c] / (double)scale;
+        code = code > 127 ? 127 : code < -127 ? -127 : code;
+        codes[c] = (int8_t)(int32_t)((code + TO_INTEGER) - TO_INTEGER);
     }
     return scale;
 }
 
 void tile_write_f32(const float *values, size_t count, uint8_t *bytes) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        for (int b = 0; b < 4; b++) {
-            bytes[i * 4 + (size_t)b] = (uint8_t)(bits >> (8 * b));
-        }
-    }
+    memcpy(bytes, values, count * sizeof *values);
+}
+
+/* Magnitudes in bits of f32: the least normal half, and the least that rounds to an infinite one. */
+#define LEAST_NORMAL_HALF 0x38800000u
+#define INFINITE_HALF 0x477FF000u
+#define INFINITE 0x7F800000u
+
+/* To the nearest half, to even on a tie, without a branch: for all but NaN what math_float_to_half gives. */
+static inline uint16_t half_of(uint32_t bits) {
+    uint32_t magnitude = bits & 0x7FFFFFFFu;
+    /* The fraction loses 13 bits, the exponent 112. Below that an addition rounds to multiples of 2^-24. */
+    uint32_t normal = (magnitude + 0xFFFu + (magnitude >> 13 & 1u) - (112u << 23)) >> 13;
+    uint32_t small = math_float_bits(math_float_from_bits(magnitude) + 0.5f) - 0x3F000000u;
+    uint32_t half = magnitude < LEAST_NORMAL_HALF ? small : normal;
+    half = magnitude >= INFINITE_HALF ? 0x7C00u : half;
+    return (uint16_t)(half | (bits >> 16 & 0x8000u));
 }
 
 void tile_write_f16(const float *values, size_t count, uint8_t *bytes) {
+    uint32_t nan = 0;
     for (size_t i = 0; i < count; i++) {
-        uint16_t bits = math_float_to_half(values[i]);
-        bytes[i * 2] = (uint8_t)bits;
-        bytes[i * 2 + 1] = (uint8_t)(bits >> 8);
+        uint32_t bits = math_float_bits(values[i]);
+        uint16_t half = half_of(bits);
+        memcpy(bytes + i * 2, &half, sizeof half);
+        nan |= (bits & 0x7FFFFFFFu) > INFINITE;
+    }
+    for (size_t i = 0; i < count && nan != 0; i++) {
+        uint16_t half = math_float_to_half(values[i]);
+        memcpy(bytes + i * 2, &half, sizeof half);
     }
 }

@@ -2,6 +2,7 @@
  * test_tile_writer.c: the tiles against the address formula of the format (which the writer does not use), padding,
  * and the rounding of int8 and f16.
  */
+#include "base/math.h"
 #include "check.h"
 #include "kernels/ternary_tile.h"
 #include "tile_writer.h"
@@ -123,7 +124,28 @@ static void test_floats(void) {
     CHECK(bytes[8] == 0x00 && bytes[9] == 0x00); /* too small */
 }
 
+/* All halves and what lies around them in f32, against the conversion of one number. */
+static void test_halves(void) {
+    uint32_t wrong = 0;
+    float values[7];
+    uint8_t bytes[14];
+    for (uint32_t half = 0; half < 0x10000; half++) {
+        uint32_t bits = math_float_bits(math_half_to_float((uint16_t)half));
+        const uint32_t around[7] = {bits,           bits + 1,       bits - 1,      bits + 0x0FFF,
+                                    bits + 0x1000u, bits + 0x1001u, bits ^ 0x1800u};
+        for (int i = 0; i < 7; i++) {
+            values[i] = math_float_from_bits(around[i]);
+        }
+        tile_write_f16(values, 7, bytes);
+        for (int i = 0; i < 7; i++) {
+            wrong += (bytes[2 * i] | bytes[2 * i + 1] << 8) != math_float_to_half(values[i]);
+        }
+    }
+    CHECK_EQ(wrong, 0);
+}
+
 int main(void) {
+    test_halves();
     test_ternary();
     test_ternary_bytes();
     test_int8();
