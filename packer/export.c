@@ -6,8 +6,8 @@
 #include "export.h"
 
 #include "../core/base/math.h"
+#include "chat_jinja.h"
 #include "gguf_architecture.h"
-#include "gguf_chat.h"
 #include "gguf_tokenizer.h"
 #include "packed_rows.h"
 #include "rotation_order.h"
@@ -46,7 +46,7 @@ struct exporting {
     struct gguf_writer *writer;
     /* Room for one row in every form, of the widest tensor; and for the block that is written. */
     uint8_t *codes, *block;
-    float *values;
+    float *values, *moved;
     size_t block_bytes;
 };
 
@@ -193,8 +193,9 @@ static tercet_status take_memory(struct exporting *e, tercet_error *error) {
     e->block_bytes = row_bytes > WRITE_BYTES ? row_bytes : WRITE_BYTES;
     e->codes = malloc(columns + 16);
     e->values = malloc((columns + 16) * sizeof *e->values);
+    e->moved = malloc((columns + 16) * sizeof *e->moved);
     e->block = malloc(e->block_bytes);
-    if (e->codes == NULL || e->values == NULL || e->block == NULL) {
+    if (e->codes == NULL || e->values == NULL || e->moved == NULL || e->block == NULL) {
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, 0, "no memory for a row of %llu weights",
                            (unsigned long long)columns);
     }
@@ -322,6 +323,17 @@ static tercet_status check_values(const struct exporting *e, const struct export
     return TERCET_OK;
 }
 
+/* Biases and norms of q and k follow the rows of these. */
+static void turn_vector(struct exporting *e, uint32_t role, uint32_t columns) {
+    if (role != ROLE_Q_BIAS && role != ROLE_K_BIAS && role != ROLE_Q_NORM && role != ROLE_K_NORM) {
+        return;
+    }
+    memcpy(e->moved, e->values, columns * sizeof *e->moved);
+    for (uint32_t c = 0; c < columns; c++) {
+        e->values[c] = e->moved[rotation_row(&e->container.config, e->architecture.interleaved, c)];
+    }
+}
+
 static tercet_status encode_row(struct exporting *e, const struct export_tensor *tensor,
                                 const struct packed_tensor *part, uint32_t row, uint8_t *out,
                                 tercet_error *error) {
@@ -345,6 +357,7 @@ static tercet_status encode_row(struct exporting *e, const struct export_tensor 
                            tensor->name);
     }
     TERCET_TRY(check_values(e, tensor, part, error));
+    turn_vector(e, part->info.role, columns);
     gguf_encode_values(tensor->type, e->values, columns, out);
     bool kept =
         tensor->type == GGUF_F32 || (tensor->type == GGUF_F16 && part->info.type == TENSOR_F16);
@@ -384,6 +397,16 @@ static tercet_status write_tensor(struct exporting *e, const struct export_tenso
     return TERCET_OK;
 }
 
+static tercet_status add_chat_template(struct exporting *e, tercet_error *error) {
+    char *text;
+    TERCET_TRY(chat_jinja_write(&e->container, &text, error));
+    if (text != NULL) {
+        gguf_writer_add_string(e->writer, "tokenizer.chat_template", text);
+    }
+    free(text);
+    return TERCET_OK;
+}
+
 static tercet_status run(struct exporting *e, untrusted_bytes model, tercet_error *error) {
     struct container_prefix prefix;
     TERCET_TRY(container_read_prefix(model, model.count, &prefix, error));
@@ -397,7 +420,7 @@ static tercet_status run(struct exporting *e, untrusted_bytes model, tercet_erro
     }
     add_keys(e);
     TERCET_TRY(gguf_tokenizer_add_keys(&e->container, e->writer, e->report, error));
-    TERCET_TRY(gguf_chat_add_key(&e->container, e->writer, error));
+    TERCET_TRY(add_chat_template(e, error));
     for (uint32_t i = 0; i < e->count; i++) {
         const struct export_tensor *tensor = &e->tensors[i];
         gguf_writer_add_tensor(e->writer, tensor->name, (uint32_t)tensor->type, tensor->columns,
@@ -429,6 +452,7 @@ tercet_status export_gguf(untrusted_bytes model, const struct export_options *op
     free(e.tensors);
     free(e.codes);
     free(e.values);
+    free(e.moved);
     free(e.block);
     return status;
 }

@@ -291,10 +291,6 @@ static tercet_status make_texts(struct exporting *e, tercet_error *error) {
         export_note(e->report, "transformers computes such a folder with float activations, this "
                                "model was packed for int8 ones: logits differ slightly there");
     }
-    if (container->chat.name[0] != '\0') {
-        export_note(e->report, "the chat format is not written: give it when the folder is packed "
-                               "again (--chat-format), or copy chat_template.jinja");
-    }
     return TERCET_OK;
 }
 

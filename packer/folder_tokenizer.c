@@ -4,6 +4,7 @@
 #include "folder_tokenizer.h"
 
 #include "../core/text/utf8.h"
+#include "chat_jinja.h"
 #include "json.h"
 #include "token_spelling.h"
 #include "tokenizer_pipeline.h"
@@ -337,9 +338,12 @@ tercet_status folder_tokenizer_write(const struct container *container,
 tercet_status folder_tokenizer_config_write(const struct container *container, char **text,
                                             tercet_error *error) {
     const struct container_tokenizer *t = &container->tokenizer;
-    struct writing *w = calloc(1, sizeof *w);
+    char *template;
     *text = NULL;
+    TERCET_TRY(chat_jinja_write(container, &template, error));
+    struct writing *w = calloc(1, sizeof *w);
     if (w == NULL) {
+        free(template);
         return out_of_memory(error);
     }
     *w = (struct writing){.container = container, .t = t, .complete = true};
@@ -359,6 +363,10 @@ tercet_status folder_tokenizer_config_write(const struct container *container, c
     add_bool(w, w->root, "add_bos_token", (t->flags & TOKENIZER_FLAG_ADD_BEGINNING) != 0);
     add_bool(w, w->root, "clean_up_tokenization_spaces", false);
     add_number(w, w->root, "model_max_length", container->config.context);
+    if (template != NULL) {
+        add_text(w, w->root, "chat_template", template);
+    }
+    free(template);
     tercet_status status = print(w, text, error);
     free(w);
     return status;

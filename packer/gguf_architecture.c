@@ -30,8 +30,12 @@ static const struct role_name {
     {ROLE_ATTENTION_NORM_BIAS, "attn_norm.bias"},
     {ROLE_Q_NORM, "attn_q_norm.weight"},
     {ROLE_K_NORM, "attn_k_norm.weight"},
+    {ROLE_Q_BIAS, "attn_q.bias"},
+    {ROLE_K_BIAS, "attn_k.bias"},
+    {ROLE_V_BIAS, "attn_v.bias"},
     {ROLE_O_BIAS, "attn_output.bias"},
     {ROLE_FFN_NORM_BIAS, "ffn_norm.bias"},
+    {ROLE_GATE_BIAS, "ffn_gate.bias"},
     {ROLE_UP_BIAS, "ffn_up.bias"},
     {ROLE_DOWN_BIAS, "ffn_down.bias"},
     {ROLE_OUTPUT_NORM_BIAS, "output_norm.bias"},
@@ -97,7 +101,7 @@ static tercet_status choose_bitnet(const struct container_config *config,
     return TERCET_OK;
 }
 
-/* Norms of heads: "qwen3", pairs as ours; else "llama", neighbours as pairs. */
+/* Norms of heads: "qwen3", pairs as ours; else "llama", neighbours as pairs, where every matrix may have a bias. */
 static tercet_status choose_llama(const struct container_config *config,
                                   struct gguf_architecture *architecture, tercet_error *error) {
     bool qwen3 = (config->flags & CONFIG_FLAG_QK_NORMS) != 0;
@@ -129,6 +133,7 @@ tercet_status gguf_architecture_choose(const struct container *container,
                                        struct export_report *report, tercet_error *error) {
     const uint32_t gpt2 = CONFIG_FLAG_LAYER_NORMS | CONFIG_FLAG_LEARNED_POSITIONS |
                           CONFIG_FLAG_QKV_BIASES | CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES;
+    const uint32_t biases = CONFIG_FLAG_QKV_BIASES | CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES;
     const struct container_config *config = &container->config;
     /* What decides; the rest (tied head, order of pairs) every architecture can have. */
     uint32_t flags = config->flags & ~(CONFIG_FLAG_TIED_HEAD | CONFIG_FLAG_ROPE_INTERLEAVED);
@@ -138,7 +143,7 @@ tercet_status gguf_architecture_choose(const struct container *container,
     }
     if (flags == CONFIG_FLAG_SUB_NORMS) {
         TERCET_TRY(choose_bitnet(config, architecture, report, error));
-    } else if (flags == 0 || flags == CONFIG_FLAG_QK_NORMS) {
+    } else if ((flags & ~biases) == 0 || flags == CONFIG_FLAG_QK_NORMS) {
         TERCET_TRY(choose_llama(config, architecture, error));
     } else {
         return refuse("llama.cpp has no architecture with this choice of norms and biases", error);

@@ -151,6 +151,15 @@ test("an exported model keeps its chat format, as a template for other programs"
     const again = at(`${format}-again.tercet`);
     succeed(["pack", file, "-o", again, "--dense", "f32"]);
     assert.equal(succeedJson(["inspect", again]).chat.format, format);
+    // A Hugging Face folder has the same template.
+    const folder = at(`${format}-exported`);
+    succeed(["export", model, "--to", "safetensors", "-o", folder, "--quiet"]);
+    const config = readFileSync(join(folder, "tokenizer_config.json"), "utf8");
+    assert.equal(JSON.parse(config).chat_template, template);
+    assert.deepEqual(
+      succeedJson(["inspect", pack(folder)]).chat,
+      succeedJson(["inspect", model]).chat,
+    );
   }
 });
 

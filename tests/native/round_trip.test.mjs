@@ -38,6 +38,7 @@ const forms = [
   ["gpt2-odd-heads"],
   ["qwen3-grid-bf16"],
   ["qwen3-mlx"],
+  ["llama-npz"],
   ["gguf-llama-q2_0"],
   ["gguf-llama-tq2_0"],
   ["gguf-bitnet-i2_s"],
@@ -168,12 +169,12 @@ for (const type of ["tq2_0", "tq1_0", "q2_0", "q4_0", "q8_0", "f16", "f32"]) {
 const refused = new Map([
   ["bitnet-packed-autobitlinear", /heads x head_dim to be the hidden size/],
   ["bitnet-online-bf16", /heads x head_dim to be the hidden size/],
-  ["gguf-llama-q2_0", /this choice of norms and biases/],
+  ["llama-linear-norms", /this choice of norms and biases/],
 ]);
 
 for (const [name, why] of refused) {
   test(`${name} is refused as GGUF`, () => {
-    const [, ...how] = forms.find(([form]) => form === name);
+    const [, ...how] = forms.find(([form]) => form === name) ?? [];
     const model = pack(sourceOf(name), how);
     assert.match(fail(["export", model, "-o", at("refused.gguf")], "CANNOT_EXPORT").err, why);
   });
@@ -195,6 +196,15 @@ for (const [name, ...how] of forms.filter(([form]) => !refused.has(form))) {
     assert.equal(argmax(b), argmax(a));
   });
 }
+
+test("biases of q and k follow their rows into a llama's GGUF file", () => {
+  // The golden file has neighbours in pairs; its folder halves, which the new file turns back.
+  const halves = pack(exportFolder(pack(sourceOf("gguf-llama-q2_0"))).folder);
+  const after = pack(gguf(halves, "biases", "--type", "q2_0").file);
+  const [a, b] = [halves, after].map(lastLogits);
+  close(a, b, 1e-3);
+  assert.ok(compareFolders(exportFolder(halves).folder, exportFolder(after).folder, 0) > 10_000);
+});
 
 test("--type rounds scales to what was asked for and says how far", () => {
   const model = bundledModel();

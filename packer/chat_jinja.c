@@ -1,8 +1,8 @@
 /*
- * gguf_chat.c: see gguf_chat.h. Every format is flat segments, so one shape of template says them all; the packer reads it
+ * chat_jinja.c: see chat_jinja.h. Every format is flat segments, so one shape of template says them all; the packer reads it
  * back as the format that it came from (chat_template.h).
  */
-#include "gguf_chat.h"
+#include "chat_jinja.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -150,18 +150,19 @@ static void put_template(struct template *out, const struct container *container
     put(out, "{% endif %}");
 }
 
-tercet_status gguf_chat_add_key(const struct container *container, struct gguf_writer *writer,
-                                tercet_error *error) {
+tercet_status chat_jinja_write(const struct container *container, char **text,
+                               tercet_error *error) {
     struct template out = {NULL, 0, 0, false};
+    *text = NULL;
     if (container->chat.name[0] == '\0') {
         return TERCET_OK;
     }
     put_template(&out, container);
-    if (!out.failed) {
-        gguf_writer_add_string(writer, "tokenizer.chat_template", out.text);
+    if (out.failed) {
+        free(out.text);
+        return tercet_fail(error, TERCET_OUT_OF_MEMORY, out.bytes,
+                           "no memory for the chat template");
     }
-    free(out.text);
-    return out.failed ? tercet_fail(error, TERCET_OUT_OF_MEMORY, out.bytes,
-                                    "no memory for the chat template")
-                      : TERCET_OK;
+    *text = out.text;
+    return TERCET_OK;
 }
