@@ -57,6 +57,10 @@ export async function buildLibrary({
     outExtension: { ".js": ".mjs" },
     banner: { js: packerBanner },
   });
+  await bundle(out, "grammar_module.ts", {
+    entryNames: "tercet-grammar",
+    outExtension: { ".js": ".mjs" },
+  });
   await buildInlined(out, { banner, packerBanner });
   await buildForNode(out);
   emitTypes(out);
@@ -70,7 +74,7 @@ export async function buildLibrary({
   const largest = Math.max(
     ...VARIANTS.map((name) => gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`)),
   );
-  // The packer comes only with a GGUF file, and is no part of this.
+  // The packer comes only with a GGUF file, grammars only with the first text that is held to one: no part of this.
   const download = gzipped("index.js") + gzipped("engine_worker.js") + largest;
   if (download > LIMIT_GZIPPED_BYTES)
     throw new Error(
@@ -149,6 +153,7 @@ async function buildInlined(out, { banner, packerBanner }) {
     const name = `tercet-${variant}`;
     inlined[name] = { script: packed(`${name}.mjs`), binary: packed(`${name}.wasm`) };
   }
+  inlined["tercet-grammar"] = { script: packed("tercet-grammar.mjs") };
   for (const [name, { script, binary }] of Object.entries(inlined)) {
     const lines = [`export const script = "${script}";`];
     if (binary) lines.push(`export const binary = "${binary}";`);

@@ -39,6 +39,8 @@ const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
 /** Fetched only when a page is given a GGUF file. */
 const packer = ["tercet-packer.mjs", "tercet-packer.wasm"];
+/** Fetched only when a text is to be held to a grammar. */
+const grammar = ["tercet-grammar.mjs"];
 const modules = variants.flatMap((name) => [`tercet-${name}.mjs`, `tercet-${name}.wasm`]);
 /** The engine as texts, for bundlers that move scripts alone; and everything in one file. */
 const inlined = ["inlined.js", "single.js"];
@@ -58,11 +60,13 @@ test("the package holds these files and no others", () => {
   const texts = [
     "engine_worker.js",
     "tercet-packer.js",
+    "tercet-grammar.js",
     ...variants.map((name) => `tercet-${name}.js`),
   ];
   const wanted = [
     ...scripts,
     ...packer,
+    ...grammar,
     ...modules,
     ...inlined,
     ...texts.map((name) => `inlined/${name}`),

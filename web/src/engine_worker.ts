@@ -4,6 +4,7 @@
 // while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
 import { exportModel, verifyModel } from "./model_archive.js";
+import { GrammarLoader } from "./grammar_loader.js";
 import { loadModel } from "./model_loader.js";
 import {
   PROTOCOL_VERSION,
@@ -126,7 +127,7 @@ async function load(message: LoadMessage, control: RunControl): Promise<LoadedMo
     signal: control.signal,
     report: (progress) => emit(control.id, { event: "progress", progress }),
   });
-  runner = new SessionRunner(open);
+  runner = new SessionRunner(open, new GrammarLoader(message.assetsUrl));
   if (open.shared) {
     const flagAddress = open.module.cancelFlagAddress(open.session);
     const request = new Int32Array(new SharedArrayBuffer(4));

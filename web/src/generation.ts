@@ -6,7 +6,7 @@ import { TercetError } from "./errors.js";
 import { SESSION } from "./generated_constants.js";
 import type { GenerateMessage } from "./protocol.js";
 import { TokenStream } from "./token_stream.js";
-import type { GenerateOptions, GenerateResult, Sampling } from "./types.js";
+import type { GenerateOptions, GenerateResult, GrammarOption, Sampling } from "./types.js";
 
 /** One piece of running or waiting work; iterate it, or await `result`, or both. */
 export interface Generation<Result = GenerateResult> extends AsyncIterableIterator<string> {
@@ -136,6 +136,7 @@ export function generateMessage(
   );
   return {
     op: "generate",
+    grammar: grammarValue(options.grammar),
     prompt,
     sampling: samplingOf(options),
     seed: seedValue(seed),
@@ -166,6 +167,29 @@ function samplingOf(options: GenerateOptions): Partial<Sampling> {
     sampling[name] = value;
   }
   return sampling;
+}
+
+/** A copy that can cross to the worker. What the grammar says is looked at there. */
+function grammarValue(grammar: GrammarOption | undefined): GrammarOption | null {
+  if (grammar === undefined) return null;
+  const kinds = ["jsonSchema", "regex", "ebnf"] as const;
+  requireThat(
+    typeof grammar === "object" &&
+      grammar !== null &&
+      Object.keys(grammar).length === 1 &&
+      kinds.some((kind) => grammar[kind] !== undefined),
+    "grammar is { jsonSchema }, { regex } or { ebnf }",
+  );
+  for (const kind of ["regex", "ebnf"] as const)
+    requireThat(
+      grammar[kind] === undefined || typeof grammar[kind] === "string",
+      `grammar.${kind} is a string`,
+    );
+  try {
+    return JSON.parse(JSON.stringify(grammar)) as GrammarOption;
+  } catch (thrown) {
+    throw new TercetError("BAD_GRAMMAR", "the schema is no JSON", { cause: thrown });
+  }
 }
 
 function speculationValue(speculation: "auto" | "off" | number): number {

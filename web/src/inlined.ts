@@ -17,7 +17,7 @@ export async function startInlinedWorker(): Promise<Worker> {
 /** For a worker that asks; the address of the script lives as long as the page, since threads may be started from it again. */
 export async function inlinedModule(name: string): Promise<ModuleFiles> {
   const file = await inlinedFile(`tercet-${name}`);
-  const binary = await inflated(file.binary ?? "", "application/wasm");
+  const binary = file.binary ? await inflated(file.binary, "application/wasm") : new Blob();
   return { script: await scriptAddress(file), binary };
 }
 

@@ -46,6 +46,11 @@ function besideWorker(name: string): [script: URL, binary: URL] {
         new URL("./tercet-relaxed-threads.mjs", import.meta.url),
         new URL("./tercet-relaxed-threads.wasm", import.meta.url),
       ];
+    case "grammar":
+      return [
+        new URL("./tercet-grammar.mjs", import.meta.url),
+        new URL("./tercet-grammar.mjs", import.meta.url), // it has no binary
+      ];
     case "packer":
       return [
         new URL("./tercet-packer.mjs", import.meta.url),

@@ -13,7 +13,7 @@ import type {
 } from "./openai_types.js";
 import { answerRequest } from "./openai_fetch.js";
 import { ThinkingStream } from "./thinking.js";
-import type { ChatMessage, ChatOptions, ChatResult, ModelInfo } from "./types.js";
+import type { ChatMessage, ChatOptions, ChatResult, GrammarOption, ModelInfo } from "./types.js";
 
 /** What this file needs of a model. */
 export interface Chatting {
@@ -166,7 +166,6 @@ const UNABLE: readonly [keyof ChatCompletionCreateParams, (value: unknown) => bo
   ["logit_bias", (value) => typeof value === "object" && Object.keys(value as object).length === 0],
   ["logprobs", (value) => value === false],
   ["top_logprobs", (value) => value === 0],
-  ["response_format", (value) => (value as { type?: unknown }).type === "text"],
   ["modalities", (value) => Array.isArray(value) && value.every((one) => one === "text")],
   ["audio", () => false],
   ["web_search_options", () => false],
@@ -200,10 +199,27 @@ function readParams(
   if (seed != null)
     options.seed = Number.isSafeInteger(seed) ? BigInt.asUintN(64, BigInt(seed)) : seed;
   if (stop != null) options.stop = stop;
+  const grammar = readFormat(params.response_format);
+  if (grammar) options.grammar = grammar;
   const quiet =
-    params.reasoning_effort === "none" || params.chat_template_kwargs?.enable_thinking === false;
+    grammar !== null ||
+    params.reasoning_effort === "none" ||
+    params.chat_template_kwargs?.enable_thinking === false;
   if (quiet && info.thinkingSwitch) options.thinking = false;
   return { messages: params.messages.map(readMessage), options };
+}
+
+/** The schema that the answer is held to; null: none. A model that can be quiet about its thoughts then is. */
+function readFormat(format: ChatCompletionCreateParams["response_format"]): GrammarOption | null {
+  const { type, json_schema } = (format ?? { type: "text" }) as {
+    type?: unknown;
+    json_schema?: { schema?: unknown } | null;
+  };
+  if (type === "text") return null;
+  if (type === "json_object") return { jsonSchema: { type: "object" } };
+  requireThat(type === "json_schema", `response_format ${String(type)} is not possible`);
+  requireThat(json_schema?.schema !== undefined, "response_format.json_schema has a schema");
+  return { jsonSchema: json_schema?.schema };
 }
 
 function readMessage(message: ChatCompletionMessageParam, index: number): ChatMessage {

@@ -9,6 +9,7 @@ import type {
   ChatMessage,
   ChatResult,
   GenerateResult,
+  GrammarOption,
   KvForm,
   LoadProgress,
   ModelInfo,
@@ -67,6 +68,8 @@ export interface GenerateMessage {
   /** As the core has it: 0 automatic, 1 off, else most tokens at once. */
   speculation: number;
   stop: string[];
+  /** What the text has to be; null: anything. */
+  grammar: GrammarOption | null;
   addBeginning: boolean;
   parseSpecial: boolean;
   /** Pieces that the worker may send before it is granted more; null = no limit. */

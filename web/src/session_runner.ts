@@ -4,6 +4,8 @@
 import { TercetError } from "./errors.js";
 import type { ChatPrompt, GenerateMessage } from "./protocol.js";
 import { yieldToMessages, type RunControl } from "./run_control.js";
+import type { GrammarGuide } from "./grammar_guide.js";
+import type { GrammarLoader } from "./grammar_loader.js";
 import { StopText } from "./stop_text.js";
 import { splitThinking } from "./thinking.js";
 import type {
@@ -38,10 +40,14 @@ export interface OpenSession {
 
 export class SessionRunner {
   readonly #open: OpenSession;
+  readonly #grammars: GrammarLoader;
+  /** Of the text in work, when it is held to a grammar. */
+  #guide: GrammarGuide | null = null;
   #secondsPerToken: number | null = null;
 
-  constructor(open: OpenSession) {
+  constructor(open: OpenSession, grammars: GrammarLoader) {
     this.#open = open;
+    this.#grammars = grammars;
   }
 
   tokenize(text: string, options: { addBeginning: boolean; parseSpecial: boolean }): Uint32Array {
@@ -58,6 +64,19 @@ export class SessionRunner {
   }
 
   async generate(
+    message: GenerateMessage,
+    control: RunControl,
+    emit: (piece: string) => void,
+  ): Promise<GenerateResult | ChatResult> {
+    try {
+      return await this.#generate(message, control, emit);
+    } finally {
+      this.#guide?.close();
+      this.#guide = null;
+    }
+  }
+
+  async #generate(
     message: GenerateMessage,
     control: RunControl,
     emit: (piece: string) => void,
@@ -83,7 +102,10 @@ export class SessionRunner {
         "the prompt is empty, and this model has no token to begin with",
       );
 
-    module.setStopTokens(session, chat?.stopTokens ?? new Uint32Array(0));
+    const stopTokens = chat?.stopTokens ?? new Uint32Array(0);
+    module.setStopTokens(session, stopTokens);
+    if (message.grammar)
+      this.#guide = await this.#grammars.open(message.grammar, this.#open, stopTokens);
     module.setSpeculation(session, message.speculation);
     const before = module.stepCounts(session);
     const { seconds: promptSeconds, reused } = await this.#prefill(prompt, control);
@@ -101,6 +123,7 @@ export class SessionRunner {
         continue;
       }
       const begin = performance.now();
+      this.#guide?.apply();
       const { status, token } = module.step(session);
       if (status === "end" || status === "full") {
         finishReason = status === "end" ? "stop" : "context";
@@ -108,12 +131,13 @@ export class SessionRunner {
       }
       if (status === "token") {
         tokens.push(token);
+        if (this.#guide?.accept(token)) finishReason = "stop";
         give(stop.push(module.takeText(session, false)));
         if (tokens.length === 1) timeToFirstTokenSeconds = secondsSince(started);
       }
       await yieldToMessages();
       decodeSeconds += secondsSince(begin);
-      if (stop.found) break;
+      if (stop.found || finishReason === "stop") break;
     }
     if (finishReason !== "aborted") give(stop.push(module.takeText(session, true)));
     give(stop.end());

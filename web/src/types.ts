@@ -182,6 +182,19 @@ export interface Sampling {
   repetitionWindow: number;
 }
 
+/** What an answer has to be: one of the three. */
+export interface GrammarOption {
+  /**
+   * JSON that this schema accepts, on one line. A schema object, or true for any JSON. What of JSON Schema is possible:
+   * docs/grammars.md; all else is refused with BAD_GRAMMAR.
+   */
+  jsonSchema?: unknown;
+  /** A text that this regular expression (JavaScript's, with the flag u) matches as a whole. */
+  regex?: string;
+  /** A text of the rule `root` of this grammar, written as GBNF. */
+  ebnf?: string;
+}
+
 export interface GenerateOptions extends Partial<Sampling> {
   /** Default: as many as the context holds. */
   maxTokens?: number;
@@ -199,6 +212,11 @@ export interface GenerateOptions extends Partial<Sampling> {
    * many tokens at once (2 to 8).
    */
   speculation?: "auto" | "off" | number;
+  /**
+   * Only tokens that this grammar allows are sampled; the text ends only where it may. Cut short by maxTokens or the context,
+   * it is the beginning of one that fits.
+   */
+  grammar?: GrammarOption;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
   addBeginning?: boolean;
   /** Recognise special tokens such as <|im_end|> written in the prompt; default true, as in the native twin. */

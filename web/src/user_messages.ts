@@ -15,6 +15,7 @@ export type Advice =
 /** Codes of the JavaScript side; the others are names of the core's statuses (tercet.h). */
 export type HostCode =
   | "ABORTED"
+  | "BAD_GRAMMAR"
   | "NETWORK_FAILED"
   | "HTTP_STATUS"
   | "STORAGE_FAILED"
@@ -34,6 +35,10 @@ interface UserMessage {
 
 const HOST_MESSAGES: Readonly<Record<HostCode, UserMessage>> = {
   ABORTED: { text: "stopped on request", advice: "retry" },
+  BAD_GRAMMAR: {
+    text: "an answer cannot be held to this grammar: change the schema or expression",
+    advice: "fix-input",
+  },
   NETWORK_FAILED: {
     text: "the download was cut: try again, what has arrived is kept",
     advice: "retry",

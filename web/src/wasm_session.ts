@@ -86,6 +86,11 @@ export class WasmSession extends WasmText {
     }
   }
 
+  /** A bit for each token that may be sampled, as `words` words at `address`; 0 and 0: every token. */
+  setMask(session: Handle, address: number, words: number): void {
+    this.call("session_mask", session, address, words);
+  }
+
   /** Since the session was made. */
   stepCounts(session: Handle): StepCounts {
     this.call("session_info", session);

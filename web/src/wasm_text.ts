@@ -44,6 +44,18 @@ export interface ChatFacts {
 }
 
 export class WasmText extends WasmCalls {
+  /** Each token's own bytes, and the model's stop tokens. */
+  tokenTexts(model: Handle, count: number): { texts: Uint8Array[]; stops: number[] } {
+    const texts: Uint8Array[] = [];
+    const stops: number[] = [];
+    for (let token = 0; token < count; token++) {
+      this.call("token", model, token);
+      if (this.value(2) !== 0) stops.push(token);
+      texts.push(this.read(this.value(0), this.value(1)));
+    }
+    return { texts, stops };
+  }
+
   modelFacts(model: Handle): ModelFacts {
     this.call("model_info", model);
     return {

@@ -1,0 +1,445 @@
+// grammar_schema.ts: JSON Schema into patterns: what OpenAI's structured outputs have of it, and a little more. Every text that fits
+// the patterns is JSON that the schema accepts; not every such JSON fits: it is written on one line, in the order of the
+// schema, and properties that the schema does not name come only where additionalProperties allows them in so many words. A
+// keyword that cannot be kept is refused, never ignored.
+import { FORMATS } from "./grammar_formats.js";
+import {
+  anyNumber,
+  integerBetween,
+  multiplesOf,
+  numberBetween,
+  type Bounds,
+} from "./grammar_numbers.js";
+import {
+  characters,
+  choice,
+  grammarError,
+  invertRanges,
+  isProductive,
+  LAST_CHARACTER,
+  literal,
+  NEVER,
+  NOTHING,
+  optional,
+  productiveRules,
+  repeat,
+  rule,
+  sequence,
+  sortRanges,
+  type Grammar,
+  type Pattern,
+  type Range,
+} from "./grammar_pattern.js";
+import { regexPattern } from "./grammar_regex.js";
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+type Schema = { readonly [name: string]: Json };
+
+const ANNOTATIONS = [
+  "title",
+  "description",
+  "default",
+  "examples",
+  "deprecated",
+  "readOnly",
+  "writeOnly",
+];
+const NAMES = ["$schema", "$id", "$comment", "$defs", "definitions", "$anchor"];
+/** Keywords of each type; they say which type is meant where none is named. */
+const OF_TYPE: Readonly<Record<string, readonly string[]>> = {
+  object: ["properties", "required", "additionalProperties"],
+  array: ["items", "prefixItems", "minItems", "maxItems"],
+  string: ["pattern", "format", "minLength", "maxLength"],
+  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  boolean: [],
+  null: [],
+};
+const SHORT_ESCAPES: Readonly<Record<number, string>> = {
+  8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\",
+}; // prettier-ignore
+const MUST_ESCAPE: Range[] = [[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]]; // prettier-ignore
+const EVERY: Range[] = [[0, LAST_CHARACTER]];
+
+export function schemaGrammar(schema: unknown): Grammar {
+  return new SchemaReader(schema as Json).read();
+}
+
+/** Characters of these ranges inside of a JSON string. Each is written in one way, so that names can be told apart. */
+function inString(ranges: readonly Range[]): Pattern {
+  const plain = invertRanges([...invertRanges(ranges), ...MUST_ESCAPE]);
+  const parts: Pattern[] = plain.length > 0 ? [characters(plain)] : [];
+  for (const [first, last] of sortRanges(ranges)) {
+    for (const [from, to] of MUST_ESCAPE)
+      for (let code = Math.max(first, from); code <= Math.min(last, to); code++)
+        parts.push(literal(SHORT_ESCAPES[code] ?? `\\u00${code.toString(16).padStart(2, "0")}`));
+  }
+  return choice(...parts);
+}
+
+class SchemaReader {
+  readonly #root: Json;
+  readonly #rules = new Map<string, Pattern>();
+
+  constructor(root: Json) {
+    this.#root = root;
+  }
+
+  read(): Grammar {
+    const rules = this.#rules;
+    const quote = literal('"');
+    const [value, space] = [rule("value"), optional(literal(" "))];
+    const listOf = (open: string, part: Pattern, close: string) =>
+      sequence(
+        literal(open),
+        optional(sequence(part, repeat(sequence(rule("comma"), part)))),
+        literal(close),
+      );
+    rules.set("character", inString(EVERY));
+    rules.set("string", sequence(quote, repeat(rule("character")), quote));
+    rules.set("comma", sequence(literal(","), space));
+    rules.set("colon", sequence(literal(":"), space));
+    rules.set("array", listOf("[", value, "]"));
+    rules.set("object", listOf("{", sequence(rule("string"), rule("colon"), value), "}"));
+    rules.set("number", anyNumber(false));
+    const words = ["true", "false", "null"].map(literal);
+    rules.set("value", choice(...["object", "array", "string", "number"].map(rule), ...words));
+    const root = this.#at(this.#root, "#");
+    const grammar = { root, rules };
+    if (!isProductive(root, productiveRules(grammar)))
+      throw grammarError(this.#why ?? "no JSON fits the schema");
+    return grammar;
+  }
+
+  /** What the first schema that nothing fits says; the whole need not be impossible for it. */
+  #why: string | undefined;
+
+  #impossible(why: string): Pattern {
+    this.#why ??= `no JSON fits the schema: ${why}`;
+    return NEVER;
+  }
+
+  /** The pattern of the schema at a place, as a rule: a schema may name itself. */
+  #at(schema: Json, place: string): Pattern {
+    const name = `schema ${place}`;
+    if (!this.#rules.has(name)) {
+      this.#rules.set(name, NEVER);
+      this.#rules.set(name, this.#pattern(schema, place));
+    }
+    return rule(name);
+  }
+
+  #pattern(schema: Json, place: string): Pattern {
+    if (schema === true) return rule("value");
+    if (schema === false) return this.#impossible(`${place} is false`);
+    if (!isObject(schema)) throw grammarError(`${place} is no schema`);
+    const keys = Object.keys(schema).filter(
+      (key) => ![...ANNOTATIONS, ...NAMES].includes(key) && schema[key] !== undefined,
+    );
+    const alone = (key: string, ...with_: string[]) => {
+      const other = keys.find((one) => one !== key && !with_.includes(one));
+      if (other !== undefined)
+        throw grammarError(`${place}: "${other}" beside "${key}" is not possible`);
+    };
+    if (keys.includes("$ref")) {
+      alone("$ref");
+      return this.#reference(schema["$ref"] as Json, place);
+    }
+    if (keys.includes("allOf")) {
+      alone("allOf", "type");
+      const parts = list(schema["allOf"], `${place}/allOf`);
+      if (parts.length !== 1)
+        throw grammarError(`${place}: "allOf" of more than one is not possible`);
+      return this.#at(parts[0] as Json, `${place}/allOf/0`);
+    }
+    if (keys.includes("anyOf")) {
+      alone("anyOf", "type");
+      const parts = list(schema["anyOf"], `${place}/anyOf`);
+      const typed = (part: Json) =>
+        isObject(part) && part["type"] === undefined && part["$ref"] === undefined && schema["type"]
+          ? { ...part, type: schema["type"] }
+          : part;
+      return choice(...parts.map((part, i) => this.#at(typed(part), `${place}/anyOf/${i}`)));
+    }
+    if (keys.includes("enum") || keys.includes("const")) return this.#values(schema, keys, place);
+    return this.#typed(schema, keys, place);
+  }
+
+  #reference(target: Json, place: string): Pattern {
+    if (typeof target !== "string" || !/^#(\/|$)/.test(target))
+      throw grammarError(`${place}: "$ref" goes to a place in the same schema: "#/$defs/…"`);
+    let found = this.#root;
+    for (const part of target.split("/").slice(1)) {
+      const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const inside: Json | undefined =
+        isObject(found) || Array.isArray(found)
+          ? Object.getOwnPropertyDescriptor(found, name)?.value
+          : undefined;
+      if (inside === undefined) throw grammarError(`${place}: there is no ${target}`);
+      found = inside;
+    }
+    return this.#at(found, target);
+  }
+
+  #values(schema: Schema, keys: string[], place: string): Pattern {
+    const key = keys.includes("enum") ? "enum" : "const";
+    const other = keys.find((one) => one !== key && one !== "type");
+    if (other !== undefined)
+      throw grammarError(`${place}: "${other}" beside "${key}" is not possible`);
+    const all = key === "enum" ? list(schema["enum"], `${place}/enum`) : [schema["const"] as Json];
+    const types = this.#types(schema, keys, place);
+    const fits = all.filter(
+      (value) => types === null || types.some((type) => isOfType(value, type)),
+    );
+    if (fits.length === 0) return this.#impossible(`${place}: no value of "${key}" is of its type`);
+    return choice(...fits.map((value) => literal(JSON.stringify(value))));
+  }
+
+  /** null: any. */
+  #types(schema: Schema, keys: string[], place: string): string[] | null {
+    if (!keys.includes("type")) return null;
+    const types = [schema["type"] as Json].flat() as Json[];
+    for (const type of types)
+      if (typeof type !== "string" || !(type in OF_TYPE))
+        throw grammarError(`${place}: "type" is ${JSON.stringify(type)}`);
+    return types as string[];
+  }
+
+  #typed(schema: Schema, keys: string[], place: string): Pattern {
+    const constraints = keys.filter((key) => key !== "type");
+    const known = Object.values(OF_TYPE).flat();
+    for (const key of constraints)
+      if (!known.includes(key) && !(key === "uniqueItems" && schema[key] === false))
+        throw grammarError(`${place}: "${key}" is a keyword that cannot be kept`);
+    let types = this.#types(schema, keys, place);
+    if (types === null) {
+      if (constraints.length === 0) return rule("value");
+      const speaking = ["object", "array", "string", "number"];
+      types = speaking.filter((type) => constraints.some((key) => OF_TYPE[type]?.includes(key)));
+    }
+    return choice(...types.map((type) => this.#ofType(type, schema, place)));
+  }
+
+  #ofType(type: string, schema: Schema, place: string): Pattern {
+    switch (type) {
+      case "object":
+        return this.#object(schema, place);
+      case "array":
+        return this.#array(schema, place);
+      case "string":
+        return this.#string(schema, place);
+      case "boolean":
+        return choice(literal("true"), literal("false"));
+      case "null":
+        return literal("null");
+      default:
+        return this.#number(schema, type === "integer", place);
+    }
+  }
+
+  // ---------------------------------------------------------------- objects
+
+  #object(schema: Schema, place: string): Pattern {
+    const given = schema["properties"] ?? {};
+    const required = list(schema["required"] ?? [], `${place}/required`);
+    const more = schema["additionalProperties"];
+    if (!isObject(given)) throw grammarError(`${place}: "properties" is no object`);
+    if (
+      schema["properties"] === undefined &&
+      required.length === 0 &&
+      (more === undefined || more === true)
+    )
+      return rule("object");
+    const properties = new Map<string, { value: Pattern; needed: boolean }>();
+    for (const [name, value] of Object.entries(given))
+      properties.set(name, {
+        value: this.#at(
+          value,
+          `${place}/properties/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+        ),
+        needed: required.includes(name),
+      });
+    const others = () => this.#at(more as Json, `${place}/additionalProperties`);
+    for (const name of required) {
+      if (typeof name !== "string") throw grammarError(`${place}: "required" holds names`);
+      if (properties.has(name)) continue;
+      if (more === false)
+        return this.#impossible(`${place} requires "${name}", which additionalProperties forbids`);
+      properties.set(name, { value: more === undefined ? rule("value") : others(), needed: true });
+    }
+    const open = more !== undefined && more !== false && Object.keys(more as object).length >= 0;
+    const tail = open ? this.#otherProperties([...properties.keys()], others(), place) : null;
+    const begin = this.#properties([...properties], 0, false, tail, place);
+    return sequence(literal("{"), begin, literal("}"));
+  }
+
+  /** The properties from the index-th on; `behind`: something stands in front. Rules, or they would double with each. */
+  #properties(
+    all: readonly [string, { value: Pattern; needed: boolean }][],
+    index: number,
+    behind: boolean,
+    tail: ((behind: boolean) => Pattern) | null,
+    place: string,
+  ): Pattern {
+    const entry = all[index];
+    if (!entry) return tail ? tail(behind) : NOTHING;
+    const name = `properties ${place} ${index} ${behind}`;
+    if (!this.#rules.has(name)) {
+      const [key, { value, needed }] = entry;
+      const next = (after: boolean) => this.#properties(all, index + 1, after, tail, place);
+      const here = sequence(
+        behind ? rule("comma") : NOTHING,
+        literal(JSON.stringify(key)),
+        rule("colon"),
+        value,
+        next(true),
+      );
+      this.#rules.set(name, needed ? here : choice(here, next(behind)));
+    }
+    return rule(name);
+  }
+
+  #otherProperties(names: string[], value: Pattern, place: string): (behind: boolean) => Pattern {
+    const key = `other names ${place}`;
+    const one = sequence(rule(key), rule("colon"), value);
+    this.#rules.set(key, sequence(literal('"'), otherText(names), literal('"')));
+    const more = repeat(sequence(rule("comma"), one));
+    return (behind) => (behind ? more : optional(sequence(one, more)));
+  }
+
+  // ---------------------------------------------------------------- arrays, strings, numbers
+
+  #array(schema: Schema, place: string): Pattern {
+    const first = list(schema["prefixItems"] ?? [], `${place}/prefixItems`);
+    const least = this.#count(schema, "minItems", place) ?? 0;
+    const most = this.#count(schema, "maxItems", place) ?? Infinity;
+    const items = schema["items"] ?? true;
+    if (least > most) return this.#impossible(`${place}: minItems is above maxItems`);
+    if (first.length === 0 && items === true && least === 0 && most === Infinity)
+      return rule("array");
+    const of = (index: number) =>
+      index < first.length
+        ? this.#at(first[index] as Json, `${place}/prefixItems/${index}`)
+        : this.#at(items, `${place}/items`);
+    const comma = (index: number) => (index > 0 ? rule("comma") : NOTHING);
+    const rest = (index: number): Pattern => {
+      const needed = index < least;
+      if (index >= most) return NOTHING;
+      if (index >= first.length && index > 0) {
+        const more = sequence(rule("comma"), of(index));
+        return repeat(more, Math.max(0, least - index), most - index);
+      }
+      const here = sequence(comma(index), of(index), rest(index + 1));
+      return needed ? here : optional(here);
+    };
+    return sequence(literal("["), rest(0), literal("]"));
+  }
+
+  #string(schema: Schema, place: string): Pattern {
+    const quoted = (inside: Pattern) => sequence(literal('"'), inside, literal('"'));
+    const named = ["pattern", "format"].filter((key) => schema[key] !== undefined);
+    const least = this.#count(schema, "minLength", place);
+    const most = this.#count(schema, "maxLength", place);
+    if (named.length > 0 && (named.length > 1 || least !== null || most !== null))
+      throw grammarError(`${place}: only one of "pattern", "format" and a length is possible`);
+    if (schema["format"] !== undefined) {
+      const expression = FORMATS[String(schema["format"])];
+      if (expression === undefined)
+        throw grammarError(`${place}: the format ${JSON.stringify(schema["format"])} is not known`);
+      return quoted(regexPattern(expression, { characters: inString, search: false }));
+    }
+    if (schema["pattern"] !== undefined)
+      return quoted(
+        regexPattern(String(schema["pattern"]), { characters: inString, search: true }),
+      );
+    if (least === null && most === null) return rule("string");
+    if ((least ?? 0) > (most ?? Infinity))
+      return this.#impossible(`${place}: minLength is above maxLength`);
+    return quoted(repeat(rule("character"), least ?? 0, most ?? Infinity));
+  }
+
+  #count(schema: Schema, key: string, place: string): number | null {
+    const value = schema[key];
+    if (value === undefined) return null;
+    if (typeof value !== "number" || !Number.isInteger(value) || value < 0)
+      throw grammarError(`${place}: "${key}" is a whole number`);
+    return value;
+  }
+
+  #number(schema: Schema, integer: boolean, place: string): Pattern {
+    const read = (key: string) => {
+      const value = schema[key];
+      if (value !== undefined && (typeof value !== "number" || !Number.isFinite(value)))
+        throw grammarError(`${place}: "${key}" is a number`);
+      return value as number | undefined;
+    };
+    const bound = (key: string, open: string, sharper: (a: number, b: number) => boolean) => {
+      const [value, beyond] = [read(key), read(open)];
+      if (beyond !== undefined && (value === undefined || !sharper(value, beyond)))
+        return { value: beyond, open: true };
+      return value === undefined ? null : { value, open: false };
+    };
+    const bounds: Bounds = {
+      least: bound("minimum", "exclusiveMinimum", (a, b) => a > b),
+      most: bound("maximum", "exclusiveMaximum", (a, b) => a < b),
+    };
+    const divisor = read("multipleOf");
+    const between =
+      divisor !== undefined
+        ? this.#multiples(divisor, bounds, place)
+        : bounds.least === null && bounds.most === null
+          ? anyNumber(integer)
+          : integer
+            ? integerBetween(bounds)
+            : numberBetween(bounds);
+    if (!isProductive(between, new Set(this.#rules.keys())))
+      return this.#impossible(`${place}: no number is between its bounds`);
+    return between;
+  }
+
+  #multiples(divisor: number, bounds: Bounds, place: string): Pattern {
+    if (!Number.isInteger(divisor) || divisor < 1)
+      throw grammarError(`${place}: "multipleOf" is possible for whole numbers from 1 on`);
+    const found = multiplesOf(divisor, bounds, this.#rules);
+    if (!found)
+      throw grammarError(
+        `${place}: "multipleOf" goes with both bounds and at most 2000 values, or with none and up to 100`,
+      );
+    return found;
+  }
+}
+
+/** Every text but these, as it is inside of a string. */
+function otherText(names: readonly string[]): Pattern {
+  const any = repeat(rule("character"));
+  if (names.length === 0) return any;
+  const next = new Map<number, string[]>();
+  for (const name of names) {
+    const code = name.codePointAt(0);
+    if (code === undefined) continue;
+    const rest = name.slice(code > 0xffff ? 2 : 1);
+    next.set(code, [...(next.get(code) ?? []), rest]);
+  }
+  const known = [...next.keys()].map((code): Range => [code, code]);
+  const parts = [sequence(inString(invertRanges(known)), any)];
+  for (const [code, rests] of next)
+    parts.push(sequence(inString([[code, code]]), otherText(rests)));
+  return choice(...parts, ...(names.includes("") ? [] : [NOTHING]));
+}
+
+function isObject(value: Json | undefined): value is Schema {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function list(value: Json | undefined, place: string): readonly Json[] {
+  if (!Array.isArray(value)) throw grammarError(`${place} is no list`);
+  return value as readonly Json[];
+}
+
+function isOfType(value: Json, type: string): boolean {
+  if (type === "integer") return Number.isInteger(value);
+  if (type === "array") return Array.isArray(value);
+  if (type === "null") return value === null;
+  if (type === "object") return isObject(value);
+  return typeof value === type;
+}
