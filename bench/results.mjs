@@ -20,7 +20,7 @@ export const keptResults = join(root, "bench", "results");
 
 /**
  * A result without rows.
- * @param {string} bench "native", "web", "twin", "limits", "load", "growth"
+ * @param {string} bench "native", "web", "twin", "limits", "load", "growth", "pack"
  * @param {Record<string, unknown>} settings what was asked for
  */
 export function startResult(bench, settings = {}) {

@@ -12,6 +12,7 @@ export const figures = [
   { name: "read_gb_per_s", title: "read GB/s" },
   { name: "share", title: "of the limit", write: (value) => `${Math.round(100 * value)} %` },
   { name: "g_per_s", title: "G weights/s" },
+  { name: "source_mb_per_s", title: "source MB/s" },
   { name: "read_seconds", title: "bytes alone s" },
   { name: "load_seconds", title: "load s" },
   { name: "first_token_seconds", title: "first token s" },

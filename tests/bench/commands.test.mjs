@@ -32,7 +32,17 @@ function run(name, args, env = {}) {
 }
 
 test("every benchmark tells its options in a checkout where nothing is installed", () => {
-  for (const name of ["native", "web", "twin", "limits", "growth", "load", "report", "all"]) {
+  for (const name of [
+    "native",
+    "web",
+    "twin",
+    "limits",
+    "growth",
+    "load",
+    "pack",
+    "report",
+    "all",
+  ]) {
     const { status, stdout, stderr } = run(name, ["--help"]);
     assert.equal(status, 0, `${name}: ${stderr}`);
     const command = name === "all" ? "npm run bench" : `npm run bench:${name}`;
