@@ -50,7 +50,7 @@ export async function syntheticModel(shape, report = () => {}) {
   const fresh =
     existsSync(path) &&
     statSync(path).size === found.file_bytes &&
-    found.generator === generatorOf(program, path);
+    listed.generator === generatorOf(program, path);
   if (fresh) return path;
   requireDisk(benchFolder, found.file_bytes, `the synthetic ${shape}`);
   report(`making the synthetic ${shape}`);
