@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* Rows of a transposed matrix that are read together: a column of the source then gives some hundred bytes a read. */
-#define BLOCK_ROWS 256u
+#define BLOCK_ROWS 512u
 
 uint32_t source_ordinal(enum source_type dtype, float value) {
     switch (dtype) {
@@ -210,6 +210,31 @@ static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, u
     return TERCET_OK;
 }
 
+/* Without a branch for each weight. */
+static bool all_finite(const float *values, uint32_t count) {
+    uint32_t other = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        other |= (math_float_bits(values[i]) & 0x7F800000u) == 0x7F800000u;
+    }
+    return other == 0;
+}
+
+static tercet_status check_finite(const struct source_matrix *matrix, uint32_t row,
+                                  const float *values, tercet_error *error) {
+    uint32_t columns = matrix->planned->columns, c = all_finite(values, columns) ? columns : 0;
+    for (; c < columns; c++) {
+        if (!isfinite(values[c])) {
+            return source_rows_bad_element(matrix, row, c, "a value that is no finite number",
+                                           error);
+        }
+    }
+    return TERCET_OK;
+}
+
+uint32_t source_matrix_band(const struct source_matrix *matrix) {
+    return matrix->planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX;
+}
+
 /* The block of rows that begins at `first`: from each row of the source a run of values. */
 static tercet_status read_block(struct source_matrix *matrix, uint32_t first, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
@@ -227,26 +252,36 @@ static tercet_status read_block(struct source_matrix *matrix, uint32_t first, te
     return TERCET_OK;
 }
 
+/* Rows of the block: of each column a run of neighbours. */
+static void transpose_rows(const struct source_matrix *matrix, uint32_t first, uint32_t count,
+                           float *values) {
+    enum source_type dtype = matrix->planned->weight->dtype;
+    size_t columns = matrix->planned->columns, size = block_size_of(dtype).bytes;
+    const uint8_t *from = matrix->bytes + (first - matrix->block_first) * size;
+    float run[SOURCE_ROWS_MAX];
+    for (size_t c = 0; c < columns; c++, from += matrix->block_rows * size) {
+        block_decode_row(dtype, from, count, run);
+        for (uint32_t i = 0; i < count; i++) {
+            values[i * columns + c] = run[i];
+        }
+    }
+}
+
 static tercet_status read_transposed(struct source_matrix *matrix, uint32_t first, uint32_t count,
                                      float *values, tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    size_t size = block_size_of(planned->weight->dtype).bytes;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = first + i;
+    uint32_t columns = matrix->planned->columns;
+    for (uint32_t done = 0; done < count;) {
+        uint32_t row = first + done;
         if (row < matrix->block_first || row - matrix->block_first >= matrix->block_rows) {
-            TERCET_TRY(read_block(matrix, row, error));
+            TERCET_TRY(read_block(matrix, row - row % BLOCK_ROWS, error));
         }
-        const uint8_t *from = matrix->bytes + (row - matrix->block_first) * size;
-        for (uint32_t c = 0; c < planned->columns; c++) {
-            float value;
-            block_decode_row(planned->weight->dtype, from + (size_t)c * matrix->block_rows * size,
-                             1, &value);
-            if (!isfinite(value)) {
-                return source_rows_bad_element(matrix, row, c, "a value that is no finite number",
-                                               error);
-            }
-            values[(size_t)i * planned->columns + c] = value;
-        }
+        uint32_t left = matrix->block_first + matrix->block_rows - row;
+        uint32_t run = count - done < left ? count - done : left;
+        transpose_rows(matrix, row, run, values + (size_t)done * columns);
+        done += run;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TERCET_TRY(check_finite(matrix, first + i, values + (size_t)i * columns, error));
     }
     return TERCET_OK;
 }
@@ -260,15 +295,6 @@ static void note_code_3(struct source_matrix *matrix, uint32_t row, const uint8_
         matrix->code_3_row = row;
         matrix->code_3_column = column;
     }
-}
-
-/* Without a branch for each weight. */
-static bool all_finite(const float *values, uint32_t count) {
-    uint32_t other = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        other |= (math_float_bits(values[i]) & 0x7F800000u) == 0x7F800000u;
-    }
-    return other == 0;
 }
 
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,
@@ -295,13 +321,7 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
                 row[c] *= matrix->multiplier;
             }
         }
-        uint32_t c = all_finite(row, columns) ? columns : 0;
-        for (; c < columns; c++) {
-            if (!isfinite(row[c])) {
-                return source_rows_bad_element(matrix, first + i, c,
-                                               "a value that is no finite number", error);
-            }
-        }
+        TERCET_TRY(check_finite(matrix, first + i, row, error));
     }
     return TERCET_OK;
 }

@@ -37,6 +37,9 @@ tercet_status source_matrix_copy(const struct source_matrix *matrix, struct sour
                                  tercet_error *error);
 void source_matrix_close(struct source_matrix *matrix);
 
+/* Rows that are read together, a multiple of 16, when a strip of them is asked for: who reads them all should read them in
+ * turn. */
+uint32_t source_matrix_band(const struct source_matrix *matrix);
 /* Rows [first, first + count) as f32, count <= SOURCE_ROWS_MAX, `columns` values a row. Packed: trit * scale. BAD_SOURCE
  * for NaN, infinities and the code 3, with the position. */
 tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t first,

@@ -37,6 +37,7 @@ tercet_status strip_crew_open(struct source_matrix *matrix, enum strip_order ord
     memset(crew, 0, sizeof *crew);
     crew->matrix = matrix;
     crew->pool = pool;
+    crew->band = source_matrix_band(matrix);
     /* A matrix of few strips, such as a norm, is done before others wake up. */
     if (matrix->planned->rows <= 2 * SOURCE_ROWS_MAX) {
         crew->pool = NULL;
@@ -76,17 +77,28 @@ struct strip_pass {
     uint32_t first, end;
 };
 
+static tercet_status visit_band(const struct strip_pass *pass, struct strip_hand *hand,
+                                uint32_t first, uint32_t end, tercet_error *error) {
+    tercet_status status = TERCET_OK;
+    for (; first < end && status == TERCET_OK; first += SOURCE_ROWS_MAX) {
+        uint32_t count = end - first < SOURCE_ROWS_MAX ? end - first : SOURCE_ROWS_MAX;
+        status = pass->visit(pass->context, hand, first, count, error);
+    }
+    return status;
+}
+
 static void work(void *context, uint32_t begin, uint32_t end, uint32_t thread) {
     const struct strip_pass *pass = context;
     struct strip_hand *hand = &pass->crew->hands[thread];
-    for (uint32_t strip = begin; strip < end; strip++) {
-        uint32_t first = pass->first + strip * SOURCE_ROWS_MAX, left = pass->end - first;
-        uint32_t count = left < SOURCE_ROWS_MAX ? left : SOURCE_ROWS_MAX;
+    uint32_t band = pass->crew->band;
+    for (uint32_t item = begin; item < end; item++) {
+        uint32_t first = pass->first + item * band, left = pass->end - first;
         tercet_error error;
         memset(&error, 0, sizeof error);
-        tercet_status status = pass->visit(pass->context, hand, first, count, &error);
+        tercet_status status =
+            visit_band(pass, hand, first, left < band ? pass->end : first + band, &error);
         if (status != TERCET_OK) {
-            /* Ranges of strips come in any order; the lowest failure is every range's first. */
+            /* Ranges of bands come in any order; the lowest failure is every range's first. */
             if (hand->status == TERCET_OK || first < hand->failed_row) {
                 hand->status = status;
                 hand->failed_row = first;
@@ -113,12 +125,12 @@ static void gather_code_3(struct strip_crew *crew) {
 tercet_status strip_crew_run(struct strip_crew *crew, uint32_t first, uint32_t end,
                              strip_visitor visit, void *context, tercet_error *error) {
     struct strip_pass pass = {crew, visit, context, first, end};
-    uint32_t strips = (end - first + SOURCE_ROWS_MAX - 1) / SOURCE_ROWS_MAX;
+    uint32_t bands = (end - first + crew->band - 1) / crew->band;
     const struct strip_hand *failed = NULL;
     if (crew->pool == NULL) {
-        work(&pass, 0, strips, 0);
+        work(&pass, 0, bands, 0);
     } else {
-        thread_pool_run(crew->pool, work, &pass, strips);
+        thread_pool_run(crew->pool, work, &pass, bands);
     }
     gather_code_3(crew);
     for (uint32_t i = 0; i < crew->count; i++) {

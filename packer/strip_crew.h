@@ -28,6 +28,7 @@ struct strip_crew {
     struct source_matrix *matrix;
     struct thread_pool *pool; /* NULL: the caller alone */
     uint32_t count;
+    uint32_t band; /* rows that one thread takes at once, a multiple of 16 */
     struct strip_hand *hands;
 };
 
@@ -41,7 +42,7 @@ void strip_crew_close(struct strip_crew *crew);
 /* Rows [first, first + count) of a strip. An error ends the work on what follows. */
 typedef tercet_status (*strip_visitor)(void *context, struct strip_hand *hand, uint32_t first,
                                        uint32_t count, tercet_error *error);
-/* Visits the strips of rows [first, end), `first` a multiple of 16. The error of the first strip that has one, in the order of
+/* Visits the strips of rows [first, end), `first` a multiple of crew->band. The error of the first strip that has one, in the order of
  * the rows. Afterwards the matrix knows the first code 3 that any thread saw. */
 tercet_status strip_crew_run(struct strip_crew *crew, uint32_t first, uint32_t end,
                              strip_visitor visit, void *context, tercet_error *error);

@@ -65,7 +65,9 @@ static tercet_status open_writing(struct source_matrix *matrix, const struct ten
     TERCET_TRY(strip_crew_open(matrix, STRIPS_ANY_ORDER, &writing->crew, error));
     writing->form = form;
     writing->strip_bytes = full_strip_bytes(form->type, columns);
-    size_t block = BLOCK_BYTES * writing->crew.count / writing->strip_bytes + writing->crew.count;
+    /* Whole bands, as many for each thread. */
+    size_t unit = (size_t)writing->crew.count * (writing->crew.band / TILE_ROWS);
+    size_t block = (BLOCK_BYTES * writing->crew.count / writing->strip_bytes / unit + 1) * unit;
     block = block < strips ? block : strips;
     writing->block_rows = (uint32_t)block * TILE_ROWS;
     writing->block = malloc(block * writing->strip_bytes);
