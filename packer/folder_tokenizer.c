@@ -231,6 +231,16 @@ static void add_vocabulary(struct writing *w, cJSON *model, bool *matchable) {
     }
 }
 
+/* Tokens with a text that no text is cut into. */
+static bool has_unused(struct writing *w) {
+    for (uint32_t id = 0; id < w->t->token_count; id++) {
+        if (w->t->kinds[id] == TOKEN_UNUSED && spell(w, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_merges(struct writing *w, cJSON *model, const uint32_t *order) {
     cJSON *merges = add_array(w, model, "merges");
     for (uint32_t i = 0; i < w->t->merge_count && w->complete; i++) {
@@ -323,6 +333,10 @@ tercet_status folder_tokenizer_write(const struct container *container,
         }
         w->root = keep(w, cJSON_CreateObject());
         add_all(w, order, matchable);
+        if (has_unused(w)) {
+            export_note(report, "tokens that are marked unused have no place in tokenizer.json: "
+                                "their texts are left out, their rows stay");
+        }
         if (ranks_repeat(t, order)) {
             export_note(report, "a rare text may be cut into other tokens there: this tokenizer "
                                 "joins by scores, some of them equal, tokenizer.json by an order");

@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { changed, readGguf, writeGguf } from "./gguf_edit.mjs";
 import { number, readSafetensors } from "./safetensors_file.mjs";
 import { oracleMissing, referenceFolder } from "./oracle.mjs";
 import {
@@ -204,6 +205,21 @@ test("biases of q and k follow their rows into a llama's GGUF file", () => {
   const [a, b] = [halves, after].map(lastLogits);
   close(a, b, 1e-3);
   assert.ok(compareFolders(exportFolder(halves).folder, exportFolder(after).folder, 0) > 10_000);
+});
+
+test("a token that is marked unused loses its text in a folder, which is said", () => {
+  const source = readGguf(sourceOf("gguf-llama-q2_0"));
+  const types = source.keys.get("tokenizer.ggml.token_type");
+  const last = Buffer.from(types.bytes);
+  last.writeInt32LE(5, last.length - 4);
+  const keys = changed(source.keys, { "tokenizer.ggml.token_type": { ...types, bytes: last } });
+  const model = pack(writeGguf(at("unused.gguf"), { ...source, keys }));
+  const { folder, report } = exportFolder(model);
+  assert.ok(report.notes.some((note) => /marked unused.*left out/.test(note)));
+  const none = exportFolder(pack(sourceOf("gguf-llama-q2_0"))).report.notes;
+  assert.ok(!none.some((note) => /unused/.test(note)));
+  const [before, after] = [model, pack(folder)].map((one) => succeedJson(["inspect", one]));
+  assert.equal(after.shape.vocabulary, before.shape.vocabulary);
 });
 
 test("--type rounds scales to what was asked for and says how far", () => {

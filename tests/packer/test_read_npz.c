@@ -91,6 +91,20 @@ static void test_codes(void) {
     }
 }
 
+/* -1 0 +1 +1 then zeros is the word 0x52. */
+static void test_known_word(void) {
+    struct arrays arrays = sound;
+    struct source_weights source;
+    uint32_t index, word;
+    arrays.words[0] = 0x52;
+    make(&arrays);
+    REQUIRE(open_made(&source, NULL) == TERCET_OK);
+    REQUIRE(source_weights_find(&source, "a.b.weight", &index));
+    REQUIRE(source_weights_read(&source, source.tensors[index], 0, &word, 4, NULL) == TERCET_OK);
+    CHECK_EQ(word, 0x555555A4); /* codes 0 1 2 2, as everybody else has them */
+    source_weights_close(&source);
+}
+
 /* global_scale as a factor, and as the mean that the patcher writes. */
 static void test_scales(void) {
     static const struct {
@@ -333,6 +347,7 @@ static void test_names(void) {
 
 int main(void) {
     test_codes();
+    test_known_word();
     test_scales();
     test_faulty_arrays();
     test_faulty_archives();
