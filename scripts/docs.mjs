@@ -1,10 +1,12 @@
-// docs.mjs - `npm run docs`: makes the API reference, build/docs/api/index.html, from the types of the library.
+// docs.mjs - `npm run docs`: writes the table of errors, docs/library/errors.md, and makes the API reference,
+// build/docs/api/index.html, from the types of the library.
 //
 // TypeDoc comes from docs/tools, installed apart on first use: it reads the sources with a TypeScript older than the one that
 // compiles them. A warning, such as a type that is used and not described, is an error.
 
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { errorPage, renderErrorTable } from "./error-table.mjs";
 import { Stamp, fingerprint } from "./fingerprint.mjs";
 import { root } from "./paths.mjs";
 import { isProgram, reportFailure, runCommand } from "./steps.mjs";
@@ -35,6 +37,7 @@ export async function buildReference({ report = () => {} } = {}) {
 }
 
 if (isProgram(import.meta)) {
+  writeFileSync(errorPage, await renderErrorTable());
   await buildReference({ report: (line) => console.log(line) })
     .then((folder) => console.log(`${folder}/index.html`))
     .catch(reportFailure);

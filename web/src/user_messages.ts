@@ -33,7 +33,7 @@ interface UserMessage {
   advice: Advice;
 }
 
-const HOST_MESSAGES: Readonly<Record<HostCode, UserMessage>> = {
+export const HOST_MESSAGES: Readonly<Record<HostCode, UserMessage>> = {
   ABORTED: { text: "stopped on request", advice: "retry" },
   BAD_GRAMMAR: {
     text: "an answer cannot be held to this grammar: change the schema or expression",
