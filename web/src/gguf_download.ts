@@ -2,6 +2,7 @@
 // an interruption costs one part and the next visit goes on from there. Nothing in a GGUF file proves its bytes, so parts
 // of an earlier visit count only with the server's word (ETag) that it is the same file, and with their own hash.
 import type { ByteSource } from "./byte_source.js";
+import { ChunkMemory, release } from "./chunk_memory.js";
 import { HttpSource, SourceChanged } from "./download.js";
 import { describe, TercetError } from "./errors.js";
 import { GgufParts, PART_BYTES } from "./gguf_parts.js";
@@ -43,6 +44,7 @@ class GgufDownload {
   #parts: GgufParts | null;
   readonly #url: string;
   #source: ByteSource | null = null;
+  readonly #memory = new ChunkMemory();
   #fileBytes = 0;
   #doneBytes = 0;
   #partBytes = 0;
@@ -150,6 +152,9 @@ class GgufDownload {
       // The stored one lies on the disk; ours may be in memory.
       return (await parts.part(url, index))?.blob;
     });
+    // Both the Blob and the hash had copies of their own.
+    this.#memory.passed(bytes.length);
+    release(bytes.buffer);
     return stored ?? blob;
   }
 

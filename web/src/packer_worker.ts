@@ -3,7 +3,7 @@
 // gives a GGUF file and ended with it; who wants to stop it ends it. All its files may be read and written at once, which
 // only a worker may do. It must never touch the store of models.
 import { createSHA256, type IHasher } from "hash-wasm";
-import { release } from "./chunk_memory.js";
+import { ChunkMemory, release } from "./chunk_memory.js";
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
 import { downloadGguf } from "./gguf_download.js";
 import { GgufParts } from "./gguf_parts.js";
@@ -105,6 +105,7 @@ class BlobHost implements PackerHost {
   readonly #packed: PackedFile;
   readonly #hasher: IHasher;
   readonly #reader = new FileReaderSync();
+  readonly #memory = new ChunkMemory();
   #window = new Uint8Array(0);
   #windowAt = 0;
 
@@ -153,6 +154,7 @@ class BlobHost implements PackerHost {
   }
 
   #look(at: number): void {
+    this.#memory.passed(this.#window.length);
     release(this.#window.buffer);
     try {
       const buffer = this.#reader.readAsArrayBuffer(this.#blob.slice(at, at + WINDOW_BYTES));

@@ -13,7 +13,13 @@ export async function visit({
   variant,
 }) {
   const began = performance.now();
-  const loaded = await load(model, { threads, context, ...(variant && { variant }) });
+  // When each phase was first and last heard of: its length.
+  const phases = {};
+  const onProgress = ({ phase }) => {
+    phases[phase] ??= { from: performance.now() };
+    phases[phase].to = performance.now();
+  };
+  const loaded = await load(model, { threads, context, onProgress, ...(variant && { variant }) });
   const loadSeconds = secondsSince(began);
   const { info } = loaded;
   const prompt = promptOf(firstPrompt, info.vocabulary);
@@ -22,7 +28,10 @@ export async function visit({
   const firstTokenSeconds = secondsSince(began);
   const speed = promptTokens > 0 ? await loaded.bench({ promptTokens, decodeTokens }) : null;
   await loaded.dispose();
+  const lengths = Object.entries(phases).map(([name, { from, to }]) => [name, (to - from) / 1000]);
   return {
+    modelId: info.modelId,
+    phaseSeconds: Object.fromEntries(lengths),
     loadSeconds,
     firstTokenSeconds,
     promptTokensPerSecond: speed?.promptTokensPerSecond ?? null,
