@@ -3,6 +3,7 @@
  * trust what passed here.
  */
 #include "base/cpu_features.h"
+#include "generate/arriving.h"
 #include "generate/logprobs.h"
 #include "generate/session_state.h"
 #include "text/chat_format.h"
@@ -116,6 +117,8 @@ tercet_status tercet_loader_give(tercet_loader *loader, tercet_error *error) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
     bool header = loader->state == LOADER_HEADER;
     TERCET_TRY(loader_give(loader, error));
+    if (loader->model != NULL)
+        loader->model->arrived_bytes = loader_arrived(loader);
     if (!header)
         return TERCET_OK;
     /* Whether the tensors make up a model is asked now, not after the whole file has come in. */
@@ -150,6 +153,28 @@ tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **out, te
         loader->state = LOADER_FAILED;
     }
     return status;
+}
+
+tercet_status tercet_loader_open(tercet_loader *loader, tercet_model **out, tercet_error *error) {
+    if (loader == NULL || out == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
+    struct loaded_file file;
+    TERCET_TRY(loader_lend(loader, &file, error));
+    struct model_config config;
+    tercet_status status = model_config_read(&file.container, &config, error);
+    /* Their tables are widened from data that is not there yet. */
+    if (status == TERCET_OK && config.state_space)
+        status = tercet_fail(error, TERCET_UNSUPPORTED, 0,
+                             "a model of state spaces can be opened when it is whole");
+    if (status == TERCET_OK)
+        status = model_create(loader->engine, &file, out, error);
+    if (status != TERCET_OK) {
+        loader->lent = false; /* it goes on as if it had not been asked */
+        return status;
+    }
+    loader->model = *out;
+    loader->model->arrived_bytes = loader_arrived(loader);
+    return TERCET_OK;
 }
 
 void tercet_loader_destroy(tercet_loader *loader) {
@@ -355,16 +380,42 @@ tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_
     return TERCET_OK;
 }
 
+static tercet_status check_whole(const tercet_session *session, tercet_error *error) {
+    if (model_is_whole(session->model))
+        return TERCET_OK;
+    return tercet_fail(error, TERCET_BAD_ARGUMENT, session->model->arrived_bytes,
+                       "the model is still arriving: only tercet_session_arrive works now");
+}
+
+uint64_t tercet_session_arriving_bytes(const tercet_model *model, size_t count) {
+    return model == NULL ? 0 : arriving_bytes(model, count);
+}
+
+tercet_status tercet_session_arrive(tercet_session *session, const uint32_t *tokens, size_t count,
+                                    tercet_error *error) {
+    if (session == NULL || tokens == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or tokens");
+    return arriving_begin(session, tokens, count, error);
+}
+
+tercet_status tercet_session_arrive_more(tercet_session *session, int *more, tercet_error *error) {
+    if (session == NULL || more == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    return arriving_continue(session, more, error);
+}
+
 tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *tokens, size_t count,
                                      size_t *done, float *logits, tercet_error *error) {
     if (session == NULL || done == NULL || (tokens == NULL && count != 0))
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session or tokens");
+    TERCET_TRY(check_whole(session, error));
     return session_prefill(session, tokens, count, done, logits, error);
 }
 
 tercet_status tercet_session_step(tercet_session *session, uint32_t *token, tercet_error *error) {
     if (session == NULL || token == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    TERCET_TRY(check_whole(session, error));
     return session_step(session, token, error);
 }
 
@@ -437,6 +488,7 @@ tercet_status tercet_session_embed(tercet_session *session, const uint32_t *toke
                                    size_t *done, double *sums, tercet_error *error) {
     if (session == NULL || done == NULL || sums == NULL || (tokens == NULL && count != 0))
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session, tokens or sums");
+    TERCET_TRY(check_whole(session, error));
     return session_embed(session, tokens, count, done, sums, error);
 }
 

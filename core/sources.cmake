@@ -49,6 +49,7 @@ set(TERCET_CORE_SOURCES
     generate/logprobs.c
     generate/session.c
     generate/session_state.c
+    generate/arriving.c
     api.c
 )
 

@@ -69,6 +69,23 @@ int32_t tercet_abi_loader_info(uint32_t handle) {
     return TERCET_OK;
 }
 
+/* The header was given, chunks are still wanted: the model, which arrives while it is open. The loader goes on and must be
+ * destroyed first; `finish` is not for it any more. values: model handle. UNSUPPORTED: finish it instead. */
+int32_t tercet_abi_loader_open(uint32_t handle) {
+    tercet_error error = abi_start();
+    struct abi_slot *loader = abi_find(handle, ABI_LOADER);
+    struct abi_slot *slot = abi_free_slot();
+    if (loader == NULL || slot == NULL)
+        return abi_refuse(loader == NULL ? "this loader is not open" : abi_no_slot);
+    tercet_model *model = NULL;
+    tercet_status status = tercet_loader_open(loader->pointer, &model, &error);
+    if (status == TERCET_OK) {
+        abi_fill_slot(slot, ABI_MODEL, model, loader->parent);
+        abi_set_parent(loader, slot); /* a loader always has one: its engine */
+    }
+    return abi_end(status, &error);
+}
+
 /* All bytes were given. values: model handle. The loader can then only be destroyed. */
 int32_t tercet_abi_loader_finish(uint32_t handle) {
     tercet_error error = abi_start();
@@ -114,10 +131,10 @@ extern unsigned char __heap_base; /* the linker's: end of static data and of the
 #define MARGIN_BYTES (512u * 1024u)
 
 /* The memory that a module needs for this model and one session: what is held here now (engine, header, tables of the
- * model), the data, the session, stacks, texts, margin. values: bytes in all, bytes of the session. BAD_ARGUMENT when the
+ * model), the data, the session, stacks, texts, `arriving` tokens of tercet_abi_session_arrive, margin. values: bytes in all, bytes of the session. BAD_ARGUMENT when the
  * context, slice or kv is out of range, OUT_OF_MEMORY when it is more than 32-bit addresses can reach. */
 int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice, uint32_t threads,
-                              uint32_t kv) {
+                              uint32_t kv, uint32_t arriving) {
     tercet_error error = abi_start();
     tercet_model *model = abi_pointer(handle, ABI_PLAN);
     if (model == NULL || threads == 0 || threads > 64)
@@ -145,6 +162,7 @@ int32_t tercet_abi_plan_bytes(uint32_t handle, uint32_t context, uint32_t slice,
     uint64_t bytes = (uintptr_t)&__heap_base + abi_taken_bytes() + info.data_bytes + session_bytes +
                      3 * ABI_BLOCK_OVERHEAD_BYTES + (uint64_t)(threads - 1) * THREAD_BYTES +
                      tokens * TEXT_BYTES_PER_TOKEN + (uint64_t)info.vocabulary * sizeof(float) +
+                     tercet_session_arriving_bytes(model, arriving) + ABI_BLOCK_OVERHEAD_BYTES +
                      MARGIN_BYTES; /* the vocabulary's row: logits that are copied out */
     /* A module refuses to start in less than the linker was told. */
     abi_put(0, bytes < TERCET_WASM_INITIAL_BYTES ? TERCET_WASM_INITIAL_BYTES : bytes);

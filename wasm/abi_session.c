@@ -61,6 +61,29 @@ int32_t tercet_abi_session_sampling(uint32_t handle, float temperature, uint32_t
     return abi_end(tercet_session_set_sampling(session, &sampling, &error), &error);
 }
 
+/* A prompt that is computed while the model arrives: begins with these tokens. */
+int32_t tercet_abi_session_arrive(uint32_t handle, uint32_t tokens, uint32_t count) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse(not_open);
+    if (!abi_words_fit(tokens, count))
+        return abi_refuse("the tokens are not in memory");
+    return abi_end(tercet_session_arrive(session, abi_at(tokens), count, &error), &error);
+}
+
+/* A slice of tokens through one layer. values: 1 when there is more to do at once. */
+int32_t tercet_abi_session_arrive_more(uint32_t handle) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse(not_open);
+    int more = 0;
+    tercet_status status = tercet_session_arrive_more(session, &more, &error);
+    abi_put(0, (uint64_t)more);
+    return abi_end(status, &error);
+}
+
 /* Up to one slice of `count` tokens. `logits`: 0, or room for `logit_rows` rows of the vocabulary, in which case no more
  * than that many tokens are taken. values: tokens taken. */
 int32_t tercet_abi_session_prefill(uint32_t handle, uint32_t tokens, uint32_t count,

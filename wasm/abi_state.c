@@ -165,6 +165,12 @@ void abi_fill_slot(struct abi_slot *slot, enum abi_kind kind, void *pointer, uin
     abi_put(0, slot->generation << 8 | (uint32_t)(slot - slots));
 }
 
+void abi_set_parent(struct abi_slot *slot, const struct abi_slot *parent) {
+    slots[slot->parent].children--;
+    slot->parent = (uint32_t)(parent - slots);
+    slots[slot->parent].children++;
+}
+
 uint32_t abi_index(uint32_t handle) {
     return handle & 0xFFu;
 }

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 /* Rises with every change of a signature, of the meaning of a value, or of the block. */
-#define ABI_VERSION 3u
+#define ABI_VERSION 4u
 
 /* ---------------------------------------------------------------- result block */
 
@@ -93,6 +93,8 @@ void *abi_parent(const struct abi_slot *slot);
 struct abi_slot *abi_free_slot(void);
 /* The new handle is values[0]. */
 void abi_fill_slot(struct abi_slot *slot, enum abi_kind kind, void *pointer, uint32_t parent);
+/* From now on `slot` must be destroyed before `parent`, in place of the one that it was made from. */
+void abi_set_parent(struct abi_slot *slot, const struct abi_slot *parent);
 /* The slot of a handle that is open. */
 uint32_t abi_index(uint32_t handle);
 

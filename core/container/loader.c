@@ -175,11 +175,12 @@ tercet_status loader_file_info(const struct tercet_loader *loader, tercet_file_i
 
 tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file,
                           tercet_error *error) {
-    if (loader->state != LOADER_COMPLETE) {
+    if (loader->state != LOADER_COMPLETE || loader->lent) {
         memset(file, 0, sizeof *file);
         return refuse(loader, error,
-                      loader->state == LOADER_TAKEN ? "the model was taken before"
-                                                    : "bytes of the file are still missing");
+                      loader->state == LOADER_TAKEN || loader->lent
+                          ? "the model was taken before"
+                          : "bytes of the file are still missing");
     }
     *file = loader->file;
     memset(&loader->file, 0, sizeof loader->file);
@@ -187,8 +188,26 @@ tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file
     return TERCET_OK;
 }
 
+tercet_status loader_lend(struct tercet_loader *loader, struct loaded_file *file,
+                          tercet_error *error) {
+    if (loader->state != LOADER_CHUNKS || loader->lent) {
+        memset(file, 0, sizeof *file);
+        return refuse(loader, error,
+                      "a model can be opened once, after its header and before its last chunk");
+    }
+    *file = loader->file;
+    loader->lent = true;
+    return TERCET_OK;
+}
+
+uint64_t loader_arrived(const struct tercet_loader *loader) {
+    uint64_t bytes = (uint64_t)loader->next_chunk * CONTAINER_CHUNK_BYTES;
+    return bytes < loader->file.data_bytes ? bytes : loader->file.data_bytes;
+}
+
 void loader_release(struct tercet_loader *loader) {
-    loaded_file_release(&loader->file);
+    if (!loader->lent)
+        loaded_file_release(&loader->file);
     loader->state = LOADER_FAILED;
     loader->wanted = false;
 }

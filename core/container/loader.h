@@ -21,6 +21,7 @@ struct loaded_file {
 
 struct tercet_loader {
     tercet_engine *engine; /* set by api.c, not used by the loader */
+    tercet_model *model;   /* likewise: who was lent the file and hears of every chunk; or NULL */
     tercet_allocator allocator;
     tercet_loader_options options;
     enum {
@@ -37,6 +38,7 @@ struct tercet_loader {
     struct container_prefix prefix_values;
     uint32_t next_chunk;
     struct loaded_file file;
+    bool lent; /* the blocks are somebody else's; the loader still writes into them */
 };
 
 /* Bodies of the public calls; `loader` memory is the caller's (api.c). Any error of want, give, place or take, also a call
@@ -53,6 +55,12 @@ tercet_status loader_file_info(const struct tercet_loader *loader, tercet_file_i
 /* Moves the blocks out; the loader keeps none of them. */
 tercet_status loader_take(struct tercet_loader *loader, struct loaded_file *file,
                           tercet_error *error);
+/* The same as soon as the header was given, not with map_in_place: the loader goes on to want chunks, which end in the blocks
+ * that it has lent. It must be released before they are. */
+tercet_status loader_lend(struct tercet_loader *loader, struct loaded_file *file,
+                          tercet_error *error);
+/* Bytes of data that were given. */
+uint64_t loader_arrived(const struct tercet_loader *loader);
 void loader_release(struct tercet_loader *loader); /* frees what it still owns */
 void loaded_file_release(struct loaded_file *file);
 

@@ -133,6 +133,7 @@ void session_destroy(struct tercet_session *session) {
     if (session == NULL)
         return;
     tercet_allocator allocator = session->model->engine->allocator;
+    allocator_give(&allocator, session->arriving.x, session->arriving.bytes);
     allocator_give(&allocator, session->block, session->block_bytes);
     allocator_give(&allocator, session, sizeof *session);
 }

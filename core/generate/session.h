@@ -18,6 +18,16 @@
 /* Most tokens of one step: the one that was sampled and those drafted behind it. Each has a row of logits. */
 #define SESSION_SPECULATION_MAX 16u
 
+/* arriving.c: a prompt on its way through the layers; x NULL: there is none. */
+struct arriving {
+    float *x,
+        *y; /* [count][hidden_stride] each: residual stream, and what the layer below adds to it */
+    uint64_t bytes;
+    uint32_t count; /* tokens, the first of the history */
+    uint32_t layer; /* the next one */
+    uint32_t done;  /* tokens that have it behind them */
+};
+
 struct tercet_session {
     struct tercet_model *model;
     void *block;
@@ -43,6 +53,7 @@ struct tercet_session {
     uint32_t stop_tokens[CHAT_STOP_TOKENS_MAX];
     uint32_t restoring;      /* session_state.c: tokens of the state that comes in parts */
     uint64_t restored_bytes; /* of it; 0: none comes */
+    struct arriving arriving;
     bool logprobs_on;
     uint32_t logprobs_top;
     tercet_logprobs logprobs; /* of the latest token of a step */

@@ -180,6 +180,11 @@ tercet_status tercet_loader_get_file_info(const tercet_loader *loader, tercet_fi
 /* Hands the model over (the loader can then only be destroyed); BAD_ARGUMENT while bytes are missing. */
 tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **model,
                                    tercet_error *error);
+/* In place of finish, once the header was given and while chunks are still wanted: the model, which arrives while it is open.
+ * The loader goes on; it must be destroyed before the model. Until every chunk was given the model answers what it is and
+ * about text, sessions can be made of it, and tercet_session_arrive works on them; prefill, step and embed are BAD_ARGUMENT.
+ * UNSUPPORTED for models of state spaces, OUT_OF_MEMORY: the loader then goes on as before. */
+tercet_status tercet_loader_open(tercet_loader *loader, tercet_model **model, tercet_error *error);
 void tercet_loader_destroy(tercet_loader *loader);
 
 /* ---------------------------------------------------------------- model */
@@ -341,6 +346,16 @@ tercet_status tercet_session_create(tercet_model *model, const tercet_session_op
 /* New sampling options from the next token on; the random stream restarts from seed. */
 tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_sampling *sampling,
                                           tercet_error *error);
+/* A prompt for an empty session, computed layer by layer while the model arrives (tercet_loader_open) or afterwards; `tokens`
+ * are copied. tercet_session_arrive_more then does a part of the work, a slice of tokens through one layer, when its weights
+ * are there; *more: there is more to do at once (else: nothing, or nothing before more chunks are given). After the last
+ * layer the session has the tokens, without logits: tercet_session_reuse with the whole prompt, then prefill of what that
+ * leaves. Same bits as prefill. Takes tercet_session_arriving_bytes until it is done. PROMPT_TOO_LONG, BAD_TOKEN,
+ * UNSUPPORTED for state spaces, OUT_OF_MEMORY, CANCELLED (call again to go on). */
+uint64_t tercet_session_arriving_bytes(const tercet_model *model, size_t count);
+tercet_status tercet_session_arrive(tercet_session *session, const uint32_t *tokens, size_t count,
+                                    tercet_error *error);
+tercet_status tercet_session_arrive_more(tercet_session *session, int *more, tercet_error *error);
 /* Computes up to one slice of `tokens`; *done says how many were taken (call again with the rest). When all were taken the
  * logits after the last one are in tercet_session_logits; before that there are none. With `logits` not NULL the logits
  * of every taken token are written there too ([*done, vocabulary] f32, room for `slice` rows). OK, CANCELLED (state as

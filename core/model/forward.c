@@ -445,6 +445,25 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
     return true;
 }
 
+void forward_embed(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
+                   float *x) {
+    float *own = f->x;
+    f->x = x;
+    embed(f, tokens, count, position);
+    f->x = own;
+}
+
+void forward_layer(struct forward *f, uint32_t layer, uint32_t count, uint32_t position, float *x,
+                   float *y) {
+    float *own_x = f->x, *own_y = f->y;
+    f->x = x;
+    f->y = y;
+    attention_place(&f->attention, count, position);
+    run_layer(f, layer, count, position);
+    f->x = own_x;
+    f->y = own_y;
+}
+
 void forward_add_hidden(struct forward *f, uint32_t count, double *sums) {
     const struct model_config *c = &f->model->config;
     struct prepare last = {

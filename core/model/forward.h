@@ -48,6 +48,13 @@ void forward_layout(struct forward *forward, const struct tercet_model *model, u
 bool forward_run(struct forward *forward, const uint32_t *tokens, uint32_t count, uint32_t position,
                  uint32_t keep, float *all_logits);
 
+/* The same in steps, for who keeps the residual stream: x and y are [count][hidden_stride], y is what the layer below has left
+ * there (not read by layer 0). Not for state spaces; the caller looks at `cancel`. */
+void forward_embed(struct forward *forward, const uint32_t *tokens, uint32_t count,
+                   uint32_t position, float *x);
+void forward_layer(struct forward *forward, uint32_t layer, uint32_t count, uint32_t position,
+                   float *x, float *y);
+
 /* After a forward_run that kept no logits: adds each token's last hidden state, behind the final norm, to sums [hidden], in the
  * order of the tokens. */
 void forward_add_hidden(struct forward *forward, uint32_t count, double *sums);

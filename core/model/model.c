@@ -27,6 +27,7 @@ tercet_status model_create(tercet_engine *engine, const struct loaded_file *file
         .weights = weights,
         .block = block,
         .block_bytes = counting.used,
+        .arrived_bytes = file->data_bytes,
     };
     *out = model;
     return TERCET_OK;

@@ -23,7 +23,13 @@ struct tercet_model {
     struct model_weights weights;
     void *block; /* the layer table, vectors widened from halves */
     uint64_t block_bytes;
+    uint64_t
+        arrived_bytes; /* of the data, from its beginning; all of it but in tercet_loader_open */
 };
+
+static inline bool model_is_whole(const struct tercet_model *model) {
+    return model->arrived_bytes == model->file.data_bytes;
+}
 
 /* Takes the file's blocks over on success; on failure they stay with `file`. */
 tercet_status model_create(tercet_engine *engine, const struct loaded_file *file,

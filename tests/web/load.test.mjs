@@ -422,3 +422,63 @@ test("arguments that cannot work are refused at once", limit, async () => {
   assert.equal(kernels.code, "NO_KERNELS");
   await page.finish();
 });
+
+test(
+  "a prompt named to load() is computed while the model arrives, and reused",
+  limit,
+  async () => {
+    const page = await TestPage.open(browser, isolated);
+    const long = `${PROMPT} `.repeat(30);
+    for (const [threads, prompt] of [
+      [1, PROMPT],
+      [2, PROMPT],
+      [2, long],
+    ]) {
+      const whole = runNatively(["-p", prompt, "-n", 24, "--seed", 5]);
+      for (const cache of ["indexeddb", "indexeddb", "memory"]) {
+        const { result, info } = await page.run(
+          async ({ prompt, threads, cache }) => {
+            const model = await tercet.load("/model.tercet", { prompt, threads, cache });
+            const result = await model.generate(prompt, { maxTokens: 24, seed: 5 }).result;
+            const info = structuredClone(model.info);
+            await model.dispose();
+            return { result: { ...result, seed: 0 }, info };
+          },
+          { prompt, threads, cache },
+        );
+        assert.deepEqual(
+          result.tokens,
+          whole.tokens,
+          "the same text as from a prompt that came after",
+        );
+        assert.equal(result.reusedTokens, result.promptTokens - 1, "all but the last token");
+        assert.deepEqual(info.notices, []);
+      }
+    }
+    const { other, tokens, refused } = await page.run(async (prompt) => {
+      const model = await tercet.load("/model.tercet", { prompt });
+      const other = await model.generate("Once upon a time", { maxTokens: 4, seed: 5 }).result;
+      const ids = await model.tokenize(prompt, { addBeginning: true });
+      await model.dispose();
+      const again = await tercet.load("/model.tercet", { prompt: [...ids] });
+      const { reusedTokens, promptTokens } = await again.generate(ids, { maxTokens: 1 }).result;
+      await again.dispose();
+      const fails = (prompt) => failure(tercet.load("/model.tercet", { prompt }));
+      return {
+        other: other.tokens,
+        tokens: promptTokens - reusedTokens,
+        refused: [
+          (await fails([1 << 30])).code,
+          (await fails([1.5])).code,
+          (await fails([{ role: "user", content: "Hello" }])).code,
+          (await fails(7)).code,
+        ],
+      };
+    }, PROMPT);
+    const wanted = runNatively(["-p", "Once upon a time", "-n", 4, "--seed", 5]).tokens;
+    assert.deepEqual(other, wanted, "another prompt is not disturbed");
+    assert.equal(tokens, 1);
+    assert.deepEqual(refused, ["BAD_TOKEN", "BAD_ARGUMENT", "NO_CHAT_FORMAT", "BAD_ARGUMENT"]);
+    await page.finish();
+  },
+);

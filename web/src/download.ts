@@ -11,7 +11,7 @@ const FIRST_BYTES = 65536;
 /** Closer than this, reading on is cheaper than a new request. */
 const SKIP_BYTES = 65536;
 /** The end of what read() was asked for: not taken from the connection before it may be. As much as comes in one piece. */
-const LAST_BYTES = 131072;
+const LAST_BYTES = 524288;
 const LONGEST_WAIT_MS = 30_000;
 /** A server that wants to be left alone for longer is not waited for: the load fails and says so. */
 const LONGEST_RETRY_AFTER_MS = 120_000;

@@ -1,16 +1,24 @@
 // index.ts: the public surface of the library: load, Model, cache, features, TercetError and the types. It checks what
 // callers of load and cache pass and turns it into messages; all work is done in a worker. It must never import a worker file or a store.
+import { chatPrompt } from "./chat.js";
 import { requireInteger, requireThat } from "./checks.js";
 import { throwIfAborted, type EngineClient } from "./engine_client.js";
 import { abortedError, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
+import { tokenArray } from "./generation.js";
 import { KV } from "./generated_constants.js";
 import { Model } from "./model.js";
 import { packOptions } from "./pack_options.js";
 import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
 import type { LoadMessage } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
-import type { LoadOptions, StorageUsage, StoredModel, VerifiedModel } from "./types.js";
+import type {
+  ChatMessage,
+  LoadOptions,
+  StorageUsage,
+  StoredModel,
+  VerifiedModel,
+} from "./types.js";
 
 export { TercetError } from "./errors.js";
 export type { Advice, ErrorCode, HostCode } from "./errors.js";
@@ -194,6 +202,17 @@ function folderAddress(folder: string | URL | undefined, what: string): string |
   return url.endsWith("/") ? url : `${url}/`;
 }
 
+function firstPrompt(prompt: LoadOptions["prompt"]): LoadMessage["prompt"] {
+  if (prompt === undefined) return null;
+  if (typeof prompt === "string") return prompt;
+  const isChat = Array.isArray(prompt) && typeof prompt[0] === "object";
+  // Whether the model has a format of its own is seen when its header is there.
+  const own = { chatFormat: "its own", thinkingSwitch: true };
+  return isChat
+    ? chatPrompt(prompt as readonly ChatMessage[], {}, own)
+    : tokenArray(prompt as Uint32Array | readonly number[]);
+}
+
 function loadMessage(source: Source, options: LoadOptions): LoadMessage {
   const {
     threads,
@@ -239,6 +258,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     kernels: kernels ?? null,
     integrity: integrity ?? null,
     pack: packOptions(options.pack ?? {}),
+    prompt: firstPrompt(options.prompt),
     cache: cacheKind,
     cacheDir,
     revalidate,

@@ -2,6 +2,7 @@
 // how much memory its model and session need. Reads no chunk and starts nothing that stays.
 import { TercetError, describe, toTercetError } from "./errors.js";
 import { headerHolds } from "./content_hash.js";
+import { earlyTokens } from "./early_prompt.js";
 import type { EngineStart, StartedEngine } from "./engine_start.js";
 import { CONTAINER } from "./generated_constants.js";
 import { isGguf, SourceIsGguf } from "./gguf_source.js";
@@ -27,6 +28,8 @@ export interface Plan {
   slice: number;
   kv: KvForm;
   memoryBytes: number;
+  /** Tokens to compute while the model arrives; may be empty. */
+  prompt: Uint32Array;
   /** What the address gave this time; null when the store told. */
   given: SourceRecord | null;
 }
@@ -193,9 +196,10 @@ async function planWith(
   const facts = planner.modelFacts(plan);
   const context = load.message.context ?? Math.min(facts.context, DEFAULT_CONTEXT_MOST);
   const slice = load.message.slice ?? DEFAULT_SLICE;
-  const shape = { context, slice, threads: load.engines.threads, kv };
+  const prompt = earlyTokens(planner, plan, load.message.prompt, context);
+  const shape = { context, slice, threads: load.engines.threads, kv, arriving: prompt.length };
   const { memoryBytes } = planner.planBytes(plan, shape);
-  return { header, file, facts, context, slice, kv, memoryBytes, given: null };
+  return { header, file, facts, context, slice, kv, memoryBytes, prompt, given: null };
 }
 
 /** From the store if it lies there, from the source otherwise; a wrong one is read once more. */

@@ -3,6 +3,7 @@
 // of these steps is what this file is for; each step itself is elsewhere. Runs in the worker.
 import { ChunkFlow } from "./chunk_flow.js";
 import { SourceChanged } from "./download.js";
+import { EarlyPrompt } from "./early_prompt.js";
 import { EngineStart } from "./engine_start.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
@@ -122,9 +123,9 @@ class ModelLoad {
     this.#flow = flow;
     const { module, engine } = await engines.engine(plan.memoryBytes);
     this.#module = module;
-    const model = await this.#readModel(plan, module, engine, flow);
+    const { model, early } = await this.#readModel(plan, module, engine, flow);
     this.#throwIfAborted();
-    const session = module.createSession(model, plan.context, plan.slice, kv);
+    const session = early ?? module.createSession(model, plan.context, plan.slice, kv);
     const { slice, context } = module.sessionInfo(session);
     const { threads, kernels } = module.engineInfo(engine);
     const shared = module.variant.endsWith("-threads");
@@ -148,29 +149,32 @@ class ModelLoad {
   }
 
   async #readModel(
-    { header, file, given }: Plan,
+    plan: Plan,
     module: WasmModule,
     engine: Handle,
     flow: ChunkFlow,
-  ): Promise<Handle> {
-    const { kept, message, progress, source } = this.#parts;
+  ): Promise<{ model: Handle; early: Handle | null }> {
+    const { kept, message, progress, signal, source } = this.#parts;
+    const { header, file, given } = plan;
     const loader = module.createLoader(engine, file.fileBytes, false);
     for (const bytes of [header.subarray(0, CONTAINER.PREFIX_BYTES), header]) {
       const want = module.want(loader);
       if (want) module.give(loader, want, bytes);
     }
+    const early = plan.prompt.length > 0 ? EarlyPrompt.begin(module, loader, plan) : null;
     for (let want = module.want(loader); want; want = module.want(loader)) {
       this.#throwIfAborted();
       const wanted = want;
       await flow.pass(wanted, (bytes) => module.give(loader, wanted, bytes));
+      await early?.advance(signal);
     }
     progress.setPhase("load", this.#madeFrom(flow));
     await kept.commit(file, given);
     // Nothing is to stay of a model that is to be forgotten; what could not be stored may be packed again.
     if (kept.keeps || message.cache === "memory") await source.finish();
-    const model = module.finishLoader(loader);
+    const model = early?.model ?? module.finishLoader(loader);
     module.destroy(loader);
-    return model;
+    return { model, early: early?.session ?? null };
   }
 
   #madeFrom(flow: ChunkFlow): ModelSource {

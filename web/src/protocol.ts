@@ -44,6 +44,8 @@ export interface LoadMessage {
   integrity: string | null;
   /** As packOptions() leaves them. */
   pack: PackOptions;
+  /** Computed while the model arrives. */
+  prompt: string | Uint32Array | ChatPrompt | null;
   cache: "indexeddb" | "memory";
   /** Of Node: the folder that keeps models; null: none. */
   cacheDir: string | null;

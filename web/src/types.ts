@@ -64,6 +64,11 @@ export interface LoadOptions {
   kernels?: string;
   /** The expected model id (64 hex digits): any other model is refused with HEADER_HASH_MISMATCH. */
   integrity?: string;
+  /**
+   * What the first text will begin with, as generate() or chat() will be given it: computed while the model still arrives,
+   * so that the first token comes right after the last byte. Up to 512 tokens; longer ones are begun.
+   */
+  prompt?: string | Uint32Array | readonly number[] | readonly ChatMessage[];
   /** "indexeddb" (default) keeps the model for the next visit, "memory" stores nothing. */
   cache?: "indexeddb" | "memory";
   /** In Node: a folder that keeps models from the network for the next start; default: they are not kept. */

@@ -130,6 +130,12 @@ export class WasmModule extends WasmSession {
     return this.handle();
   }
 
+  /** The model, while its chunks still come; the loader goes on and is destroyed before it. */
+  openLoader(loader: Handle): Handle {
+    this.call("loader_open", loader);
+    return this.handle();
+  }
+
   createPlan(loader: Handle): Handle {
     this.call("plan_create", loader);
     return this.handle();
@@ -138,9 +144,10 @@ export class WasmModule extends WasmSession {
   /** Bytes of the memory that model and session need, and of the session alone. */
   planBytes(
     plan: Handle,
-    shape: { context: number; slice: number; threads: number; kv: KvForm },
+    shape: { context: number; slice: number; threads: number; kv: KvForm; arriving: number },
   ): { memoryBytes: number; sessionBytes: number } {
-    this.call("plan_bytes", plan, shape.context, shape.slice, shape.threads, KV[shape.kv]);
+    const { context, slice, threads, kv, arriving } = shape;
+    this.call("plan_bytes", plan, context, slice, threads, KV[kv], arriving);
     return { memoryBytes: this.value(0), sessionBytes: this.value(1) };
   }
 }

@@ -22,6 +22,17 @@ export class WasmSession extends WasmText {
     this.call("session_sampling", session, ...args, seed);
   }
 
+  /** Begins a prompt that is computed while the model arrives: `count` tokens that lie at `address`. */
+  arrive(session: Handle, address: number, count: number): void {
+    this.call("session_arrive", session, address, count);
+  }
+
+  /** A part of that work; false: nothing more to do, or not before more chunks are given. */
+  arriveMore(session: Handle): boolean {
+    this.call("session_arrive_more", session);
+    return this.value(0) === 1;
+  }
+
   /**
    * Computes up to `count` tokens that lie at `address`; returns how many, or null when it was cancelled. With `logits`
    * the logits of each are written there.
