@@ -45,12 +45,16 @@ static tercet_status read_tensors(const struct model_source *source, tercet_erro
 
 static tercet_status read_opened(struct model_source *source, tercet_error *error) {
     struct chat_section chat;
+    struct source_survey survey;
     char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES];
     TERCET_TRY(model_source_read(source, I2S_X86, error));
     TERCET_TRY(model_source_read_chat(source, NULL, &chat, error));
     chat_section_free(&chat);
     model_source_describe(source, name, licence);
-    return read_tensors(source, error);
+    TERCET_TRY(read_tensors(source, error));
+    TERCET_TRY(source_survey_weights(source, &survey, NULL, NULL, error));
+    source_survey_free(&survey);
+    return TERCET_OK;
 }
 
 static tercet_status read_source(const char *path, tercet_error *error) {
