@@ -141,6 +141,15 @@ static void test_default_system_text(void) {
     }
 }
 
+/* A piece of text that is longer than any format has. */
+static void test_long_text(void) {
+    static char text[3 * CHAT_TEMPLATE_PIECE_MAX];
+    memset(text, 'x', sizeof text);
+    memcpy(text, "{{ '", 4);
+    memcpy(text + sizeof text - 6, "' }}", 5);
+    CHECK_STR(format_of(text), "");
+}
+
 static void test_broken_text(void) {
     static const char *const broken[] = {"{{",
                                          "{%",
@@ -196,6 +205,7 @@ int main(void) {
     test_other_ways_to_write_the_same();
     test_what_is_something_else();
     test_default_system_text();
+    test_long_text();
     test_broken_text();
     return check_done();
 }

@@ -29,7 +29,7 @@ static const struct key sound[] = {
 
 static void put_key(struct gguf_bytes *file, const char *architecture, const struct key *key) {
     char name[96];
-    uint64_t bits = (uint64_t)key->number;
+    uint64_t bits = 0;
     if (key->name[0] == '.') {
         (void)snprintf(name, sizeof name, "%s", key->name + 1);
     } else {
@@ -44,6 +44,8 @@ static void put_key(struct gguf_bytes *file, const char *architecture, const str
         memcpy(&bits, &value, sizeof value);
     } else if (key->type == F64) {
         memcpy(&bits, &key->number, sizeof bits);
+    } else {
+        bits = (uint64_t)key->number;
     }
     gguf_put_key(file, name, key->type, bits, key->type == BOOLEAN ? 1 : key->type == F64 ? 8 : 4);
 }

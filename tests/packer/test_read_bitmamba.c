@@ -124,7 +124,22 @@ static void test_not_there(void) {
     CHECK_STATUS(bitmamba_open("golden/models", &source, &shape, NULL), TERCET_FILE_READ_FAILED);
 }
 
+/* Heads that the file may have and that cannot be run. */
+static void test_head_sizes(void) {
+    static const struct bitmamba_shape shapes[] = {{4, 4, 1, 8}, {4, 4096, 1, 2}};
+    const struct source_weights none = {0};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        struct architecture architecture;
+        tercet_error error = {0};
+        CHECK_STATUS(bitmamba_model_read(&shapes[i], &none, &architecture, &error),
+                     TERCET_LIMIT_EXCEEDED);
+        CHECK(strstr(error.detail, "heads of") != NULL);
+        architecture_free(&architecture);
+    }
+}
+
 int main(void) {
+    test_head_sizes();
     FILE *file = fopen(GOLDEN, "rb");
     REQUIRE(file != NULL);
     fseek(file, 0, SEEK_END);

@@ -71,6 +71,15 @@ static tercet_status read_source(const char *path, tercet_error *error) {
     }
     TERCET_TRY(source_vocabulary_open(path, &vocabulary, error));
     status = source_vocabulary_encode(&vocabulary, "The end.", 8, 0, &tokens, &count, error);
+    if (status == TERCET_OK) {
+        static char text[64];
+        const uint8_t *bytes;
+        size_t text_bytes = 0, token_bytes = 0;
+        CHECK_STATUS(source_vocabulary_decode(&vocabulary, tokens, count, text, sizeof text,
+                                              &text_bytes, error),
+                     TERCET_OK);
+        CHECK(source_vocabulary_token(&vocabulary, tokens[0], &bytes, &token_bytes));
+    }
     source_vocabulary_close(&vocabulary);
     free(tokens);
     return status;
