@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync, gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..");
@@ -48,7 +48,7 @@ export async function buildLibrary({
   await bundle(out, "engine_worker.ts", { banner: { js: banner } });
   for (const name of moduleFiles) {
     const bytes = readFileSync(join(modules, name));
-    writeFileSync(join(out, name), name.endsWith(".mjs") ? movableGlue(name, `${bytes}`) : bytes);
+    writeFileSync(join(out, name), name.endsWith(".mjs") ? await glue(name, `${bytes}`) : bytes);
   }
   const hashes = readFileSync(join(root, "node_modules", "hash-wasm", "LICENSE"), "utf8").trim();
   const packerBanner = `${banner.replace(/\*\/$/, "")}\nContains hash-wasm.\n${hashes}\n*/`;
@@ -131,6 +131,12 @@ async function buildForNode(out) {
 /** Addresses that are known only at run time: bundlers shall leave such an import alone. Minifying drops the marks. */
 function markedImports(text) {
   return text.replace(/\bimport\((?=[\w$])/g, "import(/* webpackIgnore: true *//* @vite-ignore */");
+}
+
+/** Emscripten leaves a quarter of its script to be made smaller. */
+async function glue(name, text) {
+  const options = { minify: true, format: "esm", target: "es2022" };
+  return (await transform(movableGlue(name, text), options)).code;
 }
 
 /** The glue of a module starts its threads from its own file: by whatever name that file goes after a bundler had it. */
