@@ -4,6 +4,7 @@
 #include "block_codecs.h"
 
 #include "../core/base/math.h"
+#include "wide_vectors.h"
 
 #include <string.h>
 
@@ -117,7 +118,7 @@ static void decode_block(enum source_type type, const uint8_t *block, float *val
 }
 
 /* The types that most folders have, a row at once. */
-static void decode_bf16_row(const uint8_t *bytes, uint32_t columns, float *values) {
+WIDE_VECTORS static void decode_bf16_row(const uint8_t *bytes, uint32_t columns, float *values) {
     for (uint32_t i = 0; i < columns; i++) {
         uint16_t half;
         memcpy(&half, bytes + (size_t)i * 2, sizeof half);
@@ -127,7 +128,7 @@ static void decode_bf16_row(const uint8_t *bytes, uint32_t columns, float *value
 
 /* Exponent and fraction moved to their places in an f32 are 2^112 too small; multiplying is exact, for subnormal halves too.
  * Infinities and NaN would become numbers: rows that have any go one by one. */
-static void decode_f16_row(const uint8_t *bytes, uint32_t columns, float *values) {
+WIDE_VECTORS static void decode_f16_row(const uint8_t *bytes, uint32_t columns, float *values) {
     uint32_t special = 0;
     for (uint32_t i = 0; i < columns; i++) {
         uint16_t half;

@@ -7,6 +7,7 @@
 #include "../core/kernels/ternary_tile.h"
 #include "strip_crew.h"
 #include "tile_writer.h"
+#include "wide_vectors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -146,7 +147,7 @@ static void fill_meant(const struct proof_strip *strip, uint32_t count) {
 }
 
 /* Without a branch for each weight: nearly always all are equal. */
-static bool all_equal(const float *a, const float *b, size_t count) {
+WIDE_VECTORS static bool all_equal(const float *a, const float *b, size_t count) {
     uint32_t differ = 0;
     for (size_t i = 0; i < count; i++) {
         differ |= a[i] != b[i];
@@ -155,16 +156,21 @@ static bool all_equal(const float *a, const float *b, size_t count) {
 }
 
 /* How far the packed weights are from their source: sums in lanes, which become vectors, added in their order. */
-static void add_errors(const float *source, const float *packed, size_t count,
-                       struct proof *proof) {
+WIDE_VECTORS static void add_errors(const float *source, const float *packed, size_t count,
+                                    struct proof *proof) {
     double errors[ERROR_LANES] = {0}, weights[ERROR_LANES] = {0};
-    for (size_t first = 0; first < count; first += ERROR_LANES) {
-        size_t lanes = count - first < ERROR_LANES ? count - first : ERROR_LANES;
-        for (size_t i = 0; i < lanes; i++) {
+    size_t whole = count - count % ERROR_LANES;
+    for (size_t first = 0; first < whole; first += ERROR_LANES) {
+        for (size_t i = 0; i < ERROR_LANES; i++) {
             double weight = (double)source[first + i], error = weight - (double)packed[first + i];
             errors[i] += error * error;
             weights[i] += weight * weight;
         }
+    }
+    for (size_t i = 0; i < count - whole; i++) {
+        double weight = (double)source[whole + i], error = weight - (double)packed[whole + i];
+        errors[i] += error * error;
+        weights[i] += weight * weight;
     }
     for (size_t i = 0; i < ERROR_LANES; i++) {
         proof->error_squares += errors[i];
@@ -195,7 +201,8 @@ static tercet_status compare_strip(const struct proof_strip *strip, uint32_t fir
 }
 
 /* The codes of a row of a ternary strip, tile by tile: the four bytes of its lane hold four columns in each of four fields. */
-static void decode_codes(const struct proof_strip *strip, uint32_t lane, uint8_t *codes) {
+WIDE_VECTORS static void decode_codes(const struct proof_strip *strip, uint32_t lane,
+                                      uint8_t *codes) {
     const uint8_t *at = strip->bytes + ternary_byte(lane, 0, strip->columns);
     for (uint32_t c = 0; c < strip->columns; c += TILE_COLUMNS, at += TILE_BYTES) {
         uint32_t lane_bytes;
@@ -208,8 +215,8 @@ static void decode_codes(const struct proof_strip *strip, uint32_t lane, uint8_t
 }
 
 /* Codes -> numbers, with the scale of each span read once. */
-static void scale_codes(const struct proof_strip *strip, uint32_t lane, int32_t zero,
-                        float *packed) {
+WIDE_VECTORS static void scale_codes(const struct proof_strip *strip, uint32_t lane, int32_t zero,
+                                     float *packed) {
     uint32_t span = ternary_span(&strip->form->ternary, strip->columns);
     span = strip->form->type == TENSOR_INT8 ? strip->columns : span;
     for (uint32_t first = 0; first < strip->columns; first += span) {

@@ -6,6 +6,7 @@
 #include "../core/base/math.h"
 #include "block_codecs.h"
 #include "source_rows.h"
+#include "wide_vectors.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -211,7 +212,7 @@ static tercet_status read_affine(struct source_matrix *matrix, uint32_t first, u
 }
 
 /* Without a branch for each weight. */
-static bool all_finite(const float *values, uint32_t count) {
+WIDE_VECTORS static bool all_finite(const float *values, uint32_t count) {
     uint32_t other = 0;
     for (uint32_t i = 0; i < count; i++) {
         other |= (math_float_bits(values[i]) & 0x7F800000u) == 0x7F800000u;

@@ -7,6 +7,7 @@
 #include "../core/base/math.h"
 #include "strip_crew.h"
 #include "ternary_survey.h"
+#include "wide_vectors.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -234,8 +235,9 @@ static float absmean_group_scale(const float *values, uint32_t count) {
     return math_half_to_float(math_float_to_half(mean > ABSMEAN_LEAST ? mean : ABSMEAN_LEAST));
 }
 
-void ternarize_row(const struct ternary_form *form, enum source_type dtype, const float *values,
-                   uint32_t columns, uint8_t *codes, float *scales) {
+WIDE_VECTORS void ternarize_row(const struct ternary_form *form, enum source_type dtype,
+                                const float *values, uint32_t columns, uint8_t *codes,
+                                float *scales) {
     uint32_t span = ternary_span(form, columns);
     for (uint32_t first = 0, index = 0; first < columns; first += span, index++) {
         uint32_t count = columns - first < span ? columns - first : span;

@@ -5,6 +5,7 @@
 #include "ternary_blocks.h"
 
 #include "../core/base/math.h"
+#include "wide_vectors.h"
 
 #include <string.h>
 
@@ -36,11 +37,14 @@ static inline void spread_high_first(const uint8_t *restrict packed, uint32_t by
 }
 
 /* Four neighbours a byte: copies of the byte at 0, 6, 12 and 18 leave each pair of bits at the bottom of a byte. */
-static inline void spread_neighbours(const uint8_t *restrict packed, uint32_t bytes,
-                                     uint8_t *restrict codes) {
+static inline uint32_t spread_byte(uint32_t byte) {
+    return (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303u;
+}
+
+WIDE_VECTORS static void spread_neighbours(const uint8_t *restrict packed, uint32_t bytes,
+                                           uint8_t *restrict codes) {
     for (uint32_t i = 0; i < bytes; i++) {
-        uint32_t byte = packed[i];
-        uint32_t four = (byte | byte << 6 | byte << 12 | byte << 18) & 0x03030303u;
+        uint32_t four = spread_byte(packed[i]);
         memcpy(codes + (size_t)i * 4, &four, sizeof four);
     }
 }
@@ -84,6 +88,31 @@ static inline uint64_t find_threes(const uint8_t *packed, uint32_t bytes) {
     return threes & 0x5555555555555555u;
 }
 
+/* Half d and four neighbours a byte, block by block. The bytes of many blocks are put together first: one long loop is made
+ * of vectors, many short ones are not. */
+#define GATHERED_BYTES 1024u
+
+static inline bool spread_blocks(const uint8_t *restrict bytes, uint32_t block_bytes,
+                                 uint32_t columns, uint8_t *restrict codes,
+                                 float *restrict scales) {
+    uint8_t packed[GATHERED_BYTES];
+    struct half_scale last = {0, 0};
+    uint64_t threes = 0;
+    for (uint32_t left = columns / 4; left > 0;) {
+        uint32_t count = left < GATHERED_BYTES ? left : GATHERED_BYTES;
+        for (uint32_t at = 0; at < count; at += block_bytes, bytes += block_bytes + 2) {
+            *scales++ = read_scale(bytes, &last);
+            memcpy(packed + at, bytes + 2, block_bytes);
+        }
+        threes |= find_threes(packed, count);
+        spread_neighbours(packed, count, codes);
+        codes += (size_t)count * 4;
+        left -= count;
+    }
+    return threes == 0;
+}
+
+WIDE_VECTORS
 bool ternary_row_codes(enum source_type type, const uint8_t *restrict bytes, uint32_t columns,
                        uint8_t *restrict codes, float *restrict scales) {
     const uint8_t *end = codes + columns;
@@ -107,19 +136,9 @@ bool ternary_row_codes(enum source_type type, const uint8_t *restrict bytes, uin
         }
         break;
     case SOURCE_Q2_0: /* half d, then four neighbours a byte */
-        for (; codes < end; codes += 64, bytes += 18) {
-            spread_neighbours(bytes + 2, 16, codes);
-            threes |= find_threes(bytes + 2, 16);
-            *scales++ = read_scale(bytes, &last);
-        }
-        break;
+        return spread_blocks(bytes, 16, columns, codes, scales);
     case SOURCE_PQ2_0:
-        for (; codes < end; codes += 128, bytes += 34) {
-            spread_neighbours(bytes + 2, 32, codes);
-            threes |= find_threes(bytes + 2, 32);
-            *scales++ = read_scale(bytes, &last);
-        }
-        break;
+        return spread_blocks(bytes, 32, columns, codes, scales);
     case SOURCE_PTQ1_0: /* 16 bytes of five digits, 8 of five, 2 of four; half d (PrismML-Eng/llama.cpp) */
         for (; codes < end; codes += 128, bytes += 28) {
             spread_digits(bytes, 16, 5, codes);
@@ -134,7 +153,7 @@ bool ternary_row_codes(enum source_type type, const uint8_t *restrict bytes, uin
     return threes == 0;
 }
 
-void ternary_quads_codes(const uint8_t *bytes, uint32_t columns, uint8_t *codes) {
+WIDE_VECTORS void ternary_quads_codes(const uint8_t *bytes, uint32_t columns, uint8_t *codes) {
     spread_neighbours(bytes, columns / 4, codes);
     for (uint32_t c = columns & ~3u; c < columns; c++) {
         codes[c] = bytes[c / 4] >> (2 * (c % 4)) & 3;
@@ -152,8 +171,8 @@ uint32_t i2s_block_columns(enum i2s_layout layout) {
     return layout == I2S_X86 ? 128 : layout == I2S_ARM ? 64 : 1;
 }
 
-void i2s_row_codes(enum i2s_layout layout, const uint8_t *bytes, uint32_t row, uint32_t columns,
-                   uint8_t *codes) {
+WIDE_VECTORS void i2s_row_codes(enum i2s_layout layout, const uint8_t *bytes, uint32_t row,
+                                uint32_t columns, uint8_t *codes) {
     uint32_t shift = 6 - 2 * (row % 4);
     switch (layout) {
     case I2S_X86:
@@ -176,7 +195,7 @@ void i2s_row_codes(enum i2s_layout layout, const uint8_t *bytes, uint32_t row, u
 
 /* ---------------------------------------------------------------- looking at codes */
 
-bool ternary_codes_sound(const uint8_t *codes, size_t count) {
+WIDE_VECTORS bool ternary_codes_sound(const uint8_t *codes, size_t count) {
     uint8_t threes = 0;
     for (size_t i = 0; i < count; i++) {
         threes |= (uint8_t)(codes[i] & codes[i] >> 1);
@@ -185,14 +204,21 @@ bool ternary_codes_sound(const uint8_t *codes, size_t count) {
 }
 
 bool ternary_codes_any(const uint8_t *codes, size_t count) {
-    uint8_t other = 0;
+    uint64_t other = 0;
+    for (; count >= 64; count -= 64, codes += 64) { /* a group of scales, mostly the only one */
+        uint64_t words[8];
+        memcpy(words, codes, sizeof words);
+        for (size_t i = 0; i < 8; i++) {
+            other |= words[i] ^ 0x0101010101010101u;
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         other |= codes[i] ^ 1u;
     }
     return other != 0;
 }
 
-uint64_t ternary_codes_zeros(const uint8_t *codes, size_t count) {
+WIDE_VECTORS uint64_t ternary_codes_zeros(const uint8_t *codes, size_t count) {
     uint64_t zeros = 0;
     for (size_t first = 0; first < count; first += 128) { /* as many as a byte can count */
         size_t end = count - first < 128 ? count : first + 128;

@@ -5,6 +5,7 @@
 
 #include "../core/base/math.h"
 #include "strip_crew.h"
+#include "wide_vectors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static void add_magnitudes(struct magnitudes *into, const struct magnitudes *mor
 }
 
 /* Loops without branches, so that compilers use vectors: this is half of what packing numbers costs. */
-struct magnitudes ternary_measure(const float *values, uint32_t count) {
+WIDE_VECTORS struct magnitudes ternary_measure(const float *values, uint32_t count) {
     int32_t least = INT32_MAX, most = 0;
     uint32_t at_least = 0, at_most = 0;
     for (uint32_t i = 0; i < count; i++) {

@@ -111,6 +111,30 @@ static void test_quantise_row(void) {
     }
 }
 
+/* Rows that are long enough for the quick way have the codes of the exact quotients: halves go to even, and what is one step of
+ * f32 beside a half to the nearer side. */
+static void test_quantise_long_rows(void) {
+    static const float scales[] = {1.0f, 0.1f, 0x1p-10f, 3e-5f, 2e35f, 0x1p-121f, 1e-43f};
+    enum { COLUMNS = 64 * 17 + 13 };
+    float values[COLUMNS];
+    int8_t codes[COLUMNS];
+    for (size_t s = 0; s < sizeof scales / sizeof scales[0]; s++) {
+        for (int i = 0; i < COLUMNS; i++) {
+            float half = (float)(i / 3 % 254 - 127) + 0.5f, exact = half * scales[s];
+            values[i] = i % 3 == 0 ? exact : nextafterf(exact, i % 3 == 1 ? INFINITY : -INFINITY);
+        }
+        values[5] = 127 * scales[s];
+        float scale = tile_quantise_row(values, COLUMNS, codes);
+        int wrong = 0;
+        for (int i = 0; i < COLUMNS; i++) {
+            double quotient = (double)values[i] / (double)scale;
+            quotient = quotient > 127 ? 127 : quotient < -127 ? -127 : quotient;
+            wrong += codes[i] != (int)nearbyint(quotient);
+        }
+        CHECK_EQ(wrong, 0);
+    }
+}
+
 static void test_floats(void) {
     const float values[] = {1.0f, -2.0f, 65504.0f, 0.1f, 1e-8f};
     uint8_t bytes[20];
@@ -150,6 +174,7 @@ int main(void) {
     test_ternary_bytes();
     test_int8();
     test_quantise_row();
+    test_quantise_long_rows();
     test_floats();
     return check_done();
 }
