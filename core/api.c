@@ -524,6 +524,10 @@ void tercet_session_cancel(tercet_session *session) {
 _Static_assert(sizeof(atomic_int) == sizeof(int32_t),
                "the cancel flag is shared with hosts as a plain 32-bit word");
 
+_Static_assert(offsetof(struct tercet_session, layers_run) ==
+                   offsetof(struct tercet_session, cancel) + sizeof(int32_t),
+               "the count of layers lies behind the flag");
+
 int32_t *tercet_session_cancel_flag(tercet_session *session) {
     return (int32_t *)(void *)&session->cancel;
 }

@@ -98,9 +98,9 @@ file(GLOB sized RELATIVE "${TERCET_CORE_DIR}" "${TERCET_CORE_DIR}/container/*.c"
 list(APPEND sized api.c base/status.c base/arena.c kernels/known_answers.c kernels/portable.c
      model/model_config.c model/weights.c model/model.c model/kv_int4.c model/kv_runs.c model/forward.c)
 foreach(file IN LISTS sized)
-    set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Os)
+    set_property(SOURCE "${TERCET_CORE_DIR}/${file}" APPEND PROPERTY COMPILE_OPTIONS -Oz)
 endforeach()
-set_property(SOURCE ${TERCET_WASM_SOURCES} APPEND PROPERTY COMPILE_OPTIONS -Os)
+set_property(SOURCE ${TERCET_WASM_SOURCES} APPEND PROPERTY COMPILE_OPTIONS -Oz)
 
 add_wasm_module(simd128 ARCHITECTURES wasm)
 add_wasm_module(simd128-threads ARCHITECTURES wasm THREADS)

@@ -44,7 +44,8 @@ export async function buildLibrary({
   // idb is inside the worker, and its licence wants to be in every copy.
   const licence = readFileSync(join(root, "node_modules", "idb", "LICENSE"), "utf8").trim();
   const banner = `/*! Contains idb.\n${licence}\n*/`;
-  await bundle(out, "index.ts", { external: ["./inlined.js"] });
+  await bundle(out, "index.ts", { external: ["./inlined.js", "./openai_answers.js"] });
+  await bundle(out, "openai_answers.ts", {});
   await bundle(out, "engine_worker.ts", { banner: { js: banner } });
   for (const name of moduleFiles) {
     const bytes = readFileSync(join(modules, name));
@@ -74,7 +75,8 @@ export async function buildLibrary({
   const largest = Math.max(
     ...VARIANTS.map((name) => gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`)),
   );
-  // The packer comes only with a GGUF file, grammars only with the first text that is held to one: no part of this.
+  // The packer comes only with a GGUF file, grammars only with the first text that is held to one, what answers in the shape of
+  // OpenAI with the first such question: no part of this.
   const download = gzipped("index.js") + gzipped("engine_worker.js") + largest;
   if (download > LIMIT_GZIPPED_BYTES)
     throw new Error(

@@ -117,6 +117,8 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
     session->block_bytes = block_bytes;
     atomic_init(&session->cancel, 0);
     session->forward.cancel = &session->cancel;
+    atomic_init(&session->layers_run, 0);
+    session->forward.layers_run = &session->layers_run;
     session->slice = session->slice_most;
     session->speculation = options->speculation;
     session->speculation_most =

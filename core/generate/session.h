@@ -59,6 +59,7 @@ struct tercet_session {
     tercet_logprobs logprobs; /* of the latest token of a step */
     bool text_started;        /* some token with a text came before */
     atomic_int cancel;
+    atomic_int layers_run; /* right behind it: tercet_session_cancel_flag */
 };
 
 tercet_status session_check_options(const struct tercet_model *model,

@@ -436,7 +436,8 @@ tercet_status tercet_session_set_mask(tercet_session *session, const uint32_t *w
 /* From any thread: the running or next prefill or step returns CANCELLED soon (between two layers), once. */
 void tercet_session_cancel(tercet_session *session);
 /* Address of the 32-bit flag that tercet_session_cancel sets to 1 (atomically), for hosts whose other threads share memory
- * but cannot call functions, such as the page of a web worker. Valid as long as the session. */
+ * but cannot call functions, such as the page of a web worker. The word behind it counts the layers that were computed, for a
+ * host that wants to know whether a long call is still at work. Valid as long as the session. */
 int32_t *tercet_session_cancel_flag(tercet_session *session);
 
 typedef struct tercet_session_info {

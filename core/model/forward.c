@@ -432,6 +432,7 @@ bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint
     for (uint32_t l = 0; l < c->layers; l++) {
         if (atomic_load(f->cancel) != 0)
             return false;
+        atomic_fetch_add(f->layers_run, 1);
         if (c->state_space)
             run_mixer_layer(f, l, count);
         else

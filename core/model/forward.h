@@ -18,6 +18,7 @@ struct forward {
     const struct tercet_kernels *kernels;
     struct thread_pool *pool;
     atomic_int *cancel;         /* 1: stop between two layers */
+    atomic_int *layers_run;     /* counts them, for who waits */
     struct attention attention; /* one of the two has memory, as the model asks */
     struct state_space state_space;
     uint32_t slice;       /* most tokens at once */

@@ -21,7 +21,7 @@ class FakeWorker {
     this.ended = true;
   }
   say(message) {
-    this.onmessage({ data: { v: 1, ...message } });
+    this.onmessage({ data: { v: 2, ...message } });
   }
 }
 
@@ -53,18 +53,76 @@ test("abort writes whom, then the flag, and sends a message", async () => {
   const { worker, client } = make();
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
   const request = new Int32Array(new SharedArrayBuffer(4));
-  client.shareCancel({ request, memory, flagAddress: 64 });
-  const { id, result } = client.request({ op: "bench", promptTokens: 1, decodeTokens: 1 });
+  client.shareCancel(3, { request, memory, flagAddress: 64 });
+  const { id, result } = client.request({
+    op: "bench",
+    session: 3,
+    promptTokens: 1,
+    decodeTokens: 1,
+  });
+  const other = client.request({ op: "logits", session: 4, tokens: new Uint32Array(1) });
+  client.abort(other.id); // of a session that has no flag: by message alone
   client.abort(id + 1); // not running
   assert.equal(request[0], 0);
   client.abort(id);
   assert.equal(request[0], id);
   assert.equal(new Int32Array(memory.buffer)[16], 1);
-  assert.deepEqual(worker.told.at(-1), { v: 1, id: 0, op: "abort", target: id });
+  assert.deepEqual(worker.told.at(-1), { v: 2, id: 0, op: "abort", target: id });
   const reason = new Error("the end of the test");
   client.terminate(reason);
   await assert.rejects(result, reason);
+  await assert.rejects(other.result, reason);
   assert.ok(worker.ended);
+});
+
+test("a worker that gives no sign of work is taken for dead; one that does, in any way, is not", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval", "setTimeout"] });
+  const beat = (count) => {
+    for (let i = 0; i < count; i++) t.mock.timers.tick(1000);
+  };
+  const { worker, client } = make();
+  client.heartbeatSeconds = 5;
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+  const request = new Int32Array(new SharedArrayBuffer(4));
+  client.shareCancel(0, { request, memory, flagAddress: 64 });
+  const pings = () => worker.told.filter(({ op }) => op === "ping").length;
+  beat(100);
+  assert.equal(pings(), 0, "nobody waits for it");
+  const first = client.request({ op: "generate", session: 0 });
+  beat(5);
+  assert.equal(pings(), 5);
+  worker.say({ id: 0, kind: "pong" });
+  beat(5); // an answer in between
+  // Inside one long call: the count of layers goes on.
+  for (let i = 0; i < 20; i++) {
+    new Int32Array(memory.buffer)[17] += 1;
+    beat(1);
+  }
+  beat(4);
+  worker.say({ id: first.id, kind: "result", value: 1 });
+  assert.equal(await first.result, 1);
+  const before = pings();
+  beat(100);
+  assert.equal(pings(), before, "nobody waits for it");
+  const second = client.request({ op: "tokenize", text: "a" });
+  const third = client.request({ op: "generate", session: 0 });
+  beat(6);
+  for (const { result } of [second, third])
+    await assert.rejects(
+      result,
+      (error) => error.code === "ENGINE_CRASHED" && /no sign of work for 5 s/.test(error.detail),
+    );
+  assert.ok(worker.ended);
+  await assert.rejects(client.request({ op: "tokenize", text: "a" }).result, {
+    code: "ENGINE_CRASHED",
+  });
+  // Switched off.
+  const patient = make();
+  patient.client.heartbeatSeconds = 0;
+  const waiting = patient.client.request({ op: "tokenize", text: "a" });
+  beat(1000);
+  patient.worker.say({ id: waiting.id, kind: "result", value: 3 });
+  assert.equal(await waiting.result, 3);
 });
 
 test("a client whose worker was ended does not hold the engine's memory", async () => {
@@ -72,7 +130,7 @@ test("a client whose worker was ended does not hold the engine's memory", async 
   const held = (() => {
     const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
     const request = new Int32Array(new SharedArrayBuffer(4));
-    client.shareCancel({ request, memory, flagAddress: 64 });
+    client.shareCancel(3, { request, memory, flagAddress: 64 });
     return new WeakRef(memory);
   })();
   await new Promise((resolve) => setTimeout(resolve)); // a WeakRef holds its target for one turn

@@ -197,54 +197,64 @@ for (const [name, where] of [
   ["with threads", () => page],
   ["without isolation", () => plainPage],
 ]) {
-  test(`${name}: leaving a loop or aborting stops the work within 100 ms`, limit, async () => {
-    const results = await where().run(async (prompt) => {
-      const words = (prompt + " ").repeat(25);
-      const took = async (begin, work) => {
-        const result = await work;
-        return {
-          ms: performance.now() - begin,
-          reason: result.finishReason,
-          made: result.tokens.length,
+  // How long a stop takes is measured by `npm run bench:abort`; here work is counted, which no noise can change.
+  test(
+    `${name}: leaving a loop or aborting stops the work, not only the promise`,
+    limit,
+    async () => {
+      const results = await where().run(async (prompt) => {
+        const words = (prompt + " ").repeat(25);
+        const results = {};
+        let run = slow.generate(prompt, { seed: 1 });
+        for await (const _ of run) break;
+        results.left = await run.result;
+
+        let abort = new AbortController();
+        run = slow.generate(prompt, {
+          seed: 1,
+          signal: abort.signal,
+          onToken: () => abort.abort(),
+        });
+        results.signal = await run.result;
+
+        // In the prompt, after its first slice: nothing has been written yet.
+        abort = new AbortController();
+        const progress = [];
+        const onPromptProgress = ({ done }) => {
+          if (progress.push(done) === 2) abort.abort();
         };
-      };
-      const results = {};
-      let run = slow.generate(prompt, { seed: 1 });
-      for await (const _ of run) break;
-      results.left = await took(performance.now(), run.result);
+        run = slow.generate(words, { seed: 1, signal: abort.signal, onPromptProgress });
+        results.prompt = await run.result;
+        // What the session has of it is what was computed.
+        const { reusedTokens } = await slow.generate(words, { seed: 1, maxTokens: 1 }).result;
+        results.computed = reusedTokens;
+        results.progress = progress;
 
-      let abort = new AbortController();
-      run = slow.generate(prompt, { seed: 1, signal: abort.signal, onToken: () => abort.abort() });
-      results.signal = await took(performance.now(), run.result);
-
-      // In the prompt: nothing has been written yet.
-      abort = new AbortController();
-      run = slow.generate(words, { seed: 1, signal: abort.signal });
-      const result = run.result;
-      await new Promise((resolve) => setTimeout(resolve, 15));
-      const begin = performance.now();
-      abort.abort();
-      results.prompt = await took(begin, result);
-      results.promptTokens = (await slow.tokenize(words)).length;
-
-      abort = new AbortController();
-      abort.abort();
-      run = slow.generate(prompt, { signal: abort.signal });
-      const pieces = [];
-      for await (const piece of run) pieces.push(piece);
-      results.before = { ...(await took(performance.now(), run.result)), pieces };
-      return results;
-    }, PROMPT);
-    for (const { ms, reason } of [results.left, results.signal, results.prompt, results.before]) {
-      assert.equal(reason, "aborted");
-      assert.ok(ms < 100, `${ms} ms`);
-    }
-    assert.equal(results.prompt.made, 0);
-    assert.ok(results.promptTokens > 150, "a prompt that takes longer than the abort");
-    assert.ok(results.left.made < 20 && results.signal.made < 20);
-    assert.deepEqual(results.before.pieces, []);
-    await stillWorks(where());
-  });
+        abort = new AbortController();
+        abort.abort();
+        run = slow.generate(prompt, { signal: abort.signal });
+        const pieces = [];
+        for await (const piece of run) pieces.push(piece);
+        results.before = { ...(await run.result), pieces };
+        return results;
+      }, PROMPT);
+      for (const { finishReason } of [results.left, results.signal, results.prompt, results.before])
+        assert.equal(finishReason, "aborted");
+      assert.deepEqual(results.prompt.tokens, []);
+      const { promptTokens } = results.prompt;
+      assert.ok(promptTokens > 150, `a prompt of ${promptTokens} tokens`);
+      // The slice in which the stop came, and at most one more that had begun.
+      assert.ok(results.progress.length <= 4, `${results.progress}`);
+      assert.ok(
+        results.computed <= results.progress.at(-1),
+        `${results.computed} of ${promptTokens}`,
+      );
+      assert.ok(results.computed < promptTokens - 50, `${results.computed} of ${promptTokens}`);
+      assert.ok(results.left.tokens.length < 20 && results.signal.tokens.length < 20);
+      assert.deepEqual(results.before.pieces, []);
+      await stillWorks(where());
+    },
+  );
 }
 
 test(
@@ -317,18 +327,16 @@ test("stopped while it waits behind one that nobody reads: at once", limit, asyn
     const { result } = second;
     const logits = failure(model.logits([1, 2], { signal }));
     await new Promise((resolve) => setTimeout(resolve, 50));
-    const begin = performance.now();
     abort.abort();
+    // All of them, while the one in front goes on holding the engine.
     const { done } = await iteration;
     const { finishReason, seed } = await result;
     const { code } = await logits;
-    const ms = performance.now() - begin;
     await first.return();
-    return { done, finishReason, seed: Number(seed), code, ms, first: (await first.result).text };
+    return { done, finishReason, seed: Number(seed), code, first: (await first.result).text };
   }, PROMPT);
-  const { ms, first, ...rest } = results;
+  const { first, ...rest } = results;
   assert.deepEqual(rest, { done: true, finishReason: "aborted", seed: 2, code: "ABORTED" });
-  assert.ok(ms < 100, `${ms} ms`);
   // The one in front was not disturbed.
   const native = runNatively(["-p", PROMPT, "-n", 20, "--seed", 1]).text;
   assert.ok(first.length > 0 && native.startsWith(first), first);

@@ -231,7 +231,8 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
     const cases = {
       tools: { tools: [{ type: "function", function: { name: "f" } }] },
       n: { n: 2 },
-      logprobs: { logprobs: true },
+      logprobs: { top_logprobs: 2 },
+      likeliest: { logprobs: true, top_logprobs: 21 },
       json: { response_format: { type: "json_schema" } },
       format: { response_format: { type: "grammar" } },
       penalty: { presence_penalty: 1 },
@@ -268,6 +269,11 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
       return [response.status, (await response.json()).error.code];
     };
     told.embeddings = await fetched("embeddings", { method: "POST", body: "{}" });
+    told.dimensions = await fetched("embeddings", {
+      method: "POST",
+      body: JSON.stringify({ input: "a", dimensions: 3 }),
+    });
+    told.elsewhere = await fetched("images/generations", { method: "POST", body: "{}" });
     told.broken = await fetched("chat/completions", { method: "POST", body: "{" });
     told.null = await fetched("chat/completions", { method: "POST", body: "null" });
     return { told, fine: fine.usage.completion_tokens };
@@ -288,10 +294,84 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
   assert.equal(told.base.code, "no_chat_format");
   assert.match(told.tools.message, /tools is not possible/);
   assert.match(told.streamed.message, /does not fit into the context/);
-  assert.deepEqual(told.embeddings, [404, "not_found"]);
+  assert.deepEqual(told.embeddings, [400, "bad_argument"]);
+  assert.deepEqual(told.dimensions, [400, "bad_argument"]);
+  assert.deepEqual(told.elsewhere, [404, "not_found"]);
   assert.deepEqual(told.broken, [400, "invalid_json"]);
   assert.deepEqual(told.null, [400, "bad_argument"]);
 });
+
+test("logprobs of an answer and of a stream: the same, one for each token", limit, async () => {
+  const got = await page.run(async () => {
+    const ask = { model: "any", messages, max_tokens: 9, seed: 4, logprobs: true, top_logprobs: 3 };
+    const whole = await client.chat.completions.create(ask);
+    const streamed = [];
+    let text = "";
+    for await (const { choices } of await client.chat.completions.create({
+      ...ask,
+      stream: true,
+    })) {
+      const { delta, logprobs } = choices[0];
+      text += (delta.reasoning_content ?? "") + (delta.content ?? "");
+      if (logprobs) streamed.push(...logprobs.content);
+    }
+    const bare = await client.chat.completions.create({ ...ask, top_logprobs: undefined });
+    const none = await client.chat.completions.create({ ...ask, logprobs: false, top_logprobs: 0 });
+    const ours = await model.chat(same, { maxTokens: 9, seed: 4, logprobs: 3 }).result;
+    return { whole, streamed, text, bare, none, ours: ours.logprobs };
+  });
+  const { content } = got.whole.choices[0].logprobs;
+  assert.equal(content.length, got.whole.usage.completion_tokens);
+  assert.deepEqual(got.streamed, content);
+  assert.deepEqual(
+    content.map(({ token, logprob, top_logprobs }) => [token, logprob, top_logprobs.length]),
+    got.ours.map(({ text, logprob }) => [text, logprob, 3]),
+  );
+  for (const { token, bytes, top_logprobs: top } of content) {
+    assert.equal(Buffer.from(bytes).toString(), token);
+    assert.ok(top[0].logprob >= top[1].logprob && top[1].logprob >= top[2].logprob);
+  }
+  assert.ok(
+    got.bare.choices[0].logprobs.content.every(({ top_logprobs: top }) => top.length === 0),
+  );
+  assert.equal(got.none.choices[0].logprobs, null);
+});
+
+test(
+  "embeddings: OpenAI's client gets the model's numbers, as it asks for them",
+  limit,
+  async () => {
+    const got = await page.run(async () => {
+      const input = ["One dog.", "Two cats."];
+      const list = await client.embeddings.create({ model: "any", input }); // its client asks for base64
+      const floats = await client.embeddings.create({
+        model: "any",
+        input: input[0],
+        encoding_format: "float",
+      });
+      const ids = [...(await model.tokenize(input[0], { addBeginning: true }))];
+      const direct = await model.openai.embeddings.create({ input: ids });
+      const ours = [];
+      for (const text of input) ours.push([...(await model.embed(text)).embedding]);
+      return { list, floats, direct, ours, count: ids.length };
+    });
+    assert.deepEqual(
+      got.list.data.map(({ embedding }) => embedding),
+      got.ours,
+    );
+    assert.deepEqual(
+      got.list.data.map(({ index, object }) => [index, object]),
+      [
+        [0, "embedding"],
+        [1, "embedding"],
+      ],
+    );
+    assert.deepEqual(got.floats.data[0].embedding, got.ours[0]);
+    assert.deepEqual(got.direct.data[0].embedding, got.ours[0]);
+    assert.equal(got.floats.usage.prompt_tokens, got.count);
+    assert.equal(got.list.object, "list");
+  },
+);
 
 test("a disposed model is a server that is not there", limit, async () => {
   const error = await page.run(async () => {
@@ -325,6 +405,9 @@ test("our objects are theirs, and their client takes our fetch: the types agree"
       const their: OpenAI.Chat.ChatCompletionChunk = ours;
       console.log(their.choices[0]?.delta.content);
     }
+    const embedded: OpenAI.CreateEmbeddingResponse = await model.openai.embeddings.create({ input: "a" } satisfies Partial<OpenAI.EmbeddingCreateParams>);
+    const request: OpenAI.EmbeddingCreateParams = { input: ["a"], model: "m" };
+    console.log(embedded.data.length, (await model.openai.embeddings.create(request)).usage.total_tokens);
     const { message } = await model.chat([{ role: "user", content: "a" }], { thinking: false }).result;
     console.log(client.baseURL, theirs.choices[0]?.message.content, message.content);
     // @ts-expect-error a role that there is not

@@ -37,6 +37,8 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const variants = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
 const scripts = ["index.js", "engine_worker.js"];
+/** Fetched with the first question in the shape of OpenAI. */
+const answers = "openai_answers.js";
 /** Fetched only when a page is given a GGUF file. */
 const packer = ["tercet-packer.mjs", "tercet-packer.wasm"];
 /** Fetched only when a text is to be held to a grammar. */
@@ -65,6 +67,7 @@ test("the package holds these files and no others", () => {
   ];
   const wanted = [
     ...scripts,
+    answers,
     ...packer,
     ...grammar,
     ...modules,
@@ -117,7 +120,7 @@ test("the packer is under 150 kB gzipped", () => {
 // "data: " with a blank begins a server-sent event, no address. The hub is where names that begin with "hf:" lead, which a
 // caller has to write; nothing else in there names a place.
 test("no eval, no blob workers, no foreign addresses in what is shipped", () => {
-  for (const name of scripts) {
+  for (const name of [...scripts, answers]) {
     const text = readFileSync(join(dist, name), "utf8").replace("https://huggingface.co", "");
     const found =
       /\beval\(|new Function|createObjectURL|["'`](blob|data):(?! )|https?:\/\/\w+\.\w/.exec(text);
@@ -128,7 +131,7 @@ test("no eval, no blob workers, no foreign addresses in what is shipped", () => 
 test("the page side holds no worker, no store and no module", async () => {
   const { metafile } = await build({
     entryPoints: [join(root, "web/src/index.ts")],
-    external: ["./inlined.js"],
+    external: ["./inlined.js", `./${answers}`],
     bundle: true,
     format: "esm",
     write: false,
@@ -139,16 +142,17 @@ test("the page side holds no worker, no store and no module", async () => {
     path.replace(/^.*\//, "").replace(/\.ts$/, ""),
   );
   assert.deepEqual(names.filter((name) => name !== "generated_constants").sort(), [
-    ...["chat", "checks", "engine_client", "errors", "features", "generation", "index", "model"],
+    ...["chat", "checks", "engine_client", "errors", "features", "generation", "heartbeat"],
     ...[
+      "index",
+      "model",
       "openai",
-      "openai_fetch",
       "pack_options",
       "page",
       "platform",
       "protocol",
+      "session",
       "source_address",
-      "thinking",
       "token_stream",
       "user_messages",
     ],

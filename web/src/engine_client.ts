@@ -2,6 +2,7 @@
 // answered exactly once, also when the worker dies, cannot start, or speaks another version. It knows no model and no
 // operation in particular.
 import { abortedError, describe, fromWireError, TercetError } from "./errors.js";
+import { Heartbeat } from "./heartbeat.js";
 import type { ModuleFiles } from "./module_files.js";
 import {
   PROTOCOL_VERSION,
@@ -19,6 +20,8 @@ import {
 const START_TIMEOUT_MS = 20_000;
 
 interface Pending {
+  /** In whose turn it runs. */
+  session: number;
   resolve: (value: unknown) => void;
   reject: (reason: TercetError) => void;
   onEvent: ((event: EventOf) => void) | undefined;
@@ -54,7 +57,16 @@ export class EngineClient {
   #ready = false;
   #dead: TercetError | null = null;
   #nextId = 1;
-  #cancel: SharedCancel | null = null;
+  /** How a session is stopped that is inside WebAssembly. */
+  readonly #cancels = new Map<number, SharedCancel>();
+  readonly #heartbeat = new Heartbeat(
+    () => this.#control({ op: "ping" }),
+    () => this.#layersRun(),
+    () => {
+      const text = `the engine gave no sign of work for ${this.#heartbeat.seconds} s`;
+      this.#die(new TercetError("ENGINE_CRASHED", text));
+    },
+  );
 
   /** `worker` null: it could not be started at all, and the spare one is. */
   constructor(worker: Worker | null, loadSpare: (() => Promise<Spare>) | null = null) {
@@ -76,9 +88,20 @@ export class EngineClient {
     return this.#spare !== null;
   }
 
-  /** From now on abort() also reaches a worker that is inside WebAssembly. */
-  shareCancel(cancel: SharedCancel | null): void {
-    this.#cancel = cancel;
+  /** From now on abort() also reaches work of this session inside WebAssembly. */
+  shareCancel(session: number, cancel: SharedCancel | null): void {
+    if (cancel) this.#cancels.set(session, cancel);
+    else this.#cancels.delete(session);
+  }
+
+  /** Seconds without a sign of work after which the worker is taken for dead; 0: never. */
+  set heartbeatSeconds(seconds: number) {
+    this.#heartbeat.seconds = seconds;
+  }
+
+  /** Why it answers nothing any more; null while it lives. */
+  get deathReason(): TercetError | null {
+    return this.#dead;
   }
 
   request<Op extends Operation>(
@@ -91,6 +114,7 @@ export class EngineClient {
     const onAbort = () => this.abort(id);
     const result = new Promise<unknown>((resolve, reject) => {
       this.#pending.set(id, {
+        session: "session" in message ? message.session : 0,
         resolve,
         reject,
         onEvent: options.onEvent,
@@ -98,6 +122,7 @@ export class EngineClient {
       });
     });
     signal?.addEventListener("abort", onAbort, { once: true });
+    if (this.#ready) this.#heartbeat.start();
     try {
       this.#send({ v: PROTOCOL_VERSION, id, ...message } as ToWorker);
     } catch (thrown) {
@@ -109,7 +134,8 @@ export class EngineClient {
 
   /** Stops a running request; harmless when it has ended. */
   abort(target: number): void {
-    if (this.#dead || !this.#pending.has(target)) return;
+    const pending = this.#pending.get(target);
+    if (this.#dead || !pending) return;
     if (!this.#ready) {
       // The worker may be long in coming and has not heard of it: there is nothing to stop but the waiting.
       const waiting = this.#waitingToStart.findIndex(({ id }) => id === target);
@@ -118,10 +144,11 @@ export class EngineClient {
       return;
     }
     this.#control({ op: "abort", target });
-    if (this.#cancel) {
+    const cancel = this.#cancels.get(pending.session);
+    if (cancel) {
       // First whom, then that: the worker reads them in the other order.
-      Atomics.store(this.#cancel.request, 0, target);
-      Atomics.store(new Int32Array(this.#cancel.memory.buffer, this.#cancel.flagAddress, 1), 0, 1);
+      Atomics.store(cancel.request, 0, target);
+      Atomics.store(new Int32Array(cancel.memory.buffer, cancel.flagAddress, 1), 0, 1);
     }
   }
 
@@ -186,6 +213,7 @@ export class EngineClient {
 
   #receive(message: FromWorker): void {
     if (this.#dead) return;
+    this.#heartbeat.heard();
     if (message?.v !== PROTOCOL_VERSION) {
       this.#die(
         new TercetError("PROTOCOL", `page ${PROTOCOL_VERSION}, worker ${String(message?.v)}`),
@@ -196,11 +224,14 @@ export class EngineClient {
       case "ready":
         clearTimeout(this.#startTimer);
         this.#ready = true;
+        if (this.#pending.size > 0) this.#heartbeat.start();
         if (message.lifeLock !== null) this.#watch(message.lifeLock);
         for (const waiting of this.#waitingToStart.splice(0)) this.#worker?.postMessage(waiting);
         return;
       case "crashed":
         this.#die(fromWireError(message.error));
+        return;
+      case "pong":
         return;
       case "ask":
         void this.#giveFiles(message.name);
@@ -231,9 +262,18 @@ export class EngineClient {
       });
   }
 
+  /** Of all sessions: whether any is at work. */
+  #layersRun(): number {
+    let sum = 0;
+    for (const { memory, flagAddress } of this.#cancels.values())
+      sum += Atomics.load(new Int32Array(memory.buffer, flagAddress, 2), 1);
+    return sum;
+  }
+
   #settle(id: number): Pending | undefined {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
+    if (this.#pending.size === 0) this.#heartbeat.stop();
     pending?.detach();
     return pending;
   }
@@ -242,7 +282,8 @@ export class EngineClient {
     if (this.#dead) return;
     this.#dead = reason;
     // Shared memory lives as long as anybody holds it, and a disposed model may be held for ever.
-    this.#cancel = null;
+    this.#cancels.clear();
+    this.#heartbeat.stop();
     clearTimeout(this.#startTimer);
     this.#watching.abort();
     this.#worker?.terminate();

@@ -1,11 +1,12 @@
-// engine_worker.ts: the worker's end of the protocol: owns one module with one session, answers each request exactly once,
-// lets one text run at a time, and takes messages in between. The store is here too and not in a worker of its own: a
+// engine_worker.ts: the worker's end of the protocol: owns one module with its sessions, answers each request exactly once, and takes
+// messages in between. The store is here too and not in a worker of its own: a
 // chunk then goes from the network to its hash, its record and its place in memory without ever crossing a thread, and
 // while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
 import { exportModel, verifyModel } from "./model_archive.js";
 import { GrammarLoader } from "./grammar_loader.js";
 import { loadModel } from "./model_loader.js";
+import { OpenSessions } from "./open_sessions.js";
 import {
   PROTOCOL_VERSION,
   type EventOf,
@@ -14,23 +15,27 @@ import {
   type LoadMessage,
   type RequestMessage,
   type ResultOf,
-  type SharedCancel,
   type ToWorker,
 } from "./protocol.js";
 import { openStore } from "./open_store.js";
 import { RunControl } from "./run_control.js";
-import { SessionRunner } from "./session_runner.js";
+import { listSessions, restoreSession, saveSession } from "./saved_sessions.js";
+import type { SessionRunner } from "./session_runner.js";
+import { SessionStore } from "./session_store.js";
 import type { Store } from "./store.js";
+import {
+  computeEmbedding,
+  computeLogits,
+  computePerplexity,
+  measureSpeed,
+} from "./text_measures.js";
 import type { StorageUsage } from "./types.js";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
 
 const running = new Map<number, RunControl>();
-let runner: SessionRunner | null = null;
+let sessions: OpenSessions | null = null;
 let loading = false;
-let cancel: SharedCancel | null = null;
-/** The end of the last piece of work: the next one waits for it. */
-let turn: Promise<unknown> = Promise.resolve();
 
 scope.onmessage = (event: MessageEvent<ToWorker>) => {
   const message = event.data;
@@ -40,6 +45,7 @@ scope.onmessage = (event: MessageEvent<ToWorker>) => {
   }
   if (message.op === "abort") running.get(message.target)?.abort();
   else if (message.op === "demand") running.get(message.target)?.grant(message.pieces);
+  else if (message.op === "ping") post({ v: PROTOCOL_VERSION, id: 0, kind: "pong" });
   else if (message.op !== "files") void answer(message.id, message);
 };
 scope.addEventListener("unhandledrejection", (event) => {
@@ -68,7 +74,8 @@ function holdLifeLock(): Promise<string | null> {
 
 async function answer(id: number, message: RequestMessage): Promise<void> {
   const demand = message.op === "generate" ? message.demand : null;
-  const control = new RunControl(id, demand, cancel?.request ?? null);
+  const session = "session" in message ? message.session : 0;
+  const control = new RunControl(id, demand, sessions?.stopWord(session) ?? null, session);
   running.set(id, control);
   try {
     const value = await perform(message, control);
@@ -92,21 +99,58 @@ function perform(
     case "load":
       return load(message, control);
     case "generate":
-      return inTurn(control, () =>
-        loaded().generate(message, control, (text) => emit(control.id, { event: "piece", text })),
+      return loaded().inTurn(message.session, control, (runner) =>
+        runner.generate(message, control, (event) => emit(control.id, event)),
       );
     case "logits":
-      return inTurn(control, () => loaded().logits(message.tokens, control));
+      return loaded().inTurn(message.session, control, ({ open, slicing }) =>
+        computeLogits(open, slicing, message.tokens, control),
+      );
+    case "embed":
+      return loaded().inTurn(message.session, control, (runner) =>
+        computeEmbedding(runner.open, runner.slicing, runner.tokensOf(message), control),
+      );
+    case "perplexity":
+      return loaded().inTurn(message.session, control, (runner) =>
+        computePerplexity(runner.open, runner.slicing, runner.tokensOf(message), control),
+      );
     case "bench":
-      return inTurn(control, () => loaded().bench(message, control));
+      return loaded().inTurn(message.session, control, ({ open, slicing }) =>
+        measureSpeed(open, slicing, message, control),
+      );
     case "tokenize":
-      return asPromise(() => loaded().tokenize(message.text, message));
+      return asPromise(() => own().tokenize(message.text, message));
     case "detokenize":
-      return asPromise(() => loaded().detokenize(message.tokens));
+      return asPromise(() => own().detokenize(message.tokens));
+    case "countTokens":
+      return asPromise(() => own().tokensOf(message).length);
+    case "sessionCreate":
+      return asPromise(() => loaded().create(message.shape));
+    case "sessionBytes":
+      return asPromise(() => loaded().bytesOf(message.shape));
+    case "sessionDispose":
+      for (const other of running.values()) if (other.session === control.session) other.abort();
+      return loaded().dispose(message.session);
+    case "sessionSave":
+      return loaded().inTurn(message.session, control, ({ open }) =>
+        saveSession(open, message.name, message.messages, control),
+      );
+    case "sessionRestore":
+      return loaded().inTurn(message.session, control, ({ open }) =>
+        restoreSession(open, message.name, control),
+      );
+    case "sessionList":
+      return listSessions(own().open.facts.modelId);
+    case "sessionDelete":
+      return SessionStore.use((store) => store.delete(own().open.facts.modelId, message.name));
     case "cacheList":
       return withStore(message, (store) => store.list());
     case "cacheDelete":
-      return withStore(message, (store) => store.deleteModel(message.modelId));
+      return withStore(message, async (store) => {
+        const deleted = await store.deleteModel(message.modelId);
+        if (globalThis.indexedDB) await SessionStore.use((saved) => saved.delete(message.modelId));
+        return deleted;
+      });
     case "cacheVerify":
       return withStore(message, (store) =>
         verifyModel(store, message.modelId, message.assetsUrl, control.signal),
@@ -127,34 +171,18 @@ async function load(message: LoadMessage, control: RunControl): Promise<LoadedMo
     signal: control.signal,
     report: (progress) => emit(control.id, { event: "progress", progress }),
   });
-  runner = new SessionRunner(open, new GrammarLoader(message.assetsUrl));
-  if (open.shared) {
-    const flagAddress = open.module.cancelFlagAddress(open.session);
-    const request = new Int32Array(new SharedArrayBuffer(4));
-    cancel = { request, memory: open.module.memory, flagAddress };
-  }
-  return { info, cancel };
+  sessions = new OpenSessions(open, new GrammarLoader(message.assetsUrl));
+  return { info, opened: sessions.openFirst() };
 }
 
-function loaded(): SessionRunner {
-  if (!runner) throw new TercetError("BAD_ARGUMENT", "no model is loaded in this worker");
-  return runner;
+function loaded(): OpenSessions {
+  if (!sessions) throw new TercetError("BAD_ARGUMENT", "no model is loaded in this worker");
+  return sessions;
 }
 
-/** One after the other, in the order in which they came. Who is stopped while it waits is ABORTED there and then. */
-function inTurn<Value>(control: RunControl, work: () => Promise<Value>): Promise<Value> {
-  let leave = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    leave = () => reject(new TercetError("ABORTED"));
-  });
-  control.signal.addEventListener("abort", leave, { once: true });
-  const mine = turn.then(() => {
-    control.signal.removeEventListener("abort", leave);
-    if (control.aborted) throw new TercetError("ABORTED");
-    return work();
-  });
-  turn = mine.catch(() => {});
-  return Promise.race([mine, stopped]);
+/** The model's own session, for what needs none in particular. */
+function own(): SessionRunner {
+  return loaded().runner(0);
 }
 
 async function asPromise<Value>(work: () => Value): Promise<Value> {

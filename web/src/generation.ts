@@ -24,11 +24,13 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
   constructor(
     client: EngineClient,
     message: Omit<GenerateMessage, "demand">,
-    options: Pick<GenerateOptions, "signal" | "onToken">,
+    options: Pick<GenerateOptions, "signal" | "onToken" | "onLogprobs" | "onPromptProgress">,
     /** The result of a text that was stopped before it began. */
     aborted: (seed: bigint) => Result,
+    /** Told before anybody else. */
+    onResult: (result: Result) => void = () => {},
   ) {
-    const { signal, onToken } = options;
+    const { signal, onToken, onLogprobs, onPromptProgress } = options;
     let settle: (result: Result | PromiseLike<Result>) => void;
     this.#result = new Promise((resolve) => (settle = resolve));
     // A consumer that only iterates gets the failure from the iterator; then nobody need look at the promise.
@@ -46,7 +48,12 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
           {
             signal,
             onEvent: (event) => {
+              if (event.event === "prompt") {
+                const { done, total, reused } = event;
+                onPromptProgress?.({ done, total, reused });
+              }
               if (event.event !== "piece") return;
+              if (event.logprobs.length > 0) onLogprobs?.(event.logprobs);
               this.#stream.push(event.text);
               onToken?.(event.text);
             },
@@ -54,11 +61,17 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
         );
         running = id;
         // Stopped while it waited behind another one: a text that was stopped, like any other.
-        const result = answer.catch((reason: unknown) => {
-          if (reason instanceof TercetError && reason.code === "ABORTED")
-            return aborted(message.seed);
-          throw reason;
-        }) as Promise<Result>;
+        const result = (answer as Promise<Result>).then(
+          (value) => {
+            onResult(value);
+            return value;
+          },
+          (reason: unknown) => {
+            if (reason instanceof TercetError && reason.code === "ABORTED")
+              return aborted(message.seed);
+            throw reason;
+          },
+        );
         result.then(
           () => this.#stream.end(),
           (reason: unknown) => this.#stream.fail(reason),
@@ -109,21 +122,26 @@ export function abortedResult(seed: bigint): GenerateResult {
     speculation: { passes: 0, draftedTokens: 0, acceptedTokens: 0, acceptance: 0 },
     timings: { promptSeconds: 0, decodeSeconds: 0, timeToFirstTokenSeconds: 0, tokensPerSecond: 0 },
     seed,
+    logprobs: null,
   };
 }
 
 export function generateMessage(
   prompt: GenerateMessage["prompt"],
   options: GenerateOptions,
+  session: number,
 ): Omit<GenerateMessage, "demand"> {
   const {
     maxTokens,
     seed = randomSeed(),
     stop = [],
     speculation = "auto",
+    logprobs,
+    onPromptProgress,
     addBeginning = true,
     parseSpecial = true,
   } = options;
+  if (logprobs !== undefined) requireInteger("logprobs", logprobs, 0, SESSION.LOGPROBS_TOP_MAX);
   if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
   const stopTexts = typeof stop === "string" ? [stop] : [...stop];
   requireThat(
@@ -137,12 +155,15 @@ export function generateMessage(
   return {
     op: "generate",
     grammar: grammarValue(options.grammar),
+    session,
     prompt,
     sampling: samplingOf(options),
     seed: seedValue(seed),
     maxTokens: maxTokens ?? null,
     speculation: speculationValue(speculation),
     stop: stopTexts,
+    logprobs: logprobs ?? null,
+    promptProgress: onPromptProgress !== undefined,
     addBeginning,
     parseSpecial,
   };

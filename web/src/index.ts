@@ -7,8 +7,8 @@ import { abortedError, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { tokenArray } from "./generation.js";
 import { KV } from "./generated_constants.js";
-import { Model } from "./model.js";
 import { packOptions } from "./pack_options.js";
+import { Model, type StartedModel } from "./model.js";
 import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
 import type { LoadMessage } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
@@ -25,6 +25,8 @@ export type { Advice, ErrorCode, HostCode } from "./errors.js";
 export type { Features } from "./features.js";
 export type { Generation } from "./generation.js";
 export { Model } from "./model.js";
+export { Session } from "./session.js";
+export type { Prompt } from "./session.js";
 export type { OpenAiFace } from "./openai.js";
 export type * from "./openai_types.js";
 export type { Source } from "./source_address.js";
@@ -39,12 +41,32 @@ const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 
  * whole are kept, and the next call goes on from there.
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
-  const { signal, onProgress } = options;
+  const { signal, heartbeatSeconds = 30 } = options;
   throwIfAborted(signal);
+  requireInteger("heartbeatSeconds", heartbeatSeconds, 0, 2 ** 31);
   const message = loadMessage(source, options);
   const stores = message.cache !== "memory" && message.source.kind === "url";
   const persisted = stores && options.persist !== false ? askToPersist() : null;
+  const started = await start(message, options);
+  // Who has not answered by now is not waited for: it may be a user.
+  const persistence = (await Promise.race([persisted, null])) ?? null;
+  started.loaded.info.persisted = persistence;
+  for (const notice of started.loaded.info.notices) tell(`tercet: ${notice}`);
+  return Model.open(started, async () => {
+    // What is stored is what ran: the server need not be asked.
+    const again = await start({ ...message, revalidate: false }, { heartbeatSeconds });
+    again.loaded.info.persisted = persistence;
+    return again;
+  });
+}
+
+/** A worker with the model in it. */
+async function start(
+  message: LoadMessage,
+  { signal, onProgress, heartbeatSeconds = 30 }: LoadOptions,
+): Promise<StartedModel> {
   const client = startWorker(message.assetsUrl);
+  client.heartbeatSeconds = heartbeatSeconds;
   try {
     const { result } = client.request<"load">(message, {
       signal,
@@ -54,10 +76,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
     });
     const loaded = await result;
     if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
-    // Who has not answered by now is not waited for: it may be a user.
-    loaded.info.persisted = (await Promise.race([persisted, null])) ?? null;
-    for (const notice of loaded.info.notices) tell(`tercet: ${notice}`);
-    return Model.open(client, loaded);
+    return { client, loaded };
   } catch (thrown) {
     const error = signal?.aborted ? abortedError(signal) : thrown;
     client.terminate(new TercetError("DISPOSED"));
@@ -223,11 +242,13 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     kernels,
     integrity,
     revalidate = false,
+    sessions = 1,
   } = options;
   const { cache: cacheKind = "indexeddb", network = {} } = options;
   if (threads !== undefined) requireInteger("threads", threads, 1, 64);
   if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
   if (slice !== undefined) requireInteger("slice", slice, 1, 512);
+  requireInteger("sessions", sessions, 1, 16);
   requireThat(Object.hasOwn(KV, kv), `kv is one of ${Object.keys(KV).join(", ")}`);
   requireThat(
     variant === undefined || VARIANTS.includes(variant),
@@ -253,6 +274,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     threads: threads ?? null,
     context: context ?? null,
     slice: slice ?? null,
+    sessions,
     kv,
     variant: variant ?? null,
     kernels: kernels ?? null,

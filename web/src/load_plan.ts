@@ -198,7 +198,10 @@ async function planWith(
   const slice = load.message.slice ?? DEFAULT_SLICE;
   const prompt = earlyTokens(planner, plan, load.message.prompt, context);
   const shape = { context, slice, threads: load.engines.threads, kv, arriving: prompt.length };
-  const { memoryBytes } = planner.planBytes(plan, shape);
+  const { memoryBytes: bytes, sessionBytes } = planner.planBytes(plan, shape);
+  // Each further session comes with its tokens, and what an allocator adds.
+  const another = sessionBytes + context * 16 + 4096;
+  const memoryBytes = bytes + (load.message.sessions - 1) * another;
   return { header, file, facts, context, slice, kv, memoryBytes, prompt, given: null };
 }
 

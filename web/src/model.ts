@@ -1,72 +1,107 @@
-// model.ts: a loaded model as users of the library see it. It checks what they pass and turns it into messages to the worker
-// that holds it. It must never import a worker file or a store.
-import { abortedAnswer, chatPrompt } from "./chat.js";
+// model.ts: a loaded model as users of the library see it: its own session, further ones, its tokenizer, and the engine behind them,
+// which can be started again. It must never import a worker file or a store.
+import { chatPrompt } from "./chat.js";
 import { requireInteger, requireThat } from "./checks.js";
-import { throwIfAborted, type EngineClient } from "./engine_client.js";
+import type { EngineClient } from "./engine_client.js";
 import { TercetError } from "./errors.js";
-import {
-  abortedResult,
-  generateMessage,
-  RunningGeneration,
-  tokenArray,
-  type Generation,
-} from "./generation.js";
+import { tokenArray, type Generation } from "./generation.js";
+import { KV } from "./generated_constants.js";
 import { OpenAiFace } from "./openai.js";
-import type { LoadedModel } from "./protocol.js";
+import type { LoadedModel, SessionShape } from "./protocol.js";
+import { Session, type EngineHolder, type Prompt } from "./session.js";
 import type {
   BenchOptions,
   BenchResult,
   ChatMessage,
   ChatOptions,
   ChatResult,
+  EmbedResult,
   GenerateOptions,
   ModelInfo,
+  PerplexityResult,
+  SavedSession,
+  SessionOptions,
 } from "./types.js";
 
-/** A loaded model with one text in work at a time. Made by load(). */
+/** An engine with the model in it, and its worker. */
+export interface StartedModel {
+  client: EngineClient;
+  loaded: LoadedModel;
+}
+
+/** A loaded model. Made by load(). generate(), chat() and what measures a text use its own session. */
 export class Model {
-  readonly info: ModelInfo;
   /** The model in the shape of OpenAI's client: openai.chat.completions.create(), and openai.fetch for other clients. */
   readonly openai: OpenAiFace;
-  readonly #client: EngineClient;
+  /** The one that generate() and chat() use. */
+  readonly session: Session;
+  readonly #startAgain: () => Promise<StartedModel>;
+  readonly #others = new Set<Session>();
+  #client: EngineClient;
+  #info: ModelInfo;
   #disposed = false;
+  #restarting: Promise<void> | null = null;
 
-  private constructor(client: EngineClient, info: ModelInfo) {
+  private constructor({ client, loaded }: StartedModel, startAgain: () => Promise<StartedModel>) {
     this.#client = client;
-    this.info = info;
+    this.#info = loaded.info;
+    this.#startAgain = startAgain;
+    this.session = new Session(this.#holder(), loaded.opened);
     this.openai = new OpenAiFace(this);
   }
 
   /** @internal Users call load(). */
-  static open(client: EngineClient, loaded: LoadedModel): Model {
-    client.shareCancel(loaded.cancel);
-    return new Model(client, loaded.info);
+  static open(started: StartedModel, startAgain: () => Promise<StartedModel>): Model {
+    return new Model(started, startAgain);
   }
 
-  /**
-   * Continues a prompt (text, or token ids taken as they are). The work starts with the first next() or when `result` is
-   * asked for or onToken is given; it computes at most a few tokens ahead of the consumer. A second call while one runs
-   * waits its turn: iterate to the end, or leave the loop, or abort, before the next one can start. Options that cannot
-   * work throw BAD_ARGUMENT at once; everything else is told by the iteration and by `result`.
-   */
-  generate(
-    prompt: string | Uint32Array | readonly number[],
-    options: GenerateOptions = {},
-  ): Generation {
-    const given = typeof prompt === "string" ? prompt : tokenArray(prompt);
-    const message = generateMessage(given, options);
-    return new RunningGeneration(this.#use(), message, options, abortedResult);
+  get info(): ModelInfo {
+    return this.#info;
   }
 
-  /**
-   * Answers the last message of a conversation, in the model's chat format (info.chatFormat, or options.chatFormat). As
-   * generate() in everything else; what the conversation has in common with the text before it is not computed again. A
-   * model that was made to continue texts throws NO_CHAT_FORMAT at once.
-   */
+  /** As Session.generate() of the model's own session. */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    return this.session.generate(prompt, options);
+  }
+
+  /** As Session.chat() of the model's own session. */
   chat(messages: readonly ChatMessage[], options: ChatOptions = {}): Generation<ChatResult> {
-    const prompt = chatPrompt(messages, options, this.info);
-    const message = generateMessage(prompt, options);
-    return new RunningGeneration(this.#use(), message, options, abortedAnswer);
+    return this.session.chat(messages, options);
+  }
+
+  /**
+   * Another conversation or text beside the model's own, with its own KV cache. load() takes memory for as many as its option
+   * `sessions` says; OUT_OF_MEMORY when that is used up.
+   */
+  async createSession(options: SessionOptions = {}): Promise<Session> {
+    const message = { op: "sessionCreate", shape: shapeOf(options) } as const;
+    const session = new Session(
+      this.#holder(),
+      await this.#use().request<"sessionCreate">(message).result,
+    );
+    this.#others.add(session);
+    return session;
+  }
+
+  /** Bytes that such a session would take. BAD_ARGUMENT when there can be none. */
+  async sessionBytes(options: SessionOptions = {}): Promise<number> {
+    const message = { op: "sessionBytes", shape: shapeOf(options) } as const;
+    return this.#use().request<"sessionBytes">(message).result;
+  }
+
+  /** As Session.restore() of the model's own session. */
+  async restoreSession(name: string): Promise<SavedSession | null> {
+    return this.session.restore(name);
+  }
+
+  /** The saved sessions of this model. */
+  async savedSessions(): Promise<SavedSession[]> {
+    return this.#use().request<"sessionList">({ op: "sessionList" }).result;
+  }
+
+  /** False when there was none of that name. */
+  async deleteSession(name: string): Promise<boolean> {
+    return this.#use().request<"sessionDelete">({ op: "sessionDelete", name }).result;
   }
 
   /** Text to token ids; addBeginning (default false here) puts the model's beginning token in front. */
@@ -86,24 +121,53 @@ export class Model {
       .result;
   }
 
-  /** Logits of every position, row after row: tokens.length x info.vocabulary. Rejects with ABORTED on `signal`. */
+  /** How many tokens of the context generate() or chat() would take for this, without computing any. */
+  async countTokens(
+    prompt: string | readonly ChatMessage[],
+    options: Pick<GenerateOptions, "addBeginning" | "parseSpecial"> &
+      Pick<ChatOptions, "chatFormat" | "thinking"> = {},
+  ): Promise<number> {
+    const { addBeginning = true, parseSpecial = true } = options;
+    const given = typeof prompt === "string" ? prompt : chatPrompt(prompt, options, this.#info);
+    const message = { op: "countTokens", prompt: given, addBeginning, parseSpecial } as const;
+    return this.#use().request<"countTokens">(message).result;
+  }
+
+  /** As Session.logits() of the model's own session. */
   async logits(
     tokens: Uint32Array | readonly number[],
     options: { signal?: AbortSignal } = {},
   ): Promise<Float32Array> {
-    throwIfAborted(options.signal);
-    const message = { op: "logits", tokens: tokenArray(tokens) } as const;
-    return this.#use().request<"logits">(message, { signal: options.signal }).result;
+    return this.session.logits(tokens, options);
   }
 
-  /** Measures prompt and decode speed. Rejects with ABORTED on `signal`. */
+  /** As Session.embed() of the model's own session. */
+  async embed(text: Prompt, options: { signal?: AbortSignal } = {}): Promise<EmbedResult> {
+    return this.session.embed(text, options);
+  }
+
+  /** As Session.perplexity() of the model's own session. */
+  async perplexity(
+    text: Prompt,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<PerplexityResult> {
+    return this.session.perplexity(text, options);
+  }
+
+  /** As Session.bench() of the model's own session. */
   async bench(options: BenchOptions = {}): Promise<BenchResult> {
-    const { promptTokens = 128, decodeTokens = 64, signal } = options;
-    throwIfAborted(signal);
-    requireInteger("promptTokens", promptTokens, 1, 2 ** 20);
-    requireInteger("decodeTokens", decodeTokens, 1, 2 ** 20);
-    return this.#use().request<"bench">({ op: "bench", promptTokens, decodeTokens }, { signal })
-      .result;
+    return this.session.bench(options);
+  }
+
+  /**
+   * Starts the engine again, after it crashed (ENGINE_CRASHED) or in place of one that runs: what was pending is rejected. The model
+   * comes from the browser's storage, without its server. Sessions stay usable: one that was saved has the text of its last save
+   * again, the others are empty. Rejects as load() does; then it can be called again.
+   */
+  restart(): Promise<void> {
+    if (this.#disposed) return Promise.reject(new TercetError("DISPOSED"));
+    this.#restarting ??= this.#restart().finally(() => (this.#restarting = null));
+    return this.#restarting;
   }
 
   /** Frees the engine and its memory at once. What runs is rejected with DISPOSED. Calling it twice is harmless. */
@@ -112,8 +176,44 @@ export class Model {
     this.#client.terminate(new TercetError("DISPOSED"));
   }
 
+  async #restart(): Promise<void> {
+    this.#client.terminate(new TercetError("ENGINE_CRASHED", "the engine is started again"));
+    const { client, loaded } = await this.#startAgain();
+    if (this.#disposed) {
+      client.terminate(new TercetError("DISPOSED"));
+      throw new TercetError("DISPOSED");
+    }
+    this.#client = client;
+    this.#info = loaded.info;
+    await this.session.reopen(loaded.opened);
+    for (const session of this.#others) await session.reopen(loaded.opened);
+  }
+
+  #holder(): EngineHolder {
+    const model = this;
+    return {
+      get info() {
+        return model.#info;
+      },
+      get client() {
+        return model.#use();
+      },
+      forget: (session) => this.#others.delete(session),
+    };
+  }
+
   #use(): EngineClient {
     if (this.#disposed) throw new TercetError("DISPOSED");
     return this.#client;
   }
+}
+
+function shapeOf({ context, slice, kv }: SessionOptions): SessionShape {
+  if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
+  if (slice !== undefined) requireInteger("slice", slice, 1, 512);
+  requireThat(
+    kv === undefined || Object.hasOwn(KV, kv),
+    `kv is one of ${Object.keys(KV).join(", ")}`,
+  );
+  return { context: context ?? null, slice: slice ?? null, kv: kv ?? null };
 }

@@ -129,7 +129,7 @@ class ModelLoad {
     const { slice, context } = module.sessionInfo(session);
     const { threads, kernels } = module.engineInfo(engine);
     const shared = module.variant.endsWith("-threads");
-    const open = { module, model, session, facts, context, slice, threads, kernels, shared };
+    const open = { module, model, session, facts, context, slice, kv, threads, kernels, shared };
     const info = modelInfo(open, { engine, kv, source: this.#madeFrom(flow), notices });
     progress.ready();
     this.#module = null;

@@ -5,13 +5,22 @@ import type {
   ChatCompletion,
   ChatCompletionChunk,
   ChatCompletionCreateParams,
+  CreateEmbeddingResponse,
+  EmbeddingCreateParams,
 } from "./openai_types.js";
 import type { ModelInfo } from "./types.js";
 
-type Create = (
-  params: ChatCompletionCreateParams,
-  options: { signal?: AbortSignal | null },
-) => Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
+/** What answers the two kinds of POST. */
+interface Answers {
+  create(
+    params: ChatCompletionCreateParams,
+    options: { signal?: AbortSignal | null },
+  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
+  embed(
+    params: EmbeddingCreateParams,
+    options: { signal?: AbortSignal | null },
+  ): Promise<CreateEmbeddingResponse>;
+}
 
 /** The caller's mistakes; the rest is the server's. */
 const REFUSED: readonly ErrorCode[] = [
@@ -24,7 +33,7 @@ const REFUSED: readonly ErrorCode[] = [
 
 export async function answerRequest(
   info: ModelInfo,
-  create: Create,
+  answers: Answers,
   input: RequestInfo | URL,
   init: RequestInit | undefined,
 ): Promise<Response> {
@@ -33,16 +42,18 @@ export async function answerRequest(
   signal.throwIfAborted();
   const path = new URL(request.url).pathname;
   if (request.method === "GET" && path.endsWith("/models")) return json(200, models(info));
-  if (request.method !== "POST" || !path.endsWith("/chat/completions"))
+  const chats = path.endsWith("/chat/completions");
+  if (request.method !== "POST" || !(chats || path.endsWith("/embeddings")))
     return refusal(404, `there is no ${request.method} ${path} here`, "not_found");
-  let params: ChatCompletionCreateParams;
+  let params: ChatCompletionCreateParams & EmbeddingCreateParams;
   try {
-    params = (await request.json()) as ChatCompletionCreateParams;
+    params = (await request.json()) as typeof params;
   } catch (thrown) {
     return refusal(400, `the body is no JSON: ${describe(thrown)}`, "invalid_json");
   }
   try {
-    const created = await create(params, { signal });
+    if (!chats) return json(200, await answers.embed(params, { signal }));
+    const created = await answers.create(params, { signal });
     return isStream(created) ? events(created) : json(200, created);
   } catch (thrown) {
     signal.throwIfAborted();

@@ -31,6 +31,9 @@ export interface ChatCompletionCreateParams {
   min_p?: number | null;
   repetition_penalty?: number | null;
   chat_template_kwargs?: { enable_thinking?: boolean };
+  logprobs?: boolean | null;
+  /** 0 to 20; only with logprobs. */
+  top_logprobs?: number | null;
   /** Refused with BAD_ARGUMENT where they ask for anything. */
   n?: number | null;
   tools?: readonly unknown[];
@@ -40,12 +43,43 @@ export interface ChatCompletionCreateParams {
   presence_penalty?: number | null;
   frequency_penalty?: number | null;
   logit_bias?: Record<string, number> | null;
-  logprobs?: boolean | null;
-  top_logprobs?: number | null;
   response_format?: unknown;
   modalities?: readonly string[] | null;
   audio?: unknown;
   web_search_options?: unknown;
+}
+
+export interface ChatCompletionTokenLogprob {
+  token: string;
+  bytes: number[] | null;
+  logprob: number;
+  top_logprobs: { token: string; bytes: number[] | null; logprob: number }[];
+}
+
+/** `content`: of every token, thinking included. */
+export interface ChatCompletionLogprobs {
+  content: ChatCompletionTokenLogprob[] | null;
+  refusal: null;
+}
+
+export interface EmbeddingCreateParams {
+  /** Texts, or token ids. */
+  input: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  /** Any name: there is one model. */
+  model?: string;
+  /** "base64": the numbers as little-endian f32. */
+  encoding_format?: "float" | "base64";
+  /** Refused unless it is what the model has. */
+  dimensions?: number;
+  user?: string;
+}
+
+export interface CreateEmbeddingResponse {
+  object: "list";
+  model: string;
+  /** With encoding_format "base64" each embedding is a string, as OpenAI's client expects it. */
+  data: { object: "embedding"; index: number; embedding: number[] }[];
+  usage: { prompt_tokens: number; total_tokens: number };
 }
 
 export interface ChatCompletionUsage {
@@ -72,7 +106,7 @@ export interface ChatCompletion {
       /** What the model thought before it answered. */
       reasoning_content?: string;
     };
-    logprobs: null;
+    logprobs: ChatCompletionLogprobs | null;
     finish_reason: "stop" | "length";
   }[];
   usage: ChatCompletionUsage;
@@ -92,7 +126,7 @@ export interface ChatCompletionChunk {
       refusal?: null;
       reasoning_content?: string;
     };
-    logprobs: null;
+    logprobs: ChatCompletionLogprobs | null;
     finish_reason: "stop" | "length" | null;
   }[];
   /** With stream_options.include_usage: null until the last chunk, which has no choices. */

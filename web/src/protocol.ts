@@ -8,6 +8,7 @@ import type {
   BenchResult,
   ChatMessage,
   ChatResult,
+  EmbedResult,
   GenerateResult,
   GrammarOption,
   KvForm,
@@ -15,14 +16,18 @@ import type {
   ModelInfo,
   NetworkOptions,
   PackOptions,
+  PerplexityResult,
   Sampling,
+  SavedSession,
+  SessionInfo,
   StorageUsage,
   StoredModel,
+  TokenLogprob,
   VerifiedModel,
   Variant,
 } from "./types.js";
 
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 /**
  * A file as the worker sees it: its address, or those of its parts in their order; or a Blob, in which buffers travel as
@@ -38,6 +43,7 @@ export interface LoadMessage {
   threads: number | null;
   context: number | null;
   slice: number | null;
+  sessions: number;
   kv: KvForm;
   variant: Variant | null;
   kernels: string | null;
@@ -61,9 +67,16 @@ export interface ChatPrompt {
   thinking: boolean;
 }
 
-export interface GenerateMessage {
-  op: "generate";
+/** What becomes the tokens of a prompt. */
+export interface PromptMessage {
   prompt: string | Uint32Array | ChatPrompt;
+  addBeginning: boolean;
+  parseSpecial: boolean;
+}
+
+export interface GenerateMessage extends PromptMessage {
+  op: "generate";
+  session: number;
   sampling: Partial<Sampling>;
   seed: bigint;
   maxTokens: number | null;
@@ -72,8 +85,9 @@ export interface GenerateMessage {
   stop: string[];
   /** What the text has to be; null: anything. */
   grammar: GrammarOption | null;
-  addBeginning: boolean;
-  parseSpecial: boolean;
+  /** How many of the likeliest tokens are noted; null: nothing is. */
+  logprobs: number | null;
+  promptProgress: boolean;
   /** Pieces that the worker may send before it is granted more; null = no limit. */
   demand: number | null;
 }
@@ -90,15 +104,83 @@ export interface DetokenizeMessage {
   tokens: Uint32Array;
 }
 
+export interface CountTokensMessage extends PromptMessage {
+  op: "countTokens";
+}
+
 export interface LogitsMessage {
   op: "logits";
+  session: number;
   tokens: Uint32Array;
+}
+
+export interface EmbedMessage extends PromptMessage {
+  op: "embed";
+  session: number;
+}
+
+export interface PerplexityMessage extends PromptMessage {
+  op: "perplexity";
+  session: number;
 }
 
 export interface BenchMessage {
   op: "bench";
+  session: number;
   promptTokens: number;
   decodeTokens: number;
+}
+
+export interface SessionCreateMessage {
+  op: "sessionCreate";
+  shape: SessionShape;
+}
+
+/** What it would take, without making it. */
+export interface SessionBytesMessage {
+  op: "sessionBytes";
+  shape: SessionShape;
+}
+
+export interface SessionDisposeMessage {
+  op: "sessionDispose";
+  session: number;
+}
+
+export interface SessionSaveMessage {
+  op: "sessionSave";
+  session: number;
+  name: string;
+  messages: ChatMessage[];
+}
+
+export interface SessionRestoreMessage {
+  op: "sessionRestore";
+  session: number;
+  name: string;
+}
+
+export interface SessionListMessage {
+  op: "sessionList";
+}
+
+export interface SessionDeleteMessage {
+  op: "sessionDelete";
+  name: string;
+}
+
+/** null: as the model was loaded. */
+export interface SessionShape {
+  context: number | null;
+  slice: number | null;
+  kv: KvForm | null;
+}
+
+export interface OpenedSession {
+  /** 0 is the model's own. */
+  session: number;
+  info: SessionInfo;
+  cancel: SharedCancel | null;
 }
 
 export interface CacheListMessage {
@@ -137,8 +219,18 @@ export type RequestMessage =
   | GenerateMessage
   | TokenizeMessage
   | DetokenizeMessage
+  | CountTokensMessage
   | LogitsMessage
+  | EmbedMessage
+  | PerplexityMessage
   | BenchMessage
+  | SessionCreateMessage
+  | SessionBytesMessage
+  | SessionDisposeMessage
+  | SessionSaveMessage
+  | SessionRestoreMessage
+  | SessionListMessage
+  | SessionDeleteMessage
   | CacheListMessage
   | CacheDeleteMessage
   | CacheVerifyMessage
@@ -154,8 +246,20 @@ export interface ResultOf {
   generate: GenerateResult | ChatResult;
   tokenize: Uint32Array;
   detokenize: string;
+  countTokens: number;
   logits: Float32Array;
+  embed: EmbedResult;
+  perplexity: PerplexityResult;
   bench: BenchResult;
+  sessionCreate: OpenedSession;
+  sessionBytes: number;
+  sessionDispose: boolean;
+  sessionSave: SavedSession;
+  /** null: there is none of that name. */
+  sessionRestore: SavedSession | null;
+  sessionList: SavedSession[];
+  /** Whether there was one. */
+  sessionDelete: boolean;
   cacheList: StoredModel[];
   cacheDelete: boolean;
   cacheVerify: VerifiedModel;
@@ -165,13 +269,14 @@ export interface ResultOf {
 
 export interface LoadedModel {
   info: ModelInfo;
-  /** How the page can stop work inside WebAssembly; null without shared memory. */
-  cancel: SharedCancel | null;
+  /** The model's own session. */
+  opened: OpenedSession;
 }
 
 /**
  * Memory that the page shares with a worker that is busy inside WebAssembly and hears no messages. `request` holds the id
- * of the request to stop; `flag` is the session's own cancel flag, which is looked at between two layers.
+ * of the request to stop; `flag` is the session's own cancel flag, which is looked at between two layers; the word behind it counts the
+ * layers that were computed. Each session has its own.
  */
 export interface SharedCancel {
   request: Int32Array;
@@ -183,6 +288,8 @@ export interface SharedCancel {
 export type ControlMessage =
   | { op: "abort"; target: number }
   | { op: "demand"; target: number; pieces: number | null }
+  /** Answered with "pong" as soon as the worker hears messages. */
+  | { op: "ping" }
   /** The answer to "ask"; null: they are not there. */
   | { op: "files"; name: string; files: ModuleFiles | null };
 
@@ -190,12 +297,16 @@ export type ToWorker =
   ({ v: number; id: number } & RequestMessage) | ({ v: number; id: 0 } & ControlMessage);
 
 export type EventOf =
-  { event: "progress"; progress: LoadProgress } | { event: "piece"; text: string };
+  | { event: "progress"; progress: LoadProgress }
+  | { event: "prompt"; done: number; total: number; reused: number }
+  /** `logprobs`: of the tokens since the last piece, where they are noted. */
+  | { event: "piece"; text: string; logprobs: TokenLogprob[] };
 
 export type FromWorker =
   /** `lifeLock`: name of a Web Lock that the worker holds as long as it lives; null where there are none. */
   | { v: number; id: 0; kind: "ready"; lifeLock: string | null }
   | { v: number; id: 0; kind: "crashed"; error: WireError }
+  | { v: number; id: 0; kind: "pong" }
   /** A worker that was made from a text asks for the files of a module. */
   | { v: number; id: 0; kind: "ask"; name: string }
   | { v: number; id: number; kind: "result"; value: unknown }

@@ -3,14 +3,16 @@
 
 export class RunControl {
   readonly id: number;
+  readonly session: number;
   readonly #abort = new AbortController();
   /** Shared with the page: the id of the request to stop, seen without a message. null when memory is not shared. */
   readonly #sharedRequest: Int32Array | null;
   #demand: number;
   #wake: (() => void) | null = null;
 
-  constructor(id: number, demand: number | null, sharedRequest: Int32Array | null) {
+  constructor(id: number, demand: number | null, sharedRequest: Int32Array | null, session = 0) {
     this.id = id;
+    this.session = session;
     this.#demand = demand ?? Infinity;
     this.#sharedRequest = sharedRequest;
   }

@@ -58,6 +58,16 @@ export interface LoadOptions {
    * that, for a tight budget, at the price of an error that can be measured.
    */
   kv?: KvForm;
+  /**
+   * How many sessions of this context memory is taken for, the model's own included (1 to 16): createSession() makes the others.
+   * Default 1.
+   */
+  sessions?: number;
+  /**
+   * An engine that is asked for something and gives no sign of work for so long is taken for dead: what is pending rejects with
+   * ENGINE_CRASHED. Default 30; 0: never.
+   */
+  heartbeatSeconds?: number;
   /** Forces a module build, for tests, benches and support. */
   variant?: Variant;
   /** Forces a kernel set inside the module ("portable", "wasm_simd128", …). */
@@ -222,6 +232,15 @@ export interface GenerateOptions extends Partial<Sampling> {
    * it is the beginning of one that fits.
    */
   grammar?: GrammarOption;
+  /**
+   * Notes how likely each token was, and so many of the likeliest (0 to 20): by the model's logits alone, before temperature and
+   * every other choice of sampling. Default: nothing is noted.
+   */
+  logprobs?: number;
+  /** Called for each piece, before onToken, with what was noted of its tokens. */
+  onLogprobs?: (logprobs: TokenLogprob[]) => void;
+  /** Called while a prompt is computed: at once with what need not be computed again, then after each slice. */
+  onPromptProgress?: (progress: PromptProgress) => void;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
   addBeginning?: boolean;
   /** Recognise special tokens such as <|im_end|> written in the prompt; default true, as in the native twin. */
@@ -242,6 +261,28 @@ export interface ChatOptions extends Omit<GenerateOptions, "addBeginning" | "par
   chatFormat?: string;
   /** false: an answer without thinking, for formats that can (info.thinkingSwitch); default true. */
   thinking?: boolean;
+}
+
+/** All in tokens. */
+export interface PromptProgress {
+  done: number;
+  total: number;
+  /** Of `done`: computed for an earlier text already. */
+  reused: number;
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface LikelyToken {
+  token: number;
+  /** As it reads alone; U+FFFD where its bytes are no whole character. "" for a control token. */
+  text: string;
+  bytes: number[];
+  logprob: number;
+}
+
+export interface TokenLogprob extends LikelyToken {
+  /** The likeliest ones, best first; the chosen one is not always among them. */
+  top: LikelyToken[];
 }
 
 export type FinishReason =
@@ -284,6 +325,53 @@ export interface GenerateResult {
   timings: GenerateTimings;
   /** The seed that was used: repeats the text. */
   seed: bigint;
+  /** Of every token, as the option `logprobs` asked; null without it. */
+  logprobs: TokenLogprob[] | null;
+}
+
+export interface EmbedResult {
+  /** info.hidden numbers: the mean over the tokens of the last hidden state, behind the final norm. Not of length 1. */
+  embedding: Float32Array;
+  /** How many tokens the text had. */
+  tokens: number;
+}
+
+export interface PerplexityResult {
+  /** The mean of -ln(probability) over the predicted tokens. */
+  natsPerToken: number;
+  /** e to that power: lower is better. */
+  perplexity: number;
+  /** Predicted ones: all but the first. */
+  tokens: number;
+}
+
+export interface SessionOptions {
+  /** Tokens of prompt and answer together; default: as the model was loaded. */
+  context?: number;
+  /** Most prompt tokens computed at once; default: as the model was loaded. */
+  slice?: number;
+  /** How keys and values of earlier tokens are kept; default: as the model was loaded. */
+  kv?: KvForm;
+}
+
+export interface SessionInfo {
+  context: number;
+  slice: number;
+  kv: KvForm;
+  /** Memory that it takes: its KV cache and scratch. */
+  bytes: number;
+}
+
+export interface SavedSession {
+  name: string;
+  /** Of its text. */
+  tokens: number;
+  /** What is stored. */
+  bytes: number;
+  /** As Date.now(). */
+  savedAt: number;
+  /** The conversation with its last answer; empty when the last text was no chat. */
+  messages: ChatMessage[];
 }
 
 export interface ChatResult extends GenerateResult {

@@ -1,6 +1,6 @@
 // wasm_session.ts: one text or conversation in work inside the module: prompt, tokens, text, logits, and what is reused.
 import { KV, STATUS } from "./generated_constants.js";
-import type { KvForm, Sampling } from "./types.js";
+import type { KvForm, Sampling, TokenLogprob } from "./types.js";
 import type { Handle } from "./wasm_calls.js";
 import { WasmText } from "./wasm_text.js";
 
@@ -67,10 +67,79 @@ export class WasmSession extends WasmText {
     this.call("session_reset", session, 0);
   }
 
-  /** Keeps what the session has of the tokens that lie at `address`; returns how many those are. */
-  reuse(session: Handle, address: number, count: number): number {
-    this.call("session_reuse", session, address, count);
+  /** Keeps what the session has of these tokens; returns how many those are. */
+  reuse(session: Handle, tokens: Uint32Array): number {
+    const source = this.createTokens(tokens);
+    try {
+      this.call("session_reuse", session, source.address, tokens.length);
+      return this.value(0);
+    } finally {
+      this.destroy(source.handle);
+    }
+  }
+
+  /** Bytes that such a session takes; 0 when it cannot be. */
+  sessionBytes(model: Handle, context: number, slice: number, kv: KvForm): number {
+    this.call("session_bytes", model, context, slice, KV[kv]);
     return this.value(0);
+  }
+
+  /** How many of the likeliest tokens the next steps note; null: nothing is noted. */
+  setLogprobs(session: Handle, top: number | null): void {
+    this.call("session_set_logprobs", session, top === null ? 0 : 1, top ?? 0);
+  }
+
+  /** What the last step noted of its token. */
+  logprobs(model: Handle, session: Handle, token: number): TokenLogprob {
+    this.call("session_logprobs", session);
+    const logprob = this.double(0);
+    const count = this.value(1);
+    const tokens = this.readWords(this.value(2), count);
+    const values = new Float32Array(count);
+    this.readFloats(this.value(3), count, values, 0);
+    return {
+      ...this.tokenText(model, token),
+      logprob,
+      top: Array.from(tokens, (one, i) => ({
+        ...this.tokenText(model, one),
+        logprob: values[i] as number,
+      })),
+    };
+  }
+
+  /** Adds the last hidden states of the tokens at `address` to the sums; returns how many were taken, or null. */
+  embed(session: Handle, address: number, count: number, sums: number): number | null {
+    const status = this.call("session_embed", session, address, count, sums);
+    return status === STATUS.CANCELLED ? null : this.value(0);
+  }
+
+  /** `count` tokens at `address`, and one behind them; `sum` plus the logarithms of their probabilities. */
+  score(
+    session: Handle,
+    address: number,
+    count: number,
+    rows: { address: number; rows: number },
+    sum: number,
+  ): { taken: number; sum: number } | null {
+    const args = [address, count, rows.address, rows.rows, sum] as const;
+    const status = this.call("session_score", session, ...args);
+    return status === STATUS.CANCELLED ? null : { taken: this.value(0), sum: this.double(1) };
+  }
+
+  /** Bytes of the session's state: its tokens, and what the model keeps of them. */
+  stateBytes(session: Handle): number {
+    this.call("session_state_bytes", session);
+    return this.value(0);
+  }
+
+  /** Bytes [offset, offset + count) of it go to `address`. */
+  saveState(session: Handle, offset: number, address: number, count: number): void {
+    this.call("session_save", session, BigInt(offset), address, count);
+  }
+
+  /** The next part of a state. BAD_STATE or PROMPT_TOO_LONG. */
+  restoreState(session: Handle, offset: number, address: number, count: number): void {
+    this.call("session_restore", session, BigInt(offset), address, count);
   }
 
   /** Most tokens of a prompt at once from now on; 0 = as many as the session was made for. */
@@ -108,9 +177,19 @@ export class WasmSession extends WasmText {
     return { passes: this.value(5), drafted: this.value(6), accepted: this.value(7) };
   }
 
-  sessionInfo(session: Handle): { context: number; slice: number; bytes: number } {
+  sessionInfo(session: Handle): {
+    tokens: number;
+    context: number;
+    slice: number;
+    bytes: number;
+  } {
     this.call("session_info", session);
-    return { context: this.value(1), slice: this.value(2), bytes: this.value(3) };
+    return {
+      tokens: this.value(0),
+      context: this.value(1),
+      slice: this.value(2),
+      bytes: this.value(3),
+    };
   }
 
   cancelFlagAddress(session: Handle): number {

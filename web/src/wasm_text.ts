@@ -125,6 +125,13 @@ export class WasmText extends WasmCalls {
     }
   }
 
+  /** A token by itself: its bytes, which need not be whole characters, and what they are as text. */
+  tokenText(model: Handle, token: number): { token: number; text: string; bytes: number[] } {
+    const found = this.callAny("token", model, token) === STATUS.OK;
+    const [address, count] = found ? [this.value(0), this.value(1)] : [0, 0];
+    return { token, text: this.text(address, count), bytes: [...this.read(address, count)] };
+  }
+
   detokenize(model: Handle, tokens: Uint32Array): string {
     if (tokens.length === 0) return "";
     const source = this.createTokens(tokens);

@@ -42,6 +42,8 @@ static float *run_all(struct setup *setup, uint32_t slice) {
                vocabulary * sizeof(float));
     }
     CHECK_EQ(setup->meter.calls, calls); /* no allocation in the token loop */
+    CHECK_EQ(tercet_session_cancel_flag(session)[0], 0);
+    CHECK(tercet_session_cancel_flag(session)[1] >= (int32_t)setup->info.layers * 12); /* at work */
     tercet_session_destroy(session);
     return logits;
 }
