@@ -46,7 +46,7 @@ export async function buildLibrary({
   const banner = `/*! Contains idb.\n${licence}\n*/`;
   await bundle(out, "index.ts", { external: ["./inlined.js", "./openai_answers.js"] });
   await bundle(out, "openai_answers.ts", {});
-  await bundle(out, "engine_worker.ts", { banner: { js: banner } });
+  await bundle(out, "engine_worker.ts", { overrides: "worker", banner: { js: banner } });
   for (const name of moduleFiles) {
     const bytes = readFileSync(join(modules, name));
     writeFileSync(join(out, name), name.endsWith(".mjs") ? await glue(name, `${bytes}`) : bytes);

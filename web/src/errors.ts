@@ -81,6 +81,13 @@ export function fromWireError(wire: WireError): TercetError {
   return new TercetError(wire.code, wire.detail, { where: wire.where });
 }
 
+/** A notice of the worker, which knows errors by their codes: with sentences in their place. */
+export function fromWireNotice(notice: string): string {
+  return notice.replace(/TercetError: ([A-Z_]+)/g, (told, code: string) =>
+    isErrorCode(code) ? userMessage(code) : told,
+  );
+}
+
 /** The error of an aborted signal, with the caller's reason as its cause. */
 export function abortedError(signal?: AbortSignal): TercetError {
   return new TercetError("ABORTED", "", { cause: signal?.reason });

@@ -3,7 +3,7 @@
 import { chatPrompt } from "./chat.js";
 import { requireInteger, requireThat } from "./checks.js";
 import { throwIfAborted, type EngineClient } from "./engine_client.js";
-import { abortedError, TercetError } from "./errors.js";
+import { abortedError, fromWireNotice, TercetError } from "./errors.js";
 import { detectFeatures, type Features } from "./features.js";
 import { tokenArray } from "./generation.js";
 import { KV } from "./generated_constants.js";
@@ -75,6 +75,7 @@ async function start(
       },
     });
     const loaded = await result;
+    loaded.info.notices = loaded.info.notices.map(fromWireNotice);
     if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
     return { client, loaded };
   } catch (thrown) {
