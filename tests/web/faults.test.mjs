@@ -364,6 +364,8 @@ test(
       // A host checks hashes before core looks: a header or chunk that was only damaged fails there.
       const allowed = [row[1], row[2]];
       if (name === "flipped_header_bit") allowed.push("HEADER_HASH_MISMATCH");
+      // The beginning of a GGUF file: a page packs those, and this one is damaged.
+      if (name === "other_format") allowed.push("BAD_SOURCE");
       if (name === "flipped_chunk_bit") allowed.push("CHUNK_HASH_MISMATCH");
       assert.ok(allowed.includes(fromServer.code), `${name}: ${fromServer.code}, not ${allowed}`);
       const bytes = [...server.bytes];

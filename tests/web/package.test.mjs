@@ -153,6 +153,7 @@ test("the page side holds no worker, no store and no module", async () => {
       "protocol",
       "session",
       "source_address",
+      "status_advice",
       "token_stream",
       "user_messages",
     ],
