@@ -10,6 +10,7 @@
 #define GPT2_FLAGS                                                                                 \
     (CONFIG_FLAG_LAYER_NORMS | CONFIG_FLAG_LEARNED_POSITIONS | CONFIG_FLAG_QKV_BIASES |            \
      CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES)
+#define LLAMA_BIASES (CONFIG_FLAG_QKV_BIASES | CONFIG_FLAG_O_BIAS | CONFIG_FLAG_FFN_BIASES)
 #define BITNET_FLAGS (CONFIG_FLAG_SUB_NORMS | CONFIG_FLAG_TIED_HEAD)
 
 /* Two heads of four columns; `hidden` columns in all. */
@@ -46,6 +47,8 @@ static void test_chosen(void) {
     } cases[] = {
         {0, ACTIVATION_SILU, "llama", false},
         {CONFIG_FLAG_TIED_HEAD | CONFIG_FLAG_ROPE_INTERLEAVED, ACTIVATION_SILU, "llama", false},
+        {CONFIG_FLAG_QKV_BIASES, ACTIVATION_SILU, "llama", false}, /* each bias of its own accord */
+        {LLAMA_BIASES, ACTIVATION_SILU, "llama", false},
         {CONFIG_FLAG_QK_NORMS, ACTIVATION_SILU, "qwen3", false},
         {BITNET_FLAGS, ACTIVATION_SILU, "bitnet", false},
         {BITNET_FLAGS, ACTIVATION_RELU2, "bitnet", true}, /* not every llama.cpp does that */
@@ -73,7 +76,8 @@ static void test_refused(void) {
         {CONFIG_FLAG_SUB_NORMS, ACTIVATION_SILU, 8, "a head of its own"},
         {GPT2_FLAGS, ACTIVATION_SILU, 8, "gpt2 has gelu"},
         {GPT2_FLAGS, ACTIVATION_GELU, 12, "heads x head_dim as hidden size"},
-        {CONFIG_FLAG_QKV_BIASES, ACTIVATION_SILU, 8, "this choice of norms and biases"},
+        {CONFIG_FLAG_QK_NORMS | CONFIG_FLAG_QKV_BIASES, ACTIVATION_SILU, 8, "this choice of norms"},
+        {CONFIG_FLAG_LAYER_NORMS, ACTIVATION_SILU, 8, "this choice of norms and biases"},
         {BITNET_FLAGS | CONFIG_FLAG_QK_NORMS, ACTIVATION_SILU, 8, "this choice of norms"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
