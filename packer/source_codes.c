@@ -5,10 +5,14 @@
 
 #include "block_codecs.h"
 #include "source_rows.h"
+#include "wide_vectors.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
+
+/* Columns of halves that are looked at as if they shared a step: the shortest group that the container has. */
+#define HALVES_SPAN 64u
 
 /* ---------------------------------------------------------------- codes with one scale */
 
@@ -107,7 +111,43 @@ uint32_t source_matrix_code_span(const struct source_matrix *matrix) {
         bool whole = group % 64 == 0 || group == planned->columns;
         return planned->affine_bits == 2 && whole ? group : 0;
     }
+    if (dtype == SOURCE_F16 || dtype == SOURCE_BF16) {
+        bool whole = planned->columns % HALVES_SPAN == 0 && matrix->multiplier == 1;
+        return whole ? HALVES_SPAN : 0;
+    }
     return block_is_ternary(dtype) && !planned->transposed ? block_size_of(dtype).columns : 0;
+}
+
+/* Halves that are 0 or +-step in every span -> codes, without making numbers of them; a sign of 0 says nothing. False where they
+ * are not, or no numbers. */
+WIDE_VECTORS static bool half_row_codes(enum source_type dtype, const uint8_t *restrict bytes,
+                                        uint32_t columns, uint8_t *restrict codes,
+                                        float *restrict steps) {
+    uint16_t infinite = dtype == SOURCE_F16 ? 0x7C00 : 0x7F80, last = 0, other = 0;
+    float last_step = 0;
+    for (; columns > 0; columns -= HALVES_SPAN, bytes += 2 * HALVES_SPAN, codes += HALVES_SPAN) {
+        uint16_t halves[HALVES_SPAN], most = 0;
+        memcpy(halves, bytes, sizeof halves);
+        for (uint32_t i = 0; i < HALVES_SPAN; i++) {
+            uint16_t size = halves[i] & 0x7FFF;
+            most = size > most ? size : most;
+        }
+        for (uint32_t i = 0; i < HALVES_SPAN; i++) {
+            uint16_t size = halves[i] & 0x7FFF, set = size != 0, negative = halves[i] >> 15;
+            other |= (uint16_t)(set & (size != most));
+            codes[i] = (uint8_t)(1 + set - 2 * (set & negative));
+        }
+        other |= most >= infinite;
+        if (other != 0) {
+            return false;
+        }
+        if (most != last) {
+            last = most;
+            block_decode_row(dtype, (const uint8_t *)&most, 1, &last_step);
+        }
+        *steps++ = most == 0 ? 0 : last_step;
+    }
+    return true;
 }
 
 /* Codes of a span with this step -> codes with one that is not negative; false where there is none. */
@@ -163,6 +203,8 @@ tercet_status source_matrix_read_codes(struct source_matrix *matrix, uint32_t fi
                                        tercet_error *error) {
     uint32_t columns = matrix->planned->columns, span = source_matrix_code_span(matrix);
     bool affine = matrix->planned->affine_scales != NULL;
+    enum source_type dtype = matrix->planned->weight->dtype;
+    bool halves = dtype == SOURCE_F16 || dtype == SOURCE_BF16;
     size_t row_bytes = source_rows_bytes(matrix);
     *coded = span != 0;
     if (matrix->packed) {
@@ -173,13 +215,15 @@ tercet_status source_matrix_read_codes(struct source_matrix *matrix, uint32_t fi
     }
     if (*coded) {
         TERCET_TRY(affine ? source_rows_read_affine(matrix, first, count, error)
-                          : source_rows_read(matrix, first, count, row_bytes, error));
+                          : source_rows_read_plain(matrix, first, count, error));
     }
     for (uint32_t i = 0; i < count && *coded; i++) {
         uint8_t *row = codes + (size_t)i * columns;
         float *row_steps = steps + (size_t)i * (columns / span);
-        *coded = affine ? affine_row_codes(matrix, i, row, row_steps)
-                        : block_row_codes(matrix, matrix->bytes + i * row_bytes, row, row_steps);
+        const uint8_t *bytes = matrix->bytes + i * row_bytes;
+        *coded = affine   ? affine_row_codes(matrix, i, row, row_steps)
+                 : halves ? half_row_codes(dtype, bytes, columns, row, row_steps)
+                          : block_row_codes(matrix, bytes, row, row_steps);
     }
     return TERCET_OK;
 }

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows of a transposed matrix that are read together: a column of the source then gives some hundred bytes a read. */
-#define BLOCK_ROWS 512u
+/* Rows of a transposed matrix whose numbers fill whole lines of the cache, column by column. */
+#define TRANSPOSED_BAND 64u
 
 uint32_t source_ordinal(enum source_type dtype, float value) {
     switch (dtype) {
@@ -123,7 +123,7 @@ static size_t buffer_bytes(const struct planned_tensor *planned) {
         return (size_t)SOURCE_ROWS_MAX * planned->columns;
     }
     size_t row_bytes = (size_t)(planned->columns / size.columns) * size.bytes;
-    return (planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX) * row_bytes;
+    return SOURCE_ROWS_MAX * row_bytes;
 }
 
 static tercet_status take_buffers(struct source_matrix *matrix, tercet_error *error) {
@@ -139,6 +139,19 @@ static tercet_status take_buffers(struct source_matrix *matrix, tercet_error *er
                            planned->weight->name);
     }
     return TERCET_OK;
+}
+
+static tercet_status load_whole(struct source_matrix *matrix, tercet_error *error) {
+    const struct planned_tensor *planned = matrix->planned;
+    matrix->whole = malloc(source_rows_bytes(matrix) * planned->rows);
+    tercet_status status = matrix->whole != NULL
+                               ? source_rows_load(matrix, error)
+                               : tercet_fail(error, TERCET_OUT_OF_MEMORY, 0,
+                                             "no memory for tensor %s", planned->weight->name);
+    if (status != TERCET_OK) {
+        source_matrix_close(matrix);
+    }
+    return status;
 }
 
 tercet_status source_matrix_open(const struct source_weights *source,
@@ -157,18 +170,22 @@ tercet_status source_matrix_open(const struct source_weights *source,
     if (matrix->packed) {
         TERCET_TRY(read_scale(matrix, quantization, error));
     }
-    return take_buffers(matrix, error);
+    TERCET_TRY(take_buffers(matrix, error));
+    return planned->transposed ? load_whole(matrix, error) : TERCET_OK;
 }
 
 tercet_status source_matrix_copy(const struct source_matrix *matrix, struct source_matrix *copy,
                                  tercet_error *error) {
     *copy = *matrix;
-    copy->block_rows = 0;
+    copy->copied = true;
     return take_buffers(copy, error);
 }
 
 void source_matrix_close(struct source_matrix *matrix) {
     free(matrix->bytes);
+    if (!matrix->copied) {
+        free(matrix->whole);
+    }
     free(matrix->codes);
     free(matrix->affine);
     memset(matrix, 0, sizeof *matrix);
@@ -233,58 +250,7 @@ static tercet_status check_finite(const struct source_matrix *matrix, uint32_t r
 }
 
 uint32_t source_matrix_band(const struct source_matrix *matrix) {
-    return matrix->planned->transposed ? BLOCK_ROWS : SOURCE_ROWS_MAX;
-}
-
-/* The block of rows that begins at `first`: from each row of the source a run of values. */
-static tercet_status read_block(struct source_matrix *matrix, uint32_t first, tercet_error *error) {
-    const struct planned_tensor *planned = matrix->planned;
-    size_t size = block_size_of(planned->weight->dtype).bytes;
-    uint32_t rows = planned->rows - first < BLOCK_ROWS ? planned->rows - first : BLOCK_ROWS;
-    matrix->block_rows = 0;
-    for (uint32_t c = 0; c < planned->columns; c++) {
-        uint64_t at = (uint64_t)c * planned->source_outputs + planned->source_first + first;
-        TERCET_TRY(source_weights_read(matrix->source, planned->weight, at * size,
-                                       matrix->bytes + (size_t)c * rows * size, rows * size,
-                                       error));
-    }
-    matrix->block_first = first;
-    matrix->block_rows = rows;
-    return TERCET_OK;
-}
-
-/* Rows of the block: of each column a run of neighbours. */
-static void transpose_rows(const struct source_matrix *matrix, uint32_t first, uint32_t count,
-                           float *values) {
-    enum source_type dtype = matrix->planned->weight->dtype;
-    size_t columns = matrix->planned->columns, size = block_size_of(dtype).bytes;
-    const uint8_t *from = matrix->bytes + (first - matrix->block_first) * size;
-    float run[SOURCE_ROWS_MAX];
-    for (size_t c = 0; c < columns; c++, from += matrix->block_rows * size) {
-        block_decode_row(dtype, from, count, run);
-        for (uint32_t i = 0; i < count; i++) {
-            values[i * columns + c] = run[i];
-        }
-    }
-}
-
-static tercet_status read_transposed(struct source_matrix *matrix, uint32_t first, uint32_t count,
-                                     float *values, tercet_error *error) {
-    uint32_t columns = matrix->planned->columns;
-    for (uint32_t done = 0; done < count;) {
-        uint32_t row = first + done;
-        if (row < matrix->block_first || row - matrix->block_first >= matrix->block_rows) {
-            TERCET_TRY(read_block(matrix, row - row % BLOCK_ROWS, error));
-        }
-        uint32_t left = matrix->block_first + matrix->block_rows - row;
-        uint32_t run = count - done < left ? count - done : left;
-        transpose_rows(matrix, row, run, values + (size_t)done * columns);
-        done += run;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        TERCET_TRY(check_finite(matrix, first + i, values + (size_t)i * columns, error));
-    }
-    return TERCET_OK;
+    return matrix->planned->transposed ? TRANSPOSED_BAND : SOURCE_ROWS_MAX;
 }
 
 /* Notes where a code says +2 scales: whether that is an error depends on what the tensor becomes. */
@@ -308,10 +274,7 @@ tercet_status source_matrix_read_values(struct source_matrix *matrix, uint32_t f
     if (matrix->planned->affine_scales != NULL) {
         return read_affine(matrix, first, count, values, error);
     }
-    if (matrix->planned->transposed) {
-        return read_transposed(matrix, first, count, values, error);
-    }
-    TERCET_TRY(source_rows_read(matrix, first, count, row_bytes, error));
+    TERCET_TRY(source_rows_read_plain(matrix, first, count, error));
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *bytes = matrix->bytes + i * row_bytes;
         float *row = values + (size_t)i * columns;

@@ -1,6 +1,7 @@
 /*
  * source_matrix.h: one tensor of the source as rows of numbers, a few rows at a time, whatever it is stored as. Everything
- * behind it sees f32 (every supported type fits exactly) or trits. Memory: rows, never the tensor.
+ * behind it sees f32 (every supported type fits exactly) or trits. Memory: rows, never the tensor, but
+ * for a matrix that lies the other way round, whose rows are everywhere in it.
  */
 #ifndef TERCET_PACKER_SOURCE_MATRIX_H
 #define TERCET_PACKER_SOURCE_MATRIX_H
@@ -16,14 +17,15 @@ struct source_matrix {
         packed; /* codes of trits with one scale: U8, QUADS or I2_S; trits are exact, and `scale` is theirs */
     float scale;
     float multiplier; /* of the weights of other matrices, mostly 1 */
+    uint8_t *bytes;   /* SOURCE_ROWS_MAX rows as stored */
     uint8_t *
-        bytes; /* SOURCE_ROWS_MAX rows as stored; of a transposed matrix `block_rows` rows, column by column */
+        whole; /* of a transposed matrix: all of it, column by column, for all of its readers; else NULL */
+    bool copied;    /* `whole` belongs to another reader */
     uint8_t *codes; /* of one row, when packed */
     float *affine;  /* scales and biases of one row of MLX's codes, else NULL */
     bool code_3;    /* a row that was read had the code 3, which only dense
                                          weights may have; the first place: */
     uint32_t code_3_row, code_3_column;
-    uint32_t block_first, block_rows; /* which those are; 0 rows: none yet */
 };
 
 /* Reads and checks the scale of a packed tensor. BAD_SOURCE (a scale of zero, below zero, NaN), UNSUPPORTED_SOURCE (rows
@@ -37,8 +39,7 @@ tercet_status source_matrix_copy(const struct source_matrix *matrix, struct sour
                                  tercet_error *error);
 void source_matrix_close(struct source_matrix *matrix);
 
-/* Rows that are read together, a multiple of 16, when a strip of them is asked for: who reads them all should read them in
- * turn. */
+/* Rows, a multiple of 16, that are cheapest when one thread reads them all. */
 uint32_t source_matrix_band(const struct source_matrix *matrix);
 /* Rows [first, first + count) as f32, count <= SOURCE_ROWS_MAX, `columns` values a row. Packed: trit * scale. BAD_SOURCE
  * for NaN, infinities and the code 3, with the position. */

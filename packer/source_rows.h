@@ -12,6 +12,11 @@ size_t source_rows_bytes(const struct source_matrix *matrix);
 /* Rows of these, into matrix->bytes. */
 tercet_status source_rows_read(struct source_matrix *matrix, uint32_t first, uint32_t count,
                                size_t row_bytes, tercet_error *error);
+/* The same of a matrix of plain numbers that may be transposed: the rows as if it were not. */
+tercet_status source_rows_read_plain(struct source_matrix *matrix, uint32_t first, uint32_t count,
+                                     tercet_error *error);
+/* All of a transposed matrix into matrix->whole, by all threads. */
+tercet_status source_rows_load(struct source_matrix *matrix, tercet_error *error);
 /* MLX: scales of as many rows as are read at once. */
 size_t source_rows_groups(const struct planned_tensor *planned);
 /* Its rows: codes into matrix->bytes, scales into matrix->affine, the biases source_rows_groups behind them. */

@@ -153,6 +153,53 @@ static void test_blocks(void) {
     }
 }
 
+/* Halves on the grid of their 64 columns are codes; one number beside it, an infinite one, and rows of other widths are not. */
+static void test_halves(void) {
+    static uint8_t bytes[(size_t)ROWS * COLUMNS * 2];
+    static const enum source_type types[] = {SOURCE_F16, SOURCE_BF16};
+    static const uint16_t steps[] = {0x3C00, 0x0001, 0x2E66, 0x0000, 0x7BFF};
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t i = 0; i < sizeof bytes / 2; i++) {
+            uint32_t random = next_random();
+            uint16_t sign = (uint16_t)((random & 1) << 15), step = steps[i / 64 % 37 % 5];
+            uint16_t half = (uint16_t)((random & 2 ? step : 0) | sign);
+            memcpy(bytes + i * 2, &half, sizeof half);
+        }
+        for (int fault = 0; fault < 3; fault++) {
+            const uint16_t wrong = 0x3C01, infinite = types[t] == SOURCE_F16 ? 0xFC00 : 0xFF80;
+            struct bench bench;
+            if (fault == 1) {
+                memcpy(bytes + (size_t)77 * COLUMNS * 2, &wrong, sizeof wrong);
+            }
+            bench_open(&bench, types[t], bytes, sizeof bytes);
+            bench_start(&bench);
+            CHECK_EQ(source_matrix_code_span(&bench.matrix), 64);
+            if (fault < 2) {
+                check_rows(&bench, fault == 0);
+            }
+            bench.matrix.multiplier = 2;
+            CHECK_EQ(source_matrix_code_span(&bench.matrix), 0);
+            bench_close(&bench);
+            if (fault == 1) { /* all of a span: only that it is no number gives it away */
+                for (size_t i = 0; i < 64; i++) {
+                    memcpy(bytes + ((size_t)77 * COLUMNS + i) * 2, &infinite, sizeof infinite);
+                }
+            } else if (fault == 2) {
+                static uint8_t codes[COLUMNS];
+                float scales[COLUMNS / 64];
+                bool coded = true;
+                bench_open(&bench, types[t], bytes, sizeof bytes);
+                bench_start(&bench);
+                CHECK_STATUS(
+                    source_matrix_read_codes(&bench.matrix, 77, 1, codes, scales, &coded, NULL),
+                    TERCET_OK);
+                CHECK(!coded);
+                bench_close(&bench);
+            }
+        }
+    }
+}
+
 /* Codes with one scale: four a byte, in three orders and more. */
 static void test_packed(void) {
     static uint8_t bytes[BYTES_MAX];
@@ -243,6 +290,7 @@ static void test_crew(void) {
 
 int main(void) {
     test_blocks();
+    test_halves();
     test_packed();
     test_crew();
     return check_done();

@@ -241,9 +241,43 @@ static void test_transposed(void) {
     finish(&opened);
 }
 
+/* Halves, whose rows are put together by fours, with rows and columns left over. */
+static void test_transposed_halves(void) {
+    enum { INPUTS = 10, OUTPUTS = 70, FIRST = 5, ROWS = 55 };
+    const uint64_t shape[2] = {INPUTS, OUTPUTS};
+    struct opened opened;
+    float values[SOURCE_ROWS_MAX * INPUTS];
+    start(&opened);
+    struct copy_tensor *tensor =
+        copy_add(&opened.copy, "w", "BF16", 2, shape, sizeof(uint16_t) * INPUTS * OUTPUTS);
+    for (uint32_t i = 0; i < INPUTS * OUTPUTS; i++) {
+        uint16_t half = (uint16_t)(0x3F80 + i);
+        memcpy(tensor->bytes + i * sizeof half, &half, sizeof half);
+    }
+    REQUIRE(open_matrix(&opened, ROWS, INPUTS, SOURCE_PLAIN, NULL) == TERCET_OK);
+    source_matrix_close(&opened.matrix);
+    opened.planned.transposed = true;
+    opened.planned.source_outputs = OUTPUTS;
+    opened.planned.source_first = FIRST;
+    REQUIRE(source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix,
+                               NULL) == TERCET_OK);
+    for (uint32_t first = 0; first < ROWS; first += SOURCE_ROWS_MAX) {
+        uint32_t count = ROWS - first < SOURCE_ROWS_MAX ? ROWS - first : SOURCE_ROWS_MAX;
+        CHECK_STATUS(source_matrix_read_values(&opened.matrix, first, count, values, NULL),
+                     TERCET_OK);
+        for (uint32_t i = 0; i < count * INPUTS; i++) {
+            uint32_t row = first + i / INPUTS, column = i % INPUTS, bits;
+            memcpy(&bits, &values[i], sizeof bits);
+            CHECK_EQ(bits >> 16, 0x3F80 + column * OUTPUTS + FIRST + row);
+        }
+    }
+    finish(&opened);
+}
+
 int main(void) {
     test_floats();
     test_transposed();
+    test_transposed_halves();
     test_packed_bytes();
     test_packed_tail();
     test_affine();
