@@ -14,7 +14,7 @@ enum { BOOL_TYPE = 7, I32_TYPE = 5, U32_TYPE = 4, F32_TYPE = 6, TOKENS = 8 };
 /* A small vocabulary, with one thing changed. */
 struct change {
     const char *model, *pre;
-    bool no_merges, no_scores, other_types, other_scores, end, begin;
+    bool byte_types, no_merges, no_scores, other_types, other_scores, end, begin;
     uint32_t beginning, unknown; /* keys; 0: none */
     const char *token, *merge;   /* the last token, the last merge */
     uint32_t count;              /* of tokens; 0: TOKENS */
@@ -34,7 +34,7 @@ static void put_tokens(struct gguf_bytes *file, const struct change *change, boo
     uint32_t types = count - change->other_types, scores = count - change->other_scores;
     gguf_put_array(file, KEY("token_type"), I32_TYPE, types);
     for (uint32_t i = 0; i < types; i++) {
-        gguf_put_u32(file, bpe ? 1 : (uint32_t)piece_types[i % TOKENS]);
+        gguf_put_u32(file, bpe ? (change->byte_types ? 6 : 1) : (uint32_t)piece_types[i % TOKENS]);
     }
     if (!bpe && !change->no_scores) {
         gguf_put_array(file, KEY("scores"), F32_TYPE, scores);
@@ -130,6 +130,8 @@ static void test_byte_level(void) {
     refuse((struct change){.pre = "gpt-2", .merge = "abc"}, TERCET_BAD_SOURCE, "merge 2");
     refuse((struct change){.pre = "gpt-2", .other_types = true}, TERCET_BAD_SOURCE,
            "token_type has another length");
+    refuse((struct change){.pre = "gpt-2", .byte_types = true}, TERCET_BAD_SOURCE,
+           "token_type names byte tokens");
     refuse((struct change){.pre = "gpt-2", .end = true}, TERCET_UNSUPPORTED_SOURCE,
            "add_eos_token");
     refuse((struct change){.pre = "gpt-2", .begin = true}, TERCET_BAD_SOURCE, "add_bos_token");

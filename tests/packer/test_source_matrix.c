@@ -103,6 +103,68 @@ static void test_packed_bytes(void) {
     finish(&opened);
 }
 
+/* A number beside the matrix, by which all of it is multiplied. */
+static void test_multiplier(void) {
+    static const struct {
+        float multiplier;
+        const char *part;
+    } cases[] = {{0.5f, NULL}, {INFINITY, "tensor w_factor is no finite number"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct opened opened;
+        const uint64_t shape[2] = {1, 2}, one = 1;
+        float values[2];
+        tercet_error error = {TERCET_OK, 0, ""};
+        uint32_t index;
+        start(&opened);
+        struct copy_tensor *tensor = copy_add(&opened.copy, "w", "F32", 2, shape, 8);
+        copy_set_f32(tensor, 0, 3.0f);
+        copy_set_f32(tensor, 1, -1.0f);
+        copy_set_f32(copy_add(&opened.copy, "w_factor", "F32", 1, &one, 4), 0, cases[i].multiplier);
+        REQUIRE(open_matrix(&opened, 1, 2, SOURCE_PLAIN, NULL) == TERCET_OK);
+        source_matrix_close(&opened.matrix);
+        REQUIRE(source_weights_find(&opened.source, "w_factor", &index));
+        opened.planned.multiplier = opened.source.tensors[index];
+        tercet_status status = source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned,
+                                                  &opened.matrix, &error);
+        CHECK_STATUS(status, cases[i].part == NULL ? TERCET_OK : TERCET_BAD_SOURCE);
+        if (cases[i].part != NULL) {
+            CHECK_STR(error.detail, cases[i].part);
+        } else if (CHECK_STATUS(source_matrix_read_values(&opened.matrix, 0, 1, values, NULL),
+                                TERCET_OK)) {
+            CHECK(values[0] == 1.5f && values[1] == -0.5f);
+        }
+        finish(&opened);
+    }
+}
+
+/* I2_S has no rows of its own: shapes of which no row could be read alone are refused. */
+static void test_i2s_shapes(void) {
+    static const struct {
+        enum i2s_layout layout;
+        uint32_t rows, columns;
+        const char *part;
+    } cases[] = {
+        {I2S_X86, 2, 100, "tensor w (I2_S) has 100 columns, which are no whole blocks"},
+        {I2S_ROW4, 6, 128, "tensor w (I2_S) has 6 rows, which are no fours"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct source_weights source = {0};
+        const struct source_tensor tensor = {.name = "w", .dtype = SOURCE_I2_S};
+        const struct planned_tensor planned = {.weight = &tensor,
+                                               .rows = cases[i].rows,
+                                               .columns = cases[i].columns,
+                                               .i2s_layout = cases[i].layout};
+        struct source_matrix matrix;
+        tercet_error error = {TERCET_OK, 0, ""};
+        CHECK_STATUS(source_matrix_open(&source, SOURCE_PLAIN, &planned, &matrix, &error),
+                     TERCET_UNSUPPORTED_SOURCE);
+        if (!CHECK(strstr(error.detail, cases[i].part) != NULL)) {
+            fprintf(stderr, "    got: %s\n", error.detail);
+        }
+        CHECK(matrix.bytes == NULL && matrix.codes == NULL);
+    }
+}
+
 /* Six rows: quarters of two, the last one empty. */
 static void test_packed_tail(void) {
     struct opened opened;
@@ -275,6 +337,8 @@ static void test_transposed_halves(void) {
 }
 
 int main(void) {
+    test_multiplier();
+    test_i2s_shapes();
     test_floats();
     test_transposed();
     test_transposed_halves();

@@ -297,6 +297,14 @@ static void test_unsupported(void) {
          "token 2 spans words"},
         {{.pre_tokenizer = METASPACE(""), .vocab = "\"a\":0", .merges = ""},
          "without a token for the space"},
+        {{.normalizer = SEQUENCE(REPLACE "," REPLACE "," REPLACE "," REPLACE "," REPLACE)},
+         "the normalizer \"Sequence of many steps\""},
+        {{.pre_tokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[" METASPACE(
+              "") ",{\"type\":\"Digits\"}]}"},
+         "the pre_tokenizer \"Digits\""},
+        {{.post_processor = "{\"type\":\"TemplateProcessing\",\"single\":[" BEGINNING "," TEXT
+                            "],\"special_tokens\":{\"<s>\":{\"ids\":[6,5]}}}"},
+         "TemplateProcessing with several ids"},
         {{.post_processor = "{\"type\":\"BertProcessing\"}"},
          "the post_processor \"BertProcessing\""},
         {{.post_processor = TEMPLATE(TEXT "," BEGINNING)}, "other than one token in front"},
@@ -349,6 +357,9 @@ static void test_damaged(void) {
         {{.pre_tokenizer = "{\"type\":\"Sequence\"}"}, "lacks the key \"pretokenizers\""},
         {{.post_processor = TEMPLATE("{\"SpecialToken\":{\"id\":\"</s>\"}}," TEXT)},
          "lacks the key \"</s>\""},
+        {{.post_processor = "{\"type\":\"TemplateProcessing\",\"single\":[" BEGINNING "," TEXT
+                            "],\"special_tokens\":{\"<s>\":{\"ids\":[\"6\"]}}}"},
+         "the template token \"<s>\" has no id"},
         {{.added = "", .post_processor = TEMPLATE(BEGINNING "," TEXT)},
          "adds token 6, which does not exist"},
     };
