@@ -1,32 +1,32 @@
 // abort.mjs - how long a stop takes: from abort() in the page to the end of the work, and from there to the first token of the next
 // text. Run by `npm run bench:abort`. Medians and the 99th of 100, with threads and without isolation, in a prompt and between tokens.
 //
-//   node bench/abort.mjs [--model FILE] [--runs N]
+//   npm run bench:abort -- [--model FILE] [--runs N] [--json FILE]
 
 import { mkdtempSync, rmSync, writeFileSync, readFileSync, cpSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { modelFile, root } from "../scripts/paths.mjs";
 import { createServer, listen } from "../scripts/serve.mjs";
+import { isProgram, reportFailure } from "../scripts/steps.mjs";
+import { prepareBrowser } from "./browser.mjs";
+import { machineLine } from "./machine.mjs";
+import { readOptions } from "./options.mjs";
+import { addRow, startResult, writeResult } from "./results.mjs";
+import { columnsOf } from "./summary.mjs";
+import { textTable } from "./table.mjs";
 
-const { values } = parseArgs({
+const command = {
+  usage: "npm run bench:abort -- [OPTIONS]",
+  summary:
+    "Time from abort() in the page to the end of the work, and to the next text's first token.",
   options: {
-    model: { type: "string", default: modelFile },
-    runs: { type: "string", default: "100" },
+    model: { kind: "text", value: "FILE", help: "a .tercet file; default: the bundled model" },
+    runs: { kind: "count", value: "N", help: "stops of each kind (default 100)", default: 100 },
+    json: { kind: "text", value: "FILE", help: "write the figures to FILE" },
   },
-});
-const runs = Number(values.runs);
-const folder = mkdtempSync(join(tmpdir(), "tercet-abort-"));
-cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
-writeFileSync(join(folder, "index.html"), "<!doctype html><title>bench</title>");
-writeFileSync(join(folder, "model.tercet"), readFileSync(values.model));
-
-const browser = await chromium.launch({
-  executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu"],
-});
+};
 
 /** In the page: milliseconds of each round, stops and first tokens after them. */
 async function measure({ runs }) {
@@ -67,28 +67,61 @@ async function measure({ runs }) {
 const place = (list, share) =>
   [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(share * list.length))];
 
-try {
-  for (const isolation of [true, false]) {
-    const server = createServer({ root: folder, isolation });
-    const port = await listen(server, { port: 0 });
-    const context = await browser.newContext();
-    const page = await context.newPage();
-    await page.goto(`http://127.0.0.1:${port}/`);
-    const { rounds, variant, threads, name } = await page.evaluate(measure, { runs });
-    console.log(`${name}, ${variant}, ${threads} ${threads === 1 ? "thread" : "threads"}`);
-    for (const [what, list] of Object.entries({
-      "stop in a prompt": rounds.prompt,
-      "stop between tokens": rounds.tokens,
-      "next first token": rounds.next,
-    }))
-      console.log(
-        `  ${what.padEnd(20)} median ${place(list, 0.5).toFixed(1)} ms, 99th of 100 ${place(list, 0.99).toFixed(1)} ms (${list.length} times)`,
+/** A page with the model and nothing else, once isolated and once not. */
+async function measurePages(folder, runs, result) {
+  const browser = await chromium.launch({
+    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu"],
+  });
+  try {
+    for (const isolation of [true, false]) {
+      const server = createServer({ root: folder, isolation });
+      const port = await listen(server, { port: 0 });
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      await page.goto(`http://127.0.0.1:${port}/`);
+      const { rounds, variant, threads, name } = await page.evaluate(measure, { runs });
+      const engine = isolation ? `${variant}, isolated page` : `${variant}, page without isolation`;
+      const figures = {
+        stop_prompt_ms: rounds.prompt,
+        stop_token_ms: rounds.tokens,
+        next_token_ms: rounds.next,
+      };
+      addRow(result, { subject: name, engine, threads, figures });
+      const spread = (list) =>
+        `${place(list, 0.5).toFixed(1)} ms, 99th of 100 ${place(list, 0.99).toFixed(1)} ms (${list.length} times)`;
+      result.notes.push(
+        `${engine}: stop in a prompt ${spread(rounds.prompt)}, between tokens ${spread(rounds.tokens)}; ` +
+          `first token of the next text ${spread(rounds.next)}`,
       );
-    await context.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+      await context.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  } finally {
+    await browser.close();
   }
-} finally {
-  await browser.close();
-  rmSync(folder, { recursive: true, force: true });
 }
+
+export async function main(args) {
+  const options = readOptions(command, args);
+  if (options === null) return;
+  const { runs } = options;
+  const result = startResult("abort", { runs });
+  await prepareBrowser(["native", "model", "wasm", "web"]);
+  const folder = mkdtempSync(join(tmpdir(), "tercet-abort-"));
+  try {
+    cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
+    writeFileSync(join(folder, "index.html"), "<!doctype html><title>bench</title>");
+    writeFileSync(join(folder, "model.tercet"), readFileSync(options.model ?? modelFile));
+    await measurePages(folder, runs, result);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  process.stdout.write(`\n${textTable(columnsOf(result), result.rows)}\n`);
+  for (const note of result.notes) process.stdout.write(`${note}\n`);
+  process.stdout.write(`${machineLine(result.machine)}\n`);
+  if (options.json) writeResult(result, options.json);
+}
+
+if (isProgram(import.meta)) await main(process.argv.slice(2)).catch(reportFailure);

@@ -16,6 +16,9 @@ export const figures = [
   { name: "read_seconds", title: "bytes alone s" },
   { name: "load_seconds", title: "load s" },
   { name: "first_token_seconds", title: "first token s" },
+  { name: "stop_prompt_ms", title: "stop in a prompt ms" },
+  { name: "stop_token_ms", title: "stop between tokens ms" },
+  { name: "next_token_ms", title: "next first token ms" },
   { name: "peak_memory_bytes", title: "peak memory", write: formatBytes },
   { name: "renderer_over_model_bytes", title: "over model and session", write: formatBytes },
 ];

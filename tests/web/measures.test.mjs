@@ -204,6 +204,39 @@ test("onPromptProgress: at once with what is reused, then rising to the whole", 
 });
 
 test(
+  "a page without isolation begins with one token, so that no pass is longer than a token takes",
+  limit,
+  async () => {
+    const steps = await plainPage.run(async () => {
+      const model = await tercet.load("/model.tercet");
+      const dones = [];
+      const onPromptProgress = ({ done }) => dones.push(done);
+      const words = "One morning Tom went to the store. ".repeat(6);
+      await model.generate(words, { maxTokens: 1, onPromptProgress }).result;
+      await model.dispose();
+      return dones;
+    });
+    assert.deepEqual(steps.slice(0, 2), [0, 1]);
+    assert.ok(steps.at(-1) > 40, `${steps}`);
+  },
+);
+
+test("default of half the cores: ours is all of them, at most 8", limit, async () => {
+  for (const [where, isolated] of [
+    [page, true],
+    [plainPage, false],
+  ]) {
+    const { threads, cores } = await where.run(async () => {
+      const model = await tercet.load("/model.tercet");
+      const { threads } = model.info;
+      await model.dispose();
+      return { threads, cores: navigator.hardwareConcurrency };
+    });
+    assert.equal(threads, isolated ? Math.min(cores, 8) : 1);
+  }
+});
+
+test(
   "logits and measures on a page without isolation stop between short slices",
   limit,
   async () => {

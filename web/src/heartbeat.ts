@@ -1,6 +1,8 @@
 // heartbeat.ts: whether a worker that was asked for something is still at work. It answers pings wherever it hears messages: while it
 // is idle, and between slices and steps; during a long call a count of layers in shared memory stands for an answer. Seconds are counted in
-// beats of our own clock, so that a computer that slept, or a page that was frozen, is not taken for a dead worker.
+// beats of our own clock, so that a computer that slept, or a page that was frozen, is not taken for a dead worker. On a page without shared
+// memory nothing can answer during a pass, but a pass there is one token or a slice of 40 ms (slicing.ts): who is silent for
+// longer than a token takes is dead there too.
 
 const BEAT_MS = 1000;
 

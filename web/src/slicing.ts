@@ -7,8 +7,8 @@ import type { OpenSession } from "./session_runner.js";
 
 /** Without shared memory a slice shall not take longer. */
 const SLICE_SECONDS = 0.04;
-/** Until the speed is known. */
-const FIRST_SLICE_TOKENS = 4;
+/** Until the speed is known: the least that can be, or the slowest machine would look dead to a page that waits for a sign. */
+const FIRST_SLICE_TOKENS = 1;
 
 export class Slicing {
   readonly #open: OpenSession;

@@ -65,7 +65,7 @@ export interface LoadOptions {
   sessions?: number;
   /**
    * An engine that is asked for something and gives no sign of work for so long is taken for dead: what is pending rejects with
-   * ENGINE_CRASHED. Default 30; 0: never.
+   * ENGINE_CRASHED. Default 30; 0: never. On a page that is not cross-origin isolated it must be longer than a token takes.
    */
   heartbeatSeconds?: number;
   /** Forces a module build, for tests, benches and support. */
