@@ -117,20 +117,26 @@ test("export gives the file as it was; nothing for a model that is not whole", l
   assert.equal(await codes(), "BAD_ARGUMENT");
 });
 
-test("verify and export hear a signal", limit, async () => {
+test("whatever is asked of the cache hears a signal", limit, async () => {
   await load();
   const codes = await page.run(async (id) => {
     const aborted = AbortSignal.abort();
     const later = new AbortController();
     const running = failure(tercet.cache.verify(id, { signal: later.signal }));
     later.abort();
-    return [
-      (await failure(tercet.cache.verify(id, { signal: aborted }))).code,
-      (await failure(tercet.cache.export(id, { signal: aborted }))).code,
-      (await running).code,
-    ];
+    const { list, usage, verify } = tercet.cache;
+    const asked = [list, usage, verify.bind(null, id), tercet.cache.export.bind(null, id)];
+    const told = [(await running).code];
+    for (const ask of asked) told.push((await failure(ask({ signal: aborted }))).code);
+    told.push((await failure(tercet.cache.delete(id, { signal: aborted }))).code);
+    // One that comes while the answer is awaited ends the waiting.
+    const soon = new AbortController();
+    const listing = failure(list({ signal: soon.signal }));
+    soon.abort();
+    told.push((await listing).code);
+    return [...told, (await verify(id)).state];
   }, modelId);
-  assert.deepEqual(codes, ["ABORTED", "ABORTED", "ABORTED"]);
+  assert.deepEqual(codes, [...Array(7).fill("ABORTED"), "complete"]);
 });
 
 test("the browser is asked once a page not to evict, and its answer is told", limit, async () => {

@@ -441,6 +441,18 @@ test(
   },
 );
 
+test("pack options say nothing about a file that is packed already", limit, async () => {
+  const { file } = packNatively(small);
+  serve(readFileSync(file));
+  await openPage();
+  const found = await page.run(async () => ({
+    ...(await loadOnce("/model.tercet", { pack: { dense: "f32" } })),
+    left: await leftOver(),
+  }));
+  assert.equal(found.modelId, smallId);
+  assert.deepEqual(found.left, nothing);
+});
+
 test("cut and damaged files are refused, and nothing of them stays", limit, async () => {
   const source = small;
   const cut = source.subarray(0, source.length - 1000);

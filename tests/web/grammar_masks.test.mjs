@@ -401,6 +401,57 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
   }
 });
 
+test("rules that begin alike and call themselves end in an error, not in all memory", () => {
+  const schema = {
+    $defs: {
+      node: {
+        anyOf: [
+          {
+            type: "object",
+            properties: { a: { $ref: "#/$defs/node" }, b: { type: "null" } },
+            required: ["a", "b"],
+            additionalProperties: false,
+          },
+          {
+            type: "object",
+            properties: { a: { $ref: "#/$defs/node" } },
+            required: ["a"],
+            additionalProperties: false,
+          },
+          { type: "null" },
+        ],
+      },
+    },
+    $ref: "#/$defs/node",
+  };
+  const deepest = (grammar, piece) => {
+    const masks = new TokenMasks(readGrammar(grammar), vocabulary);
+    let place = masks.machine.start;
+    for (let depth = 0; depth < 40; depth++) {
+      try {
+        masks.at(place);
+        for (const byte of encode(piece)) place = masks.machine.step(place, byte);
+      } catch (error) {
+        assert.equal(error.code, "BAD_GRAMMAR");
+        assert.match(error.message, /too many ways/);
+        return depth;
+      }
+    }
+    return Infinity;
+  };
+  // Two readings of each level; some levels are possible, 2^40 readings are not.
+  for (const [grammar, piece] of [
+    [{ jsonSchema: schema }, '{"a":'],
+    [{ ebnf: 'root ::= "a" root "b" | "a" root "c" | "d"' }, "a"],
+  ]) {
+    const depth = deepest(grammar, piece);
+    assert.ok(depth >= 5 && depth < 40, `${depth}`);
+  }
+  // What begins alike without a call, and what only nests, has no such bound.
+  assert.equal(deepest({ jsonSchema: true }, '{"a":'), Infinity);
+  assert.equal(deepest({ regex: "(?:.*a.{30}){3}" }, "ab"), Infinity);
+});
+
 test("masks are what trying each token by itself gives", () => {
   const masks = new TokenMasks(readGrammar({ jsonSchema: true }), vocabulary);
   const { machine } = masks;

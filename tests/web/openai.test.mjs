@@ -235,6 +235,12 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
       likeliest: { logprobs: true, top_logprobs: 21 },
       json: { response_format: { type: "json_schema" } },
       format: { response_format: { type: "grammar" } },
+      schema: {
+        response_format: {
+          type: "json_schema",
+          json_schema: { name: "none", schema: { type: "integer", minimum: 5, maximum: 3 } },
+        },
+      },
       penalty: { presence_penalty: 1 },
       bias: { logit_bias: { 5: 1 } },
       image: { messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }] },
@@ -283,7 +289,8 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
   for (const [name, error] of Object.entries(told)) {
     if (Array.isArray(error)) continue;
     if (name.endsWith("direct")) {
-      const code = name.startsWith("long") ? "PROMPT_TOO_LONG" : "BAD_ARGUMENT";
+      const codes = { "long, direct": "PROMPT_TOO_LONG", "schema, direct": "BAD_GRAMMAR" };
+      const code = codes[name] ?? "BAD_ARGUMENT";
       assert.deepEqual([error.code, error.name], [code, "TercetError"], name);
     } else if (name !== "streamed") {
       assert.equal(error.status, 400, `${name}: ${JSON.stringify(error)}`);
@@ -292,6 +299,7 @@ test("what cannot be done is refused with a status, not ignored", limit, async (
   }
   assert.equal(told.long.code, "context_length_exceeded");
   assert.equal(told.base.code, "no_chat_format");
+  assert.equal(told.schema.code, "bad_grammar");
   assert.match(told.tools.message, /tools is not possible/);
   assert.match(told.streamed.message, /does not fit into the context/);
   assert.deepEqual(told.embeddings, [400, "bad_argument"]);

@@ -30,12 +30,14 @@ export function isGguf(prefix: Uint8Array): boolean {
   return String.fromCharCode(...prefix.subarray(0, MAGIC.length)) === MAGIC;
 }
 
-/** Whether there is no need to look. */
+/** Whether there is no need to look: by its name, or because it is to be packed and no name says that it is already. */
 export function saysGguf({ source, pack }: LoadMessage): boolean {
-  return (
-    (source.kind === "url" && source.urls.every((url) => /\.gguf$/i.test(new URL(url).pathname))) ||
-    Object.keys(pack).length > 0
-  );
+  const names =
+    source.kind === "url"
+      ? source.urls.map((url) => new URL(url).pathname)
+      : [source.blob instanceof File ? source.blob.name : ""];
+  if (Object.keys(pack).length > 0) return !names.every((name) => /\.tercet$/i.test(name));
+  return source.kind === "url" && names.every((name) => /\.gguf$/i.test(name));
 }
 
 /**

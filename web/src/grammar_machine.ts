@@ -18,6 +18,8 @@ export type Place = number;
 export const DEAD: Place = 0;
 
 const MOST_STATES = 200_000;
+/** Ways to read one text, each with its own calls to come back from. Rules that begin alike and call themselves double them. */
+const MOST_STACKS = 2000;
 const ROOT = "(the whole)";
 
 interface Met {
@@ -173,6 +175,7 @@ export class GrammarMachine {
   #meet(seeds: readonly number[]): Place {
     const states = this.#bytes.length;
     const seen = new Set<number>();
+    const stacks = new Set<number>();
     const waiting: number[] = [];
     const open = [...seeds];
     let mayEnd = false;
@@ -182,6 +185,10 @@ export class GrammarMachine {
       const key = stack * states + state;
       if (seen.has(key)) continue;
       seen.add(key);
+      if (stacks.add(stack).size > MOST_STACKS)
+        throw grammarError(
+          "a text has too many ways to be read: let alternatives begin differently",
+        );
       if ((this.#bytes[state] as unknown[]).length > 0) waiting.push(key);
       for (const to of this.#jumps[state] as number[]) open.push(to, stack);
       for (const { start, back } of this.#calls[state] as { start: number; back: number }[])

@@ -136,9 +136,7 @@ export const cache = {
    */
   async verify(modelId: string, options: CacheOptions = {}): Promise<VerifiedModel> {
     requireModelId(modelId);
-    const { signal } = options;
     const assetsUrl = assetsFolder(options.assetsUrl);
-    throwIfAborted(signal);
     return askWorker(options, (client) => {
       const message = {
         op: "cacheVerify",
@@ -146,19 +144,18 @@ export const cache = {
         modelId,
         assetsUrl,
       } as const;
-      return client.request<"cacheVerify">(message, { signal }).result;
+      return client.request<"cacheVerify">(message).result;
     });
   },
 
   /**
    * The .tercet file of a stored model, every chunk checked, as a Blob to save, to send or to stream. The browser holds it,
-   * for the most part on the disk. BAD_ARGUMENT for a model that is not stored, STORAGE_FAILED for one that is not whole.
+   * for the most part on the disk. BAD_ARGUMENT for a model that is not stored, STORAGE_FAILED for one that is not whole,
+   * CHUNK_HASH_MISMATCH for one that is damaged: verify() and the next load() mend it.
    */
   async export(modelId: string, options: CacheOptions = {}): Promise<Blob> {
     requireModelId(modelId);
-    const { signal } = options;
     const assetsUrl = assetsFolder(options.assetsUrl);
-    throwIfAborted(signal);
     return askWorker(options, (client) => {
       const message = {
         op: "cacheExport",
@@ -166,7 +163,7 @@ export const cache = {
         modelId,
         assetsUrl,
       } as const;
-      return client.request<"cacheExport">(message, { signal }).result;
+      return client.request<"cacheExport">(message).result;
     });
   },
 
@@ -201,13 +198,17 @@ export function features(): Features {
 
 /** A worker for one question, ended with the answer. */
 async function askWorker<Value>(
-  options: { assetsUrl?: string | URL },
+  { assetsUrl, signal }: CacheOptions,
   ask: (client: EngineClient) => Promise<Value>,
 ): Promise<Value> {
-  const client = startWorker(assetsFolder(options.assetsUrl));
+  throwIfAborted(signal);
+  const client = startWorker(assetsFolder(assetsUrl));
+  const onAbort = () => client.terminate(abortedError(signal));
+  signal?.addEventListener("abort", onAbort, { once: true });
   try {
     return await ask(client);
   } finally {
+    signal?.removeEventListener("abort", onAbort);
     client.terminate(new TercetError("DISPOSED"));
   }
 }

@@ -25,6 +25,7 @@ interface Answers {
 /** The caller's mistakes; the rest is the server's. */
 const REFUSED: readonly ErrorCode[] = [
   "BAD_ARGUMENT",
+  "BAD_GRAMMAR",
   "BAD_TOKEN",
   "INVALID_UTF8",
   "NO_CHAT_FORMAT",
@@ -51,10 +52,12 @@ export async function answerRequest(
   } catch (thrown) {
     return refusal(400, `the body is no JSON: ${describe(thrown)}`, "invalid_json");
   }
+  const stop = new AbortController();
+  signal.addEventListener("abort", () => stop.abort(signal.reason), { once: true });
   try {
     if (!chats) return json(200, await answers.embed(params, { signal }));
-    const created = await answers.create(params, { signal });
-    return isStream(created) ? events(created) : json(200, created);
+    const created = await answers.create(params, { signal: stop.signal });
+    return isStream(created) ? events(created, stop) : json(200, created);
   } catch (thrown) {
     signal.throwIfAborted();
     const { status, body } = errorBody(thrown);
@@ -100,7 +103,7 @@ function json(status: number, body: unknown): Response {
 }
 
 /** Server-sent events, made as they are read; who stops reading stops the work. */
-function events(chunks: AsyncIterable<ChatCompletionChunk>): Response {
+function events(chunks: AsyncIterable<ChatCompletionChunk>, stop: AbortController): Response {
   const iterator = chunks[Symbol.asyncIterator]();
   const encoder = new TextEncoder();
   const body = new ReadableStream<Uint8Array>(
@@ -121,6 +124,8 @@ function events(chunks: AsyncIterable<ChatCompletionChunk>): Response {
         }
       },
       async cancel() {
+        // The iterator alone would first wait for its next piece, which may be a long prompt away.
+        stop.abort();
         await iterator.return?.();
       },
     },
