@@ -1,4 +1,5 @@
-// download.test.mjs - which answers the reader of byte ranges takes for the same version of a file.
+// download.test.mjs - which answers the reader of byte ranges takes for the same version of a file, and how much of one
+// it takes at once.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -64,4 +65,41 @@ test("another name is another version, weak or strong", async () => {
     ['"one"', '"W/one"'],
   ])
     await assert.rejects(readTwice(etags), SourceChanged);
+});
+
+test("however much has come, a second block is not taken before the first may be given up", async () => {
+  const block = 1 << 20;
+  const whole = new Uint8Array(4 * block).map((_, at) => at * 31);
+  globalThis.fetch = async (_, { headers }) => {
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.Range).map(Number);
+    // As browsers do: all that has come is there as one piece.
+    const body = new ReadableStream({
+      type: "bytes",
+      start(controller) {
+        controller.enqueue(whole.slice(first, last + 1));
+        controller.close();
+      },
+    });
+    const answer = { "Content-Range": `bytes ${first}-${last}/${whole.length}` };
+    return new Response(body, { status: 206, headers: answer });
+  };
+  let arrived = 0;
+  const source = new HttpSource(url, null, {
+    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 1000 },
+    signal: new AbortController().signal,
+    onArrived: (bytes) => (arrived += bytes),
+    onFilled: () => {},
+  });
+  try {
+    assert.deepEqual(await source.read(0, block, whole.length), whole.slice(0, block));
+    let stored;
+    const storing = new Promise((resolve) => (stored = resolve));
+    const second = source.read(block, block, whole.length, storing);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(arrived < 2 * block, `${arrived} bytes were taken`);
+    stored();
+    assert.deepEqual(await second, whole.slice(block, 2 * block));
+  } finally {
+    source.close();
+  }
 });

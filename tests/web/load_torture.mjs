@@ -16,9 +16,10 @@ const KILL_RANGE = 1.1;
 /** Between two pieces of 64 KiB; 0: as fast as they are taken. */
 const SLOWLY_MS = 0;
 /** In front of the worker's script: tells what it reads from the network, as it does. */
-const TELL_ARRIVED = `{ const read = ReadableStreamDefaultReader.prototype.read;
-  ReadableStreamDefaultReader.prototype.read = async function () {
-    const piece = await read.call(this);
+const TELL_ARRIVED = `for (const kind of [ReadableStreamDefaultReader, ReadableStreamBYOBReader]) {
+  const read = kind.prototype.read;
+  kind.prototype.read = async function (...memory) {
+    const piece = await read.apply(this, memory);
     if (piece.value?.length > 0) console.log("arrived " + piece.value.length);
     return piece; }; }`;
 

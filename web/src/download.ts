@@ -10,8 +10,11 @@ import type { NetworkOptions } from "./types.js";
 const FIRST_BYTES = 65536;
 /** Closer than this, reading on is cheaper than a new request. */
 const SKIP_BYTES = 65536;
-/** The end of what read() was asked for: not taken from the connection before it may be. As much as comes in one piece. */
-const LAST_BYTES = 524288;
+/**
+ * So much is taken from a connection at once, and so much of the end of what read() was asked for stays there until it may
+ * be taken. Left to themselves browsers give pieces of up to 2 MB: two chunks at once, and both would be lost together.
+ */
+const PIECE_BYTES = 262144;
 const LONGEST_WAIT_MS = 30_000;
 /** A server that wants to be left alone for longer is not waited for: the load fails and says so. */
 const LONGEST_RETRY_AFTER_MS = 120_000;
@@ -39,7 +42,10 @@ class Retryable extends Error {
 }
 
 interface OpenAnswer {
-  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  /** Reads into memory of ours. */
+  byob: ReadableStreamBYOBReader | null;
+  /** For bodies that cannot: its pieces are as large as they come. */
+  reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | null;
   controller: AbortController;
   /** Offset in the file of the next byte that the reader gives. */
   position: number;
@@ -62,6 +68,8 @@ export class HttpSource implements ByteSource {
   #sameOrigin: boolean;
   /** Any byte of any answer. */
   #anyByte = false;
+  /** Memory for the next piece. */
+  #spare: ArrayBuffer | null = null;
 
   /** `etag`: the version that the caller knows already; another one is SourceChanged. */
   constructor(url: string, etag: string | null, options: DownloadOptions) {
@@ -118,7 +126,7 @@ export class HttpSource implements ByteSource {
       let emptyAnswers = 0;
       while (filled < bytes) {
         const answer = await this.#answerAt(offset + filled, end);
-        if (hold && bytes - filled <= LAST_BYTES) await hold;
+        if (hold && bytes - filled <= PIECE_BYTES) await hold;
         const piece = await this.#next(answer);
         if (piece === null) {
           if (answer.end === null) throw this.#tooShort(answer.position);
@@ -139,8 +147,7 @@ export class HttpSource implements ByteSource {
         this.#options.onFilled(taken.length);
         answer.position += taken.length;
         answer.rest = taken.length < piece.length ? piece.subarray(taken.length) : null;
-        const last = piece.byteOffset + taken.length === piece.buffer.byteLength;
-        if (answer.rest === null && last) release(piece.buffer);
+        if (answer.rest === null) this.#passed(answer, piece);
       }
     });
     return target;
@@ -223,8 +230,8 @@ export class HttpSource implements ByteSource {
       headers["If-Range"] = this.#etag;
     const { response, controller } = await this.#fetch("GET", headers);
     if (!response.body) throw new Retryable("the answer has no body");
-    const reader = response.body.getReader() as OpenAnswer["reader"];
-    const answer: OpenAnswer = { reader, controller, position: 0, end: null, rest: null };
+    const readers = openReader(response.body);
+    const answer: OpenAnswer = { ...readers, controller, position: 0, end: null, rest: null };
     this.#answer = answer;
     if (response.status === 206 && response.headers.has("Content-Encoding")) {
       // A part of a compressed file cannot be opened; the whole of it can.
@@ -330,12 +337,26 @@ export class HttpSource implements ByteSource {
   /** The next piece of the answer, null at its end. */
   async #next(answer: OpenAnswer): Promise<Uint8Array<ArrayBuffer> | null> {
     if (answer.rest) return answer.rest;
-    const { done, value } = await this.#inTime(answer.controller, () => answer.reader.read());
-    if (done) return null;
+    const value = await this.#inTime(answer.controller, () => this.#take(answer));
+    if (value === null) return null;
     this.#anyByte = true;
     this.#options.onArrived(value.length);
     answer.rest = value;
     return value.length > 0 ? value : this.#next(answer);
+  }
+
+  async #take({ byob, reader }: OpenAnswer): Promise<Uint8Array<ArrayBuffer> | null> {
+    if (!byob) return (await reader?.read())?.value ?? null;
+    const memory = this.#spare ?? new ArrayBuffer(PIECE_BYTES);
+    this.#spare = null;
+    const { done, value } = await byob.read(new Uint8Array(memory));
+    return done || !value ? null : value;
+  }
+
+  /** The whole piece is used: its memory is for the next one, or goes at once. */
+  #passed({ byob }: OpenAnswer, piece: Uint8Array<ArrayBuffer>): void {
+    if (byob) this.#spare = piece.buffer;
+    else if (piece.byteOffset + piece.length === piece.buffer.byteLength) release(piece.buffer);
   }
 
   /** Gives up on what stays silent too long. */
@@ -361,7 +382,7 @@ export class HttpSource implements ByteSource {
     this.#answer = null;
     if (!answer) return;
     // An answer that was read to its end has nothing to abort; a broken one may reject, which is no news.
-    answer.reader.cancel().catch(() => {});
+    (answer.byob ?? answer.reader)?.cancel().catch(() => {});
     answer.controller.abort();
   }
 }
@@ -369,6 +390,16 @@ export class HttpSource implements ByteSource {
 /** RFC 9110, 8.8.3.2: a proxy that compresses marks the same version as weak, so the mark does not count. */
 function matchWeakly(one: string, other: string): boolean {
   return one.replace(/^W\//, "") === other.replace(/^W\//, "");
+}
+
+function openReader(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Pick<OpenAnswer, "byob" | "reader"> {
+  try {
+    return { byob: body.getReader({ mode: "byob" }), reader: null };
+  } catch {
+    return { byob: null, reader: body.getReader() };
+  }
 }
 
 function isHere(url: string): boolean {
