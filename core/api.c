@@ -155,6 +155,16 @@ tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **out, te
     return status;
 }
 
+/* Tables of states and biases of the head in 16 bits are widened once, from data that would not be there yet. */
+static bool model_can_arrive(const struct container *container, const struct model_config *config) {
+    bool can = !config->state_space;
+    for (uint32_t i = 0; i < container->tensor_count; i++) {
+        struct container_tensor tensor = container_get_tensor(container, i);
+        can = can && (tensor.role != ROLE_HEAD_BIAS || tensor.type == TENSOR_F32);
+    }
+    return can;
+}
+
 tercet_status tercet_loader_open(tercet_loader *loader, tercet_model **out, tercet_error *error) {
     if (loader == NULL || out == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no loader");
@@ -162,10 +172,10 @@ tercet_status tercet_loader_open(tercet_loader *loader, tercet_model **out, terc
     TERCET_TRY(loader_lend(loader, &file, error));
     struct model_config config;
     tercet_status status = model_config_read(&file.container, &config, error);
-    /* Their tables are widened from data that is not there yet. */
-    if (status == TERCET_OK && config.state_space)
+    if (status == TERCET_OK && !model_can_arrive(&file.container, &config))
         status = tercet_fail(error, TERCET_UNSUPPORTED, 0,
-                             "a model of state spaces can be opened when it is whole");
+                             "a model of state spaces, or whose head has biases in 16 bits, can be "
+                             "opened when it is whole");
     if (status == TERCET_OK)
         status = model_create(loader->engine, &file, out, error);
     if (status != TERCET_OK) {

@@ -35,6 +35,7 @@ tercet_status arriving_begin(struct tercet_session *session, const uint32_t *tok
         return tercet_fail(error, TERCET_OUT_OF_MEMORY, bytes,
                            "no memory to compute %llu tokens while the model arrives",
                            (unsigned long long)count);
+    session->restored_bytes = 0; /* parts of a state would come into this history */
     memcpy(session->history, tokens, count * sizeof *tokens);
     session->arriving = (struct arriving){
         .x = block,
@@ -43,12 +44,6 @@ tercet_status arriving_begin(struct tercet_session *session, const uint32_t *tok
         .count = (uint32_t)count,
     };
     return TERCET_OK;
-}
-
-void arriving_end(struct tercet_session *session) {
-    tercet_allocator allocator = session->model->engine->allocator;
-    allocator_give(&allocator, session->arriving.x, session->arriving.bytes);
-    session->arriving = (struct arriving){.x = NULL};
 }
 
 /* Whether everything up to the end of this layer has arrived. Stage 0 is the input, a layer is one behind its number. */
@@ -66,7 +61,7 @@ static bool layer_is_there(const struct tercet_model *model, uint32_t layer) {
 
 static void finish(struct tercet_session *session) {
     uint32_t count = session->arriving.count;
-    arriving_end(session);
+    session_end_arriving(session);
     session->has_logits = false;
     session->ahead = 0;
     session->restored_bytes = 0;

@@ -13,7 +13,5 @@ uint64_t arriving_bytes(const struct tercet_model *model, size_t count);
 tercet_status arriving_begin(struct tercet_session *session, const uint32_t *tokens, size_t count,
                              tercet_error *error);
 tercet_status arriving_continue(struct tercet_session *session, int *more, tercet_error *error);
-/* Gives the memory back; harmless when there is nothing. */
-void arriving_end(struct tercet_session *session);
 
 #endif

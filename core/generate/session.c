@@ -131,11 +131,17 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
     return TERCET_OK;
 }
 
+void session_end_arriving(struct tercet_session *session) {
+    allocator_give(&session->model->engine->allocator, session->arriving.x,
+                   session->arriving.bytes);
+    session->arriving = (struct arriving){.x = NULL};
+}
+
 void session_destroy(struct tercet_session *session) {
     if (session == NULL)
         return;
     tercet_allocator allocator = session->model->engine->allocator;
-    allocator_give(&allocator, session->arriving.x, session->arriving.bytes);
+    session_end_arriving(session);
     allocator_give(&allocator, session->block, session->block_bytes);
     allocator_give(&allocator, session, sizeof *session);
 }
@@ -404,6 +410,8 @@ static void shorten(struct tercet_session *session, uint32_t keep) {
         lookup_forget_rates(&session->lookup);
         lookup_read(&session->lookup, session->history, keep);
     }
+    session_end_arriving(
+        session); /* the tokens of the history are no longer those that it checked */
     session->restored_bytes = 0;
     session->tokens = 0;
     session->text_started = false;

@@ -96,6 +96,8 @@ tercet_status session_set_stop_tokens(struct tercet_session *session, const uint
                                       size_t count, tercet_error *error);
 /* NULL when they are not computed. */
 const float *session_logits(const struct tercet_session *session);
+/* Gives back the memory of a prompt that was on its way; harmless when there is none. */
+void session_end_arriving(struct tercet_session *session);
 void session_destroy(struct tercet_session *session);
 
 #endif

@@ -183,7 +183,7 @@ tercet_status tercet_loader_finish(tercet_loader *loader, tercet_model **model,
 /* In place of finish, once the header was given and while chunks are still wanted: the model, which arrives while it is open.
  * The loader goes on; it must be destroyed before the model. Until every chunk was given the model answers what it is and
  * about text, sessions can be made of it, and tercet_session_arrive works on them; prefill, step and embed are BAD_ARGUMENT.
- * UNSUPPORTED for models of state spaces, OUT_OF_MEMORY: the loader then goes on as before. */
+ * UNSUPPORTED for models of state spaces and for biases of the head in 16 bits, OUT_OF_MEMORY: the loader then goes on as before. */
 tercet_status tercet_loader_open(tercet_loader *loader, tercet_model **model, tercet_error *error);
 void tercet_loader_destroy(tercet_loader *loader);
 
@@ -350,7 +350,7 @@ tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_
  * are copied. tercet_session_arrive_more then does a part of the work, a slice of tokens through one layer, when its weights
  * are there; *more: there is more to do at once (else: nothing, or nothing before more chunks are given). After the last
  * layer the session has the tokens, without logits: tercet_session_reuse with the whole prompt, then prefill of what that
- * leaves. Same bits as prefill. Takes tercet_session_arriving_bytes until it is done. PROMPT_TOO_LONG, BAD_TOKEN,
+ * leaves. Same bits as prefill. Takes tercet_session_arriving_bytes until it is done. Reset, reuse and restore end it. PROMPT_TOO_LONG, BAD_TOKEN,
  * UNSUPPORTED for state spaces, OUT_OF_MEMORY, CANCELLED (call again to go on). */
 uint64_t tercet_session_arriving_bytes(const tercet_model *model, size_t count);
 tercet_status tercet_session_arrive(tercet_session *session, const uint32_t *tokens, size_t count,

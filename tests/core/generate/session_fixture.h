@@ -42,23 +42,18 @@ static inline void metered_free(void *opaque, void *pointer, size_t bytes) {
     free(pointer);
 }
 
-static inline struct file pack_folder(const char *folder, enum pack_quantize quantize,
-                                      enum pack_dense dense) {
+/* A folder packed with these options, but for the destination. */
+static inline struct file pack_with(struct pack_options options) {
     char path[] = "/tmp/tercet-session-XXXXXX";
     int descriptor = mkstemp(path);
     REQUIRE(descriptor >= 0);
     close(descriptor);
-    struct pack_options options;
-    pack_options_init(&options);
-    options.source = folder;
     options.destination = path;
-    options.quantize = quantize;
-    options.dense = dense;
     struct pack_report report;
     tercet_error error = {TERCET_OK, 0, ""};
     tercet_status status = pack(&options, &report, &error);
     if (status != TERCET_OK)
-        fprintf(stderr, "%s: %s\n", folder, error.detail);
+        fprintf(stderr, "%s: %s\n", options.source, error.detail);
     REQUIRE(status == TERCET_OK);
     pack_report_free(&report);
     FILE *stream = fopen(path, "rb");
@@ -72,6 +67,16 @@ static inline struct file pack_folder(const char *folder, enum pack_quantize qua
     fclose(stream);
     unlink(path);
     return file;
+}
+
+static inline struct file pack_folder(const char *folder, enum pack_quantize quantize,
+                                      enum pack_dense dense) {
+    struct pack_options options;
+    pack_options_init(&options);
+    options.source = folder;
+    options.quantize = quantize;
+    options.dense = dense;
+    return pack_with(options);
 }
 
 static inline tercet_status open_engine(struct meter *meter, uint32_t threads,
