@@ -143,6 +143,13 @@ static tercet_status take_buffers(struct source_matrix *matrix, tercet_error *er
 
 static tercet_status load_whole(struct source_matrix *matrix, tercet_error *error) {
     const struct planned_tensor *planned = matrix->planned;
+    struct block_size size = block_size_of(planned->weight->dtype);
+    if (size.columns != 1 || size.bytes == 0) { /* a block's numbers cannot be turned one by one */
+        source_matrix_close(matrix);
+        return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                           "tensor %s lies transposed and is stored in blocks: convert it to F16",
+                           planned->weight->name);
+    }
     matrix->whole = malloc(source_rows_bytes(matrix) * planned->rows);
     tercet_status status = matrix->whole != NULL
                                ? source_rows_load(matrix, error)

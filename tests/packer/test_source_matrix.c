@@ -336,8 +336,31 @@ static void test_transposed_halves(void) {
     finish(&opened);
 }
 
+/* Numbers are turned one by one, so a tensor in blocks is refused before anything is loaded. */
+static void test_transposed_blocks(void) {
+    enum { INPUTS = 3, OUTPUTS = 64 };
+    const uint64_t shape[2] = {INPUTS, OUTPUTS};
+    struct opened opened;
+    tercet_error error;
+    start(&opened);
+    copy_add(&opened.copy, "w", "F32", 2, shape, sizeof(float) * INPUTS * OUTPUTS);
+    REQUIRE(open_matrix(&opened, OUTPUTS, INPUTS, SOURCE_PLAIN, NULL) == TERCET_OK);
+    source_matrix_close(&opened.matrix);
+    struct source_tensor blocks = *opened.planned.weight;
+    blocks.dtype = SOURCE_Q8_0;
+    opened.planned.weight = &blocks;
+    opened.planned.transposed = true;
+    opened.planned.source_outputs = OUTPUTS;
+    CHECK_STATUS(
+        source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix, &error),
+        TERCET_UNSUPPORTED_SOURCE);
+    CHECK(strstr(error.detail, "lies transposed and is stored in blocks") != NULL);
+    finish(&opened);
+}
+
 int main(void) {
     test_multiplier();
+    test_transposed_blocks();
     test_i2s_shapes();
     test_floats();
     test_transposed();
