@@ -44,7 +44,7 @@ const tests =
 /** Tests of the native program that assert what it says of files. Those that compare with other programs, or try what is rare (limits
  * of the system, seeds that change), take minutes and would make the count another each time. */
 const nodeTests = [
-  ..."bad_input chat commands damage export gguf_source golden_forms inspect_source tokenize usage"
+  ..."chat commands damage export gguf_source golden_forms inspect_source tokenize usage"
     .split(" ")
     .map((name) => `tests/native/${name}.test.mjs`),
   "tests/packer/tokenizer_vectors.test.mjs",
