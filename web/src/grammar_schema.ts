@@ -69,11 +69,23 @@ export function schemaGrammar(schema: unknown): Grammar {
 function inString(ranges: readonly Range[]): Pattern {
   const plain = invertRanges([...invertRanges(ranges), ...MUST_ESCAPE]);
   const parts: Pattern[] = plain.length > 0 ? [characters(plain)] : [];
+  const letters: Range[] = [];
+  const digits: Range[][] = [[], []]; // behind \u000 and \u001
   for (const [first, last] of sortRanges(ranges)) {
     for (const [from, to] of MUST_ESCAPE)
-      for (let code = Math.max(first, from); code <= Math.min(last, to); code++)
-        parts.push(literal(SHORT_ESCAPES[code] ?? `\\u00${code.toString(16).padStart(2, "0")}`));
+      for (let code = Math.max(first, from); code <= Math.min(last, to); code++) {
+        const short = SHORT_ESCAPES[code]?.charCodeAt(1);
+        const digit = (code % 16).toString(16).charCodeAt(0);
+        if (short !== undefined) letters.push([short, short]);
+        else digits[code >> 4]?.push([digit, digit]);
+      }
   }
+  // One way behind the backslash, not one for each: strings are what grammars are asked about most.
+  const escapes: Pattern[] = letters.length > 0 ? [characters(letters)] : [];
+  digits.forEach((last, index) => {
+    if (last.length > 0) escapes.push(sequence(literal(`u00${index}`), characters(last)));
+  });
+  if (escapes.length > 0) parts.push(sequence(literal("\\"), choice(...escapes)));
   return choice(...parts);
 }
 
