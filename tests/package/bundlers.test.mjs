@@ -20,6 +20,7 @@ import {
   runNatively,
 } from "../web/library_under_test.mjs";
 import {
+  HELD,
   INLINED_POLICY,
   Project,
   pageMarkup,
@@ -43,10 +44,12 @@ after(async () => {
 async function works(folder, { contentPolicy } = {}) {
   const plain = await writeInPage(browser, folder, { isolation: false, contentPolicy });
   assert.equal(plain.text, expected);
+  assert.match(plain.held, HELD);
   assert.equal(plain.threads, 1);
   assert.equal(plain.isolated, false);
   const isolated = await writeInPage(browser, folder, { contentPolicy });
   assert.equal(isolated.text, expected);
+  assert.match(isolated.held, HELD);
   assert.equal(isolated.isolated, true);
   assert.match(isolated.variant, /-threads$/);
   assert.ok(isolated.threads > 1);
@@ -99,6 +102,7 @@ test("no bundler: the scripts come from another site", limit, async () => {
     site.write("app.js", pageScript(`${origin}/index.js`));
     const written = await writeAt(browser, site.origin, "/", { others: [origin] });
     assert.equal(written.text, expected);
+    assert.match(written.held, HELD);
     assert.ok(written.threads > 1);
   } finally {
     elsewhere.closeAllConnections();
@@ -195,6 +199,7 @@ describe("Vite", () => {
         const { port } = vite.httpServer.address();
         const written = await writeAt(browser, `http://127.0.0.1:${port}`);
         assert.equal(written.text, expected);
+        assert.match(written.held, HELD);
         assert.equal(written.isolated, kind === "isolated");
         assert.equal(written.threads > 1, kind === "isolated");
       } finally {

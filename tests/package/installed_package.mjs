@@ -57,15 +57,21 @@ export class Project {
 export const INLINED_POLICY =
   "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; worker-src 'self' blob:";
 
+/** What `held` of a page's answer fits: the script for grammars is a file, or part of a bundle, of its own. */
+export const HELD = /^\{"answer":(true|false)\}$/;
+
 /** A page's script: it imports the package by its name and nothing else, and says what it did. */
 export const pageScript = (specifier = "tercet", options = "{}") => `
 import { load } from ${JSON.stringify(specifier)};
 globalThis.write = async (prompt) => {
   const model = await load("/model.tercet", ${options});
   const { text } = await model.generate(prompt, { maxTokens: 8, seed: 5 }).result;
+  const jsonSchema = { type: "object", properties: { answer: { type: "boolean" } },
+    required: ["answer"], additionalProperties: false };
+  const { text: held } = await model.generate(prompt, { grammar: { jsonSchema }, seed: 5 }).result;
   const { variant, threads, notices, isolated } = model.info;
   await model.dispose();
-  return { text, variant, threads, notices, isolated };
+  return { text, held: held.replaceAll(" ", ""), variant, threads, notices, isolated };
 };
 `;
 
@@ -76,7 +82,7 @@ export const pageMarkup = (script) =>
  * Serves a folder and lets its page write. `isolation`: whether the page can have threads. `contentPolicy`: in place of the
  * strict one that `npm start` sends.
  * Fails on any request that leaves the server and on whatever the page reports.
- * @returns {Promise<{ text: string, variant: string, threads: number, notices: string[], isolated: boolean, paths: string[] }>}
+ * @returns {Promise<{ text: string, held: string, variant: string, threads: number, notices: string[], isolated: boolean, paths: string[] }>}
  */
 export async function writeInPage(
   browser,

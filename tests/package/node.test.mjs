@@ -140,6 +140,27 @@ test("pieces, a signal, tokens and errors are as in a page", limit, async () => 
   assert.deepEqual(said.phases, ["header", "download", "load", "ready"]);
 });
 
+test("an answer of a given form, with threads and without", limit, async () => {
+  const said = await inNode(
+    `
+    const jsonSchema = { type: "array", items: { type: "integer", minimum: -3, maximum: 12 }, minItems: 2, maxItems: 4 };
+    const texts = [];
+    for (const threads of [1, 2]) {
+      const model = await tercet.load(input.path, { threads });
+      const options = { grammar: { jsonSchema }, seed: 3, temperature: 1.5 };
+      texts.push((await model.generate(${JSON.stringify(PROMPT)}, options).result).text);
+      texts.push(await failure(model.generate("a", { grammar: { jsonSchema: { not: {} } } }).result));
+      await model.dispose();
+    }
+    say(texts);`,
+    { path: modelPath },
+  );
+  const list = JSON.parse(said[0]);
+  assert.ok(list.length >= 2 && list.length <= 4);
+  for (const item of list) assert.ok(Number.isInteger(item) && item >= -3 && item <= 12);
+  assert.deepEqual(said, [said[0], "BAD_GRAMMAR", said[0], "BAD_GRAMMAR"]);
+});
+
 const loadTwice = `
   const model = await tercet.load(input.url, input.options);
   const { tokens } = await write(model);

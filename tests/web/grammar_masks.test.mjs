@@ -6,7 +6,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { importSource } from "./source_under_test.mjs";
 
-const { readGrammar, TokenMasks, Vocabulary } = await importSource("grammar_masks");
+const { GrammarShelf, readGrammar, TokenMasks } = await importSource("grammar_masks");
+const { Vocabulary } = await importSource("grammar_vocabulary");
 
 const encode = (text) => new TextEncoder().encode(text);
 const END = 256;
@@ -36,7 +37,12 @@ const texts = [
   new Uint8Array(0),
   ...WORDS.map(encode),
 ];
-const vocabulary = new Vocabulary(texts, texts.length + 40, [END]);
+const vocabulary = await Vocabulary.read(
+  texts.length,
+  texts.length + 40,
+  (id) => ({ text: texts[id], stop: id === END }),
+  async () => {},
+);
 
 function randomOf(seed) {
   let state = Math.imul(seed, 2654435761) >>> 0;
@@ -466,4 +472,70 @@ test("masks are what trying each token by itself gives", () => {
     }
     place = machine.step(place, byte);
   }
+});
+
+test("with little memory places are forgotten, and the masks stay the same", () => {
+  const grammar = () =>
+    readGrammar({ jsonSchema: { type: "array", items: { type: "string", maxLength: 90 } } });
+  const [large, small] = [new TokenMasks(grammar(), vocabulary), null].map(
+    (masks) => masks ?? new TokenMasks(grammar(), vocabulary, vocabulary.stops, 60_000),
+  );
+  const places = [large.machine.start, small.machine.start];
+  let most = 0;
+  for (let round = 0; round < 8; round++) {
+    for (const byte of encode(`${round === 0 ? "[" : ", "}"é日${"abc".repeat(25)}\\n"`)) {
+      assert.deepEqual(small.at(places[1]), large.at(places[0]));
+      [large, small].forEach((masks, i) => (places[i] = masks.after(places[i], byte)));
+      assert.notEqual(places[0], 0);
+      most = Math.max(most, small.machine.placesBytes);
+    }
+  }
+  assert.ok(large.machine.placesBytes > 100_000, "there was something to forget");
+  assert.ok(most < 100_000, `${most} bytes`);
+  assert.deepEqual(small.at(small.machine.start), large.at(large.machine.start));
+});
+
+test("texts at the same time have grammars of their own; what is kept is bounded", () => {
+  const shelf = new GrammarShelf();
+  const option = { regex: "[a-z]{3}" };
+  const first = shelf.take(option, vocabulary, [END]);
+  const second = shelf.take(option, vocabulary, [END]);
+  assert.notEqual(first.masks, second.masks);
+  shelf.putBack(first);
+  shelf.putBack(second);
+  assert.equal(shelf.take(option, vocabulary, [END]).masks, second.masks);
+  assert.notEqual(shelf.take(option, vocabulary, []).masks, second.masks, "other stop tokens");
+  for (let count = 0; count < 12; count++) {
+    const shelved = shelf.take({ regex: `[a-z]{9000}${count}` }, vocabulary, [END]);
+    shelf.putBack(shelved);
+  }
+  assert.ok(shelf.memoryBytes > 10e6 && shelf.memoryBytes <= 16e6, `${shelf.memoryBytes} bytes`);
+});
+
+test("a large vocabulary is read in slices, sorted by bytes", async () => {
+  let state = 1;
+  const random = (limit) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % limit;
+  const many = Array.from({ length: 60_000 }, () =>
+    Uint8Array.from({ length: random(7) }, () => [32, 97, 98, 255, 0][random(5)]),
+  );
+  let pauses = 0;
+  const read = await Vocabulary.read(
+    many.length,
+    many.length,
+    (id) => ({ text: many[id], stop: id === 7 }),
+    async () => void pauses++,
+  );
+  assert.ok(pauses > 0);
+  assert.deepEqual([read.stops, read.longest], [[7], 6]);
+  const textOf = (id) => Buffer.from(read.bytes.subarray(read.offsets[id], read.offsets[id + 1]));
+  assert.equal(read.sorted.length, many.filter(({ length }) => length > 0).length);
+  assert.equal(new Set(read.sorted).size, read.sorted.length);
+  let before = Buffer.alloc(0);
+  read.sorted.forEach((id, at) => {
+    const text = textOf(id);
+    assert.ok(text.equals(many[id]) && Buffer.compare(before, text) <= 0);
+    const same = text.findIndex((byte, index) => byte !== before[index]);
+    assert.equal(read.common[at], same < 0 ? text.length : same);
+    before = text;
+  });
 });

@@ -102,7 +102,7 @@ class EbnfReader {
       case "text":
         return literal(textOf(token.value));
       case "class":
-        return regexPattern(token.value, { characters, search: false });
+        return regexPattern(token.value, { characters, search: false, rules: this.#rules });
     }
     if (token.value === ".") return characters([[0, LAST_CHARACTER]]);
     if (token.value !== "(") throw grammarError(`EBNF: ${token.value} has nothing to stand behind`);

@@ -2,8 +2,10 @@
 // mask is computed in the worker beside the engine, so that no token waits for a message; a place in the grammar that a text has
 // been at before costs a look into a table.
 import { TercetError } from "./errors.js";
-import { GrammarShelf, Vocabulary, type TokenMasks } from "./grammar_masks.js";
+import { GrammarShelf, type ShelvedMasks } from "./grammar_masks.js";
 import type { Place } from "./grammar_machine.js";
+import { Vocabulary } from "./grammar_vocabulary.js";
+import { yieldToMessages } from "./run_control.js";
 import type { GrammarOption } from "./types.js";
 import type { Handle, ModelFacts, WasmModule } from "./wasm_module.js";
 
@@ -13,8 +15,7 @@ export class Grammars {
   readonly #model: Handle;
   readonly #facts: ModelFacts;
   readonly #shelf = new GrammarShelf();
-  #texts: { texts: Uint8Array[]; stops: number[] } | null = null;
-  readonly #vocabularies = new Map<string, Vocabulary>();
+  #vocabulary: Promise<Vocabulary> | null = null;
 
   constructor(module: WasmModule, model: Handle, facts: ModelFacts) {
     this.#module = module;
@@ -22,23 +23,35 @@ export class Grammars {
     this.#facts = facts;
   }
 
-  /** `stops`: tokens that end a text besides the model's own. BAD_GRAMMAR when no text could be held to it. */
-  open(option: GrammarOption, session: Handle, stops: Uint32Array): GrammarGuide {
-    const vocabulary = this.#vocabulary(stops);
-    return new GrammarGuide(this.#module, session, this.#shelf.get(option, vocabulary));
-  }
-
-  #vocabulary(more: Uint32Array): Vocabulary {
-    this.#texts ??= this.#module.tokenTexts(this.#model, this.#facts.tokenCount);
-    const { texts, stops } = this.#texts;
-    const all = [...new Set([...stops, ...more])];
-    const key = all.join();
-    let vocabulary = this.#vocabularies.get(key);
-    if (!vocabulary) {
-      vocabulary = new Vocabulary(texts, this.#facts.vocabulary, all);
-      this.#vocabularies.set(key, vocabulary);
-    }
-    return vocabulary;
+  /**
+   * `stops`: tokens that end a text besides the model's own. BAD_GRAMMAR when no text could be held to it. The first call reads the
+   * vocabulary, with pauses in which messages come in; null when `isAborted` has become true meanwhile.
+   */
+  async open(
+    option: GrammarOption,
+    session: Handle,
+    stops: Uint32Array,
+    isAborted: () => boolean,
+  ): Promise<GrammarGuide | null> {
+    this.#vocabulary ??= Vocabulary.read(
+      this.#facts.tokenCount,
+      this.#facts.vocabulary,
+      (token) => this.#module.tokenText(this.#model, token),
+      yieldToMessages,
+    );
+    // The reading goes on for the next text; this one ends now.
+    let vocabulary: Vocabulary | null = null;
+    let failed = false;
+    this.#vocabulary.then(
+      (read) => (vocabulary = read),
+      () => (failed = true),
+    );
+    while (vocabulary === null && !failed && !isAborted()) await yieldToMessages();
+    if (isAborted()) return null;
+    vocabulary = await this.#vocabulary;
+    const all = [...new Set([...vocabulary.stops, ...stops])];
+    const shelved = this.#shelf.take(option, vocabulary, all);
+    return new GrammarGuide(this.#module, session, shelved, () => this.#shelf.putBack(shelved));
   }
 }
 
@@ -46,15 +59,17 @@ export class Grammars {
 export class GrammarGuide {
   readonly #module: WasmModule;
   readonly #session: Handle;
-  readonly #masks: TokenMasks;
+  readonly #masks: ShelvedMasks["masks"];
+  readonly #putBack: () => void;
   #place: Place;
   #given: Uint32Array | null = null;
   #buffer: { handle: Handle; address: number } | null = null;
 
-  constructor(module: WasmModule, session: Handle, masks: TokenMasks) {
+  constructor(module: WasmModule, session: Handle, { masks }: ShelvedMasks, putBack: () => void) {
     this.#module = module;
     this.#session = session;
     this.#masks = masks;
+    this.#putBack = putBack;
     this.#place = masks.machine.start;
   }
 
@@ -81,5 +96,6 @@ export class GrammarGuide {
     this.#module.setMask(this.#session, 0, 0);
     if (this.#buffer) this.#module.destroy(this.#buffer.handle);
     this.#buffer = null;
+    this.#putBack();
   }
 }

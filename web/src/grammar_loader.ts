@@ -13,16 +13,17 @@ export class GrammarLoader {
     this.#assetsUrl = assetsUrl;
   }
 
-  /** As Grammars.open; NETWORK_FAILED when the script does not come. */
+  /** As Grammars.open (null: aborted); NETWORK_FAILED when the script does not come. */
   async open(
     option: GrammarOption,
     { module, model, session, facts }: Opened,
     stops: Uint32Array,
-  ): Promise<GrammarGuide> {
+    isAborted: () => boolean,
+  ): Promise<GrammarGuide | null> {
     this.#grammars ??= this.#load().then((loaded) => new loaded.Grammars(module, model, facts));
     // A failure is not kept: the next text tries again.
     this.#grammars.catch(() => (this.#grammars = null));
-    return (await this.#grammars).open(option, session, stops);
+    return (await this.#grammars).open(option, session, stops, isAborted);
   }
 
   async #load(): Promise<typeof import("./grammar_module.js")> {

@@ -17,7 +17,10 @@ import {
 export type Place = number;
 export const DEAD: Place = 0;
 
-const MOST_STATES = 200_000;
+const UNKNOWN = -1;
+
+/** So many are made in 0.1 s, and take 24 MB. */
+const MOST_STATES = 100_000;
 /** Ways to read one text, each with its own calls to come back from. Rules that begin alike and call themselves double them. */
 const MOST_STACKS = 2000;
 const ROOT = "(the whole)";
@@ -26,7 +29,6 @@ interface Met {
   /** State and stack, in turn, of all that wait for a byte. */
   items: readonly number[];
   mayEnd: boolean;
-  next: Int32Array; // [256] place, or -1: not known yet
 }
 
 export class GrammarMachine {
@@ -42,6 +44,11 @@ export class GrammarMachine {
   readonly #parents = [0];
   readonly #returns = [0];
   readonly #stacks = new Map<number, number>();
+  /** Bytes between two bounds of the grammar's ranges are never told apart: one entry in the tables. */
+  readonly #classOf = new Uint8Array(256);
+  readonly #classes: number;
+  /** Of each place that was met, of each class of bytes: the next place, or UNKNOWN. Grows. */
+  #next = new Int32Array(1 << 10);
   readonly #met: Met[] = [];
   readonly #places = new Map<string, Place>();
   readonly #seeds = new Map<string, Place>();
@@ -60,15 +67,25 @@ export class GrammarMachine {
     }
     for (const [name, { start, end }] of this.#rules)
       this.#build(rules.get(name) ?? NEVER, start, end);
-    this.#met.push({ items: [], mayEnd: false, next: new Int32Array(256) });
+    const begins = new Uint8Array(257);
+    for (const arcs of this.#bytes)
+      for (const { ranges } of arcs)
+        for (const [first, last] of ranges) begins[first] = begins[last + 1] = 1;
+    let classes = 0;
+    for (let byte = 0; byte < 256; byte++)
+      this.#classOf[byte] = byte > 0 && begins[byte] === 1 ? ++classes : classes;
+    this.#classes = classes + 1;
+    this.#keep({ items: [], mayEnd: false }, DEAD);
     this.start = this.#meet([this.#rules.get(ROOT)?.start ?? 0, 0]);
   }
 
   /** Where a byte leads to; DEAD when it does not fit. */
   step(place: Place, byte: number): Place {
-    const { next } = this.#met[place] as Met;
-    const known = next[byte] as number;
-    return known >= 0 ? known : (next[byte] = this.#find(place, byte));
+    const at = place * this.#classes + (this.#classOf[byte] as number);
+    const known = this.#next[at] as number;
+    if (known >= 0) return known;
+    const found = this.#find(place, byte); // may move the table
+    return (this.#next[at] = found);
   }
 
   /** Whether the text may end here. */
@@ -82,9 +99,32 @@ export class GrammarMachine {
     return mayEnd && items.length === 0;
   }
 
-  /** How much it remembers; each takes about 1 kB. */
-  get places(): number {
-    return this.#met.length;
+  /** About what the graph takes, from heaps that were measured. */
+  get graphBytes(): number {
+    return this.#bytes.length * 240;
+  }
+
+  /** About what it remembers of places that were met. */
+  get placesBytes(): number {
+    return (
+      this.#met.length * 700 +
+      this.#next.byteLength +
+      this.#seeds.size * 120 +
+      this.#parents.length * 60
+    );
+  }
+
+  /** Makes room. Gives the new number of that place; only the start keeps its own. */
+  forgetAllBut(place: Place): Place {
+    const [start, here] = [this.start, place].map((kept) => this.#met[kept] as Met);
+    this.#met.length = 0;
+    this.#next = new Int32Array(1 << 10);
+    this.#places.clear();
+    this.#seeds.clear();
+    this.#keep({ items: [], mayEnd: false }, DEAD);
+    for (const met of new Set([start as Met, here as Met]))
+      this.#places.set(nameOf(met), this.#keep(met, UNKNOWN));
+    return place === this.start ? this.start : this.#met.length - 1;
   }
 
   // ---------------------------------------------------------------- the graph
@@ -198,13 +238,27 @@ export class GrammarMachine {
       else open.push(this.#returns[stack] as number, this.#parents[stack] as number);
     }
     waiting.sort((a, b) => a - b);
-    const name = `${waiting.join()}${mayEnd ? "." : ""}`;
+    const items = waiting.flatMap((key) => [key % states, Math.floor(key / states)]);
+    const met = { items, mayEnd };
+    const name = nameOf(met);
     let place = this.#places.get(name);
     if (place === undefined) {
-      const items = waiting.flatMap((key) => [key % states, Math.floor(key / states)]);
-      place = this.#met.push({ items, mayEnd, next: new Int32Array(256).fill(-1) }) - 1;
+      place = this.#keep(met, UNKNOWN);
       this.#places.set(name, place);
     }
+    return place;
+  }
+
+  /** Its number; `next`: what each byte leads to, as far as is known. */
+  #keep(met: Met, next: Place): Place {
+    const place = this.#met.push(met) - 1;
+    const begin = place * this.#classes;
+    if (begin + this.#classes > this.#next.length) {
+      const larger = new Int32Array(2 * this.#next.length + this.#classes);
+      larger.set(this.#next);
+      this.#next = larger;
+    }
+    this.#next.fill(next, begin, begin + this.#classes);
     return place;
   }
 
@@ -227,3 +281,5 @@ export class GrammarMachine {
     return found;
   }
 }
+
+const nameOf = ({ items, mayEnd }: Met): string => `${items.join()}${mayEnd ? "." : ""}`;

@@ -7,6 +7,7 @@ import {
   LAST_CHARACTER,
   NOTHING,
   repeat,
+  rule,
   sequence,
   sortRanges,
   type Pattern,
@@ -18,6 +19,8 @@ export interface RegexOptions {
   characters: (ranges: readonly Range[]) => Pattern;
   /** Whether text may stand around a match, unless ^ and $ say otherwise, as JSON Schema has it; else all must match. */
   search: boolean;
+  /** Of the grammar. Classes of many characters are put there once and named: each place they stand at would copy hundreds of states. */
+  rules: Map<string, Pattern>;
 }
 
 const DIGITS: Range[] = [[0x30, 0x39]];
@@ -45,6 +48,7 @@ const SPACES: Range[] = [
     [0xfeff, 0xfeff],
   ] as Range[]),
 ];
+const BLOCK = 0x800;
 const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, 0: 0 };
 
 export function regexPattern(source: string, options: RegexOptions): Pattern {
@@ -96,7 +100,7 @@ class RegexReader {
   }
 
   #sequence(outermost: boolean): Pattern {
-    const around = () => repeat(this.#options.characters([[0, LAST_CHARACTER]]));
+    const around = () => repeat(this.#characters([[0, LAST_CHARACTER]]));
     const parts: Pattern[] = [];
     let begins = false;
     let ends = false;
@@ -138,13 +142,20 @@ class RegexReader {
   }
 
   #atom(): Pattern {
-    const { characters } = this.#options;
     if (this.#take("(")) return this.#group();
-    if (this.#take(".")) return characters(invertRanges(NEW_LINES));
-    if (this.#take("[")) return characters(this.#class());
-    if (this.#take("\\")) return characters(this.#escape());
+    if (this.#take(".")) return this.#characters(invertRanges(NEW_LINES));
+    if (this.#take("[")) return this.#characters(this.#class());
+    if (this.#take("\\")) return this.#characters(this.#escape());
     const code = this.#next();
-    return characters([[code, code]]);
+    return this.#characters([[code, code]]);
+  }
+
+  #characters(ranges: readonly Range[]): Pattern {
+    const pattern = this.#options.characters(ranges);
+    if (pattern.kind !== "choice" || pattern.parts.length < 3) return pattern;
+    const name = `characters ${ranges.join()}`;
+    this.#options.rules.set(name, pattern);
+    return rule(name);
   }
 
   #group(): Pattern {
@@ -237,18 +248,28 @@ class RegexReader {
     return 0x10000 + ((first - 0xd800) << 10) + (Number.parseInt(second[1] as string, 16) - 0xdc00);
   }
 
-  /** \p{…}: the engine knows which characters have it. */
+  /** \p{…}: the engine knows which characters have it; it is asked about blocks of them, which takes milliseconds for all. */
   #property(letter: string): Range[] {
     const end = this.#source.indexOf("}", this.#at);
-    const test = new RegExp(`^\\${letter}${this.#source.slice(this.#at, end + 1)}$`, "u");
+    const runs = new RegExp(`\\${letter}${this.#source.slice(this.#at, end + 1)}+`, "gu");
     this.#at = end + 1;
-    const ranges: [number, number][] = [];
-    for (let code = 0; code <= LAST_CHARACTER; code++) {
-      if (!test.test(String.fromCodePoint(code))) continue;
-      const last = ranges.at(-1);
-      if (last?.[1] === code - 1) last[1] = code;
-      else ranges.push([code, code]);
+    const decoder = new TextDecoder("utf-16le", { ignoreBOM: true });
+    const ranges: Range[] = [];
+    for (let first = 0; first <= LAST_CHARACTER; first += BLOCK) {
+      if (first >= 0xd800 && first <= 0xdfff) continue; // halves of characters
+      const units = first > 0xffff ? 2 : 1; // of a string, for each character
+      const text = new Uint16Array(BLOCK * units);
+      for (let index = 0; index < BLOCK; index++) {
+        const code = first + index;
+        if (units === 1) text[index] = code;
+        else {
+          text[2 * index] = 0xd800 + ((code - 0x10000) >> 10);
+          text[2 * index + 1] = 0xdc00 + (code & 0x3ff);
+        }
+      }
+      for (const { index, 0: run } of decoder.decode(text).matchAll(runs))
+        ranges.push([first + index / units, first + (index + run.length) / units - 1]);
     }
-    return ranges;
+    return sortRanges(ranges);
   }
 }

@@ -358,11 +358,17 @@ class SchemaReader {
       const expression = FORMATS[String(schema["format"])];
       if (expression === undefined)
         throw grammarError(`${place}: the format ${JSON.stringify(schema["format"])} is not known`);
-      return quoted(regexPattern(expression, { characters: inString, search: false }));
+      return quoted(
+        regexPattern(expression, { characters: inString, search: false, rules: this.#rules }),
+      );
     }
     if (schema["pattern"] !== undefined)
       return quoted(
-        regexPattern(String(schema["pattern"]), { characters: inString, search: true }),
+        regexPattern(String(schema["pattern"]), {
+          characters: inString,
+          search: true,
+          rules: this.#rules,
+        }),
       );
     if (least === null && most === null) return rule("string");
     if ((least ?? 0) > (most ?? Infinity))

@@ -109,7 +109,12 @@ export class SessionRunner {
     const stopTokens = chat?.stopTokens ?? new Uint32Array(0);
     module.setStopTokens(session, stopTokens);
     if (message.grammar)
-      this.#guide = await this.#grammars.open(message.grammar, this.open, stopTokens);
+      this.#guide = await this.#grammars.open(
+        message.grammar,
+        this.open,
+        stopTokens,
+        () => control.aborted,
+      );
     module.setSpeculation(session, message.speculation);
     module.setLogprobs(session, message.logprobs);
     const before = module.stepCounts(session);

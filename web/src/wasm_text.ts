@@ -44,16 +44,10 @@ export interface ChatFacts {
 }
 
 export class WasmText extends WasmCalls {
-  /** Each token's own bytes, and the model's stop tokens. */
-  tokenTexts(model: Handle, count: number): { texts: Uint8Array[]; stops: number[] } {
-    const texts: Uint8Array[] = [];
-    const stops: number[] = [];
-    for (let token = 0; token < count; token++) {
-      this.call("token", model, token);
-      if (this.value(2) !== 0) stops.push(token);
-      texts.push(this.read(this.value(0), this.value(1)));
-    }
-    return { texts, stops };
+  /** A token's own bytes, and whether it is one of the model's stop tokens. */
+  tokenText(model: Handle, token: number): { text: Uint8Array; stop: boolean } {
+    this.call("token", model, token);
+    return { text: this.read(this.value(0), this.value(1)), stop: this.value(2) !== 0 };
   }
 
   modelFacts(model: Handle): ModelFacts {
