@@ -36,7 +36,7 @@ export class Grammars {
     this.#vocabulary ??= Vocabulary.read(
       this.#facts.tokenCount,
       this.#facts.vocabulary,
-      (token) => this.#module.tokenText(this.#model, token),
+      (token) => this.#module.ownToken(this.#model, token),
       yieldToMessages,
     );
     // The reading goes on for the next text; this one ends now.

@@ -45,7 +45,7 @@ export interface ChatFacts {
 
 export class WasmText extends WasmCalls {
   /** A token's own bytes, and whether it is one of the model's stop tokens. */
-  tokenText(model: Handle, token: number): { text: Uint8Array; stop: boolean } {
+  ownToken(model: Handle, token: number): { text: Uint8Array; stop: boolean } {
     this.call("token", model, token);
     return { text: this.read(this.value(0), this.value(1)), stop: this.value(2) !== 0 };
   }
