@@ -254,8 +254,8 @@ int command_pack(int argc, char **argv) {
             "GPT-2 models: Hugging Face folders, packed four weights a byte (both conventions of\n"
             "weight_scale), in full precision on the ternary grid or as MLX's affine codes, and\n"
             "GGUF files of types TQ1_0, TQ2_0, Q2_0, PQ2_0, PTQ1_0, I2_S, F32, F16, BF16, Q8_0,\n"
-            "Q6_K and Q4_0. TernaryLM: its converted folder. BitMamba-2: its .bin, with\n"
-            "tokenizer.bin beside it.",
+            "Q6_K and Q4_0. TernaryLM: its converted folder. Ternary-Zero: a folder of .npz with\n"
+            "config.json and a tokenizer. BitMamba-2: its .bin, with tokenizer.bin beside it.",
         .details =
             "What cannot be packed without loss is refused with the name of the tensor; what\n"
             "Tercet cannot run right is refused with the name of the feature.",

@@ -17,8 +17,8 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *summary;
 } commands[] = {
-    {"pack", command_pack, "turn a Hugging Face folder into one .tercet file"},
-    {"export", command_export, "turn a .tercet file into a GGUF file for llama.cpp"},
+    {"pack", command_pack, "turn a Hugging Face folder or a GGUF file into one .tercet file"},
+    {"export", command_export, "turn a .tercet file into a GGUF file or a Hugging Face folder"},
     {"run", command_run, "write text"},
     {"chat", command_chat, "hold a conversation"},
     {"inspect", command_inspect, "show what is in a model"},

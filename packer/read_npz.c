@@ -258,6 +258,7 @@ static tercet_status read_codes(struct reader *reader, const char *name, uint32_
                              reader->archive.shard->name, (unsigned long long)words.elements);
     } else {
         add_tensor(reader, name, "weight", SOURCE_U32, &words);
+        reader->table->tensors[reader->table->count - 1].columns = columns;
         status = copy_codes(reader, &array, row_words, error);
     }
     zip_stream_close(&array.stream);
@@ -332,6 +333,10 @@ static tercet_status read_ternary(struct reader *reader, const char *name, terce
     }
     TERCET_TRY(read_number(reader, "m.npy", 1, ROWS_MAX, &rows, error));
     TERCET_TRY(read_number(reader, "n.npy", 1, COLUMNS_MAX, &columns, error));
+    if (rows != floor(rows) || columns != floor(columns)) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, 0, "%s: m and n are no whole numbers",
+                           reader->archive.shard->name);
+    }
     TERCET_TRY(read_number(reader, "global_scale.npy", 0, 1e37, &global, error));
     TERCET_TRY(read_codes(reader, name, (uint32_t)rows, (uint32_t)columns, error));
     float *scales = malloc((size_t)rows * sizeof *scales);

@@ -136,6 +136,8 @@ static tercet_status explain_missing_weights(const char *folder, tercet_error *e
     static const char *const others[] = {"pytorch_model.bin", "pytorch_model.bin.index.json",
                                          "consolidated.00.pth", "tf_model.h5",
                                          "flax_model.msgpack"};
+    /* As people and their tools call them; read by themselves, not as a folder. */
+    static const char *const files[] = {"model.gguf", "ggml-model-i2_s.gguf", "model.bin"};
     struct stat info;
     if (stat(folder, &info) != 0) {
         return tercet_fail(error,
@@ -148,6 +150,14 @@ static tercet_status explain_missing_weights(const char *folder, tercet_error *e
                            "%s is a file, but no GGUF file: give one, or the folder with "
                            "config.json and " SINGLE_FILE,
                            folder);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (source_file_exists(folder, files[i])) {
+            return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                               "the folder holds %s but no safetensors: give that file instead of "
+                               "the folder",
+                               files[i]);
+        }
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         if (source_file_exists(folder, others[i])) {

@@ -229,6 +229,11 @@ static tercet_status check_affine(struct tensor_list *list, struct planned_tenso
                            "tensor %s holds no %u x %u codes of 1, 2, 4 or 8 bits", weight->name,
                            planned->source_outputs, planned->columns);
     }
+    if (weight->columns != 0 && weight->columns != planned->columns) {
+        return tercet_fail(error, TERCET_BAD_SOURCE, weight->columns,
+                           "tensor %s has %llu columns, and the model asks for %u", weight->name,
+                           (unsigned long long)weight->columns, planned->columns);
+    }
     if (scales->rank != 2 || scales->shape[0] != planned->source_outputs || scales->shape[1] == 0 ||
         planned->columns % scales->shape[1] != 0 || biases->rank != 2 ||
         biases->shape[0] != scales->shape[0] || biases->shape[1] != scales->shape[1]) {

@@ -42,6 +42,8 @@ struct source_tensor {
     uint32_t rank;
     uint64_t shape[SOURCE_RANK_MAX]; /* outermost first: [rows, columns] */
     uint64_t elements;               /* product of the shape */
+    uint64_t
+        columns; /* numbers of a row, where the file says so and its words only bound them (.npz); else 0 */
     uint64_t offset; /* in the file; a header's reader counts from the start of the data */
     uint64_t bytes;
 };

@@ -8,7 +8,7 @@ static tercet_chat_message message(uint32_t role, const char *text) {
     return (tercet_chat_message){role, text, strlen(text)};
 }
 
-static struct file pack_with(const char *folder, const char *format) {
+static struct file pack_with_format(const char *folder, const char *format) {
     char path[] = "/tmp/tercet-chat-XXXXXX";
     int descriptor = mkstemp(path);
     REQUIRE(descriptor >= 0);
@@ -119,7 +119,7 @@ static void arguments_are_checked(struct setup *own, struct setup *bare) {
 
 int main(void) {
     static const char folder[] = "golden/models/qwen3-grid-bf16";
-    struct file own_file = pack_with(folder, "qwen3");
+    struct file own_file = pack_with_format(folder, "qwen3");
     struct file bare_file = pack_folder(folder, PACK_QUANTIZE_NONE, PACK_DENSE_NO);
     struct setup own, bare;
     set_up(&own, &own_file, 1);

@@ -21,20 +21,22 @@ struct arrays {
     int64_t m, n;
     const char *words_type, *words_shape, *rows_type;
     bool deflated;
+    const char *sizes_type; /* NULL: "<i8" */
 };
 
 static const struct arrays sound = {
-    {0x49, 0, 0, 0x40}, {0.5F, 2.0F}, 1.0, 2, 20, "<u4", "(4,)", "<f4", true};
+    {0x49, 0, 0, 0x40}, {0.5F, 2.0F}, 1.0, 2, 20, "<u4", "(4,)", "<f4", true, NULL};
 
 static void make(const struct arrays *arrays) {
+    const char *sizes = arrays->sizes_type != NULL ? arrays->sizes_type : "<i8";
     memset(&npz, 0, sizeof npz);
     npz_add_array(&npz, "packed_weights.npy", arrays->words_type, arrays->words_shape,
                   arrays->words, sizeof arrays->words, arrays->deflated);
     npz_add_array(&npz, "per_row_scale.npy", arrays->rows_type, "(2,)", arrays->rows,
                   sizeof arrays->rows, arrays->deflated);
     npz_add_array(&npz, "global_scale.npy", "<f8", "()", &arrays->global, 8, arrays->deflated);
-    npz_add_array(&npz, "m.npy", "<i8", "()", &arrays->m, 8, arrays->deflated);
-    npz_add_array(&npz, "n.npy", "<i8", "()", &arrays->n, 8, arrays->deflated);
+    npz_add_array(&npz, "m.npy", sizes, "()", &arrays->m, 8, arrays->deflated);
+    npz_add_array(&npz, "n.npy", sizes, "()", &arrays->n, 8, arrays->deflated);
     npz_close(&npz);
 }
 
@@ -80,6 +82,7 @@ static void test_codes(void) {
         REQUIRE(source_weights_find(&source, "a.b.weight", &index));
         const struct source_tensor *weight = source.tensors[index];
         CHECK(weight->dtype == SOURCE_U32 && weight->shape[0] == 2 && weight->shape[1] == 2);
+        CHECK_EQ(weight->columns, 20); /* the words would hold 17 to 32 */
         REQUIRE(source_weights_read(&source, weight, 0, words, sizeof words, NULL) == TERCET_OK);
         CHECK_EQ(words[0], 0x55555592); /* codes t + 1: 2 0 1 2, then ones */
         CHECK_EQ(words[1], 0x55555555);
@@ -191,6 +194,12 @@ static void test_faulty_arrays(void) {
     expect_arrays(a, TERCET_BAD_SOURCE, "does not hold the 6 words", "more columns");
     a.n = INT64_MAX;
     expect_arrays(a, TERCET_BAD_SOURCE, "n.npy is not one number", "endless columns");
+    a = sound;
+    a.sizes_type = "<f8";
+    const double sizes[2] = {2, 20.7};
+    memcpy(&a.m, &sizes[0], sizeof a.m);
+    memcpy(&a.n, &sizes[1], sizeof a.n);
+    expect_arrays(a, TERCET_BAD_SOURCE, "m and n are no whole numbers", "a part of a column");
     a = sound;
     a.words_type = "<i4";
     expect_arrays(a, TERCET_BAD_SOURCE, "does not hold the 4 words", "words with signs");

@@ -87,6 +87,9 @@ static void test_single_faults(void) {
            "a file");
     source_copy_open(&copy, GOLDEN);
     expect(copy.folder, TERCET_FILE_NOT_FOUND, "model.safetensors", "no weights");
+    folder_write_text(copy.folder, "model.gguf", "x");
+    expect(copy.folder, TERCET_UNSUPPORTED_SOURCE, "give that file instead", "a GGUF file in it");
+    (void)unlink(folder_path(copy.folder, "model.gguf", path));
     folder_write_text(copy.folder, "pytorch_model.bin", "x");
     expect(copy.folder, TERCET_UNSUPPORTED_SOURCE, "pytorch_model.bin", "another format");
     for (off_t by = 1; by <= 3; by++) {

@@ -3,6 +3,7 @@
  */
 #define _GNU_SOURCE 1
 #include "architectures.h"
+#include "read_npz.h"
 #include "source_copy.h"
 
 #define MLX "qwen3-mlx"
@@ -172,6 +173,25 @@ static void test_packed_rules(void) {
     expect(&copy, TERCET_UNSUPPORTED_SOURCE, "U8", "a U8 embedding");
 }
 
+/* 47 columns fill as many words as 48 do, so their number has to be compared too. */
+static void test_npz_columns(void) {
+    static const char *const folder = "golden/models/llama-npz";
+    struct source_weights source;
+    struct architecture a;
+    tercet_error error = {0};
+    uint32_t index;
+    REQUIRE(npz_open(folder, &source, NULL) == TERCET_OK);
+    REQUIRE(source_weights_find(&source, Q, &index));
+    for (uint32_t i = 0; i < source.shards[source.tensors[index]->shard].table.count; i++) {
+        struct source_tensor *tensor =
+            &source.shards[source.tensors[index]->shard].table.tensors[i];
+        tensor->columns -= tensor == source.tensors[index] ? 1 : 0;
+    }
+    CHECK_STATUS(architecture_read(folder, &source, &a, &error), TERCET_BAD_SOURCE);
+    CHECK(strstr(error.detail, Q " has 47 columns, and the model asks for 48") != NULL);
+    source_weights_close(&source);
+}
+
 /* MLX: codes without their numbers, and shapes that belong to nothing. */
 static void test_affine_rules(void) {
     static const char *const beside[] = {"scales", "biases"};
@@ -244,6 +264,7 @@ int main(void) {
     test_shapes_and_types();
     test_packed_rules();
     test_affine_rules();
+    test_npz_columns();
     test_head();
     test_other_names();
     return check_done();
