@@ -1,6 +1,8 @@
 /*
  * test_chat_section.c: a chat template becomes a section, or it is said why not: one that is not known, one of another model.
  */
+#include "failing_memory.h"
+
 #include "chat_section.h"
 #include "check.h"
 #include "tokenizer_builder.h"
@@ -41,9 +43,41 @@ static tercet_status make(bool with_tokens, const char *name, const char *text,
     return status;
 }
 
+/* Memory that ends at each allocation: an error with a sentence, and nothing is held. */
+static void test_memory(void) {
+    struct tokenizer_section section;
+    struct chat_section chat;
+    make_tokenizer(true, &section);
+    unsigned failed = 0;
+    for (unsigned at = 1;; at++) {
+        tercet_error error = {0};
+        long held = blocks_held;
+        allocations = 0;
+        fail_allocation = at;
+        tercet_status status =
+            chat_section_from_template(section.bytes, section.count, section.token_count, NULL,
+                                       CHATML, strlen(CHATML), &chat, &error);
+        bool reached = allocations >= at;
+        fail_allocation = 0;
+        if (!reached) {
+            CHECK_STATUS(status, TERCET_OK);
+            chat_section_free(&chat);
+            CHECK_EQ(blocks_held, held);
+            break;
+        }
+        CHECK_STATUS(status, TERCET_OUT_OF_MEMORY);
+        CHECK(strstr(error.detail, "no memory for") != NULL);
+        CHECK_EQ(blocks_held, held);
+        failed++;
+    }
+    CHECK_EQ(failed, MEMORY_CAN_FAIL ? 2 : 0); /* the template as it is read, and the section */
+    tokenizer_section_free(&section);
+}
+
 int main(void) {
     struct chat_section chat;
     tercet_error error = {0};
+    test_memory();
     CHECK_STATUS(make(true, NULL, CHATML, &chat, &error), TERCET_OK);
     CHECK_STR(chat.format, "chatml");
     CHECK(chat.bytes != NULL && chat.note[0] == '\0');

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "gguf_bytes.h"
 #include "gguf_model.h"
+#include "gguf_source.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -210,8 +211,32 @@ static void test_rotation(void) {
     refuse_rotation(NULL, 0, divisors, TERCET_BAD_SOURCE, "value out of range at 5");
 }
 
+/* What people see: the keys' words, and the file's name where no key tells one. */
+static void test_description(void) {
+    char name[ABOUT_TEXT_BYTES], licence[ABOUT_TEXT_BYTES];
+    for (int named = 0; named < 2; named++) {
+        struct gguf_bytes file;
+        struct model_source source = {.path = "models/story.gguf"};
+        tercet_error error;
+        bool cut;
+        gguf_start(&file, 3, 0, (uint64_t)(1 + named));
+        gguf_put_key_text(&file, "general.license", "mit");
+        if (named) {
+            gguf_put_key_text(&file, "general.name", "A story");
+        }
+        REQUIRE(gguf_parse_header("story.gguf", file.bytes, file.count, file.count,
+                                  &source.gguf.header, &cut, &error) == TERCET_OK);
+        gguf_source_describe(&source, name, licence);
+        CHECK_STR(name, named ? "A story" : "story.gguf");
+        CHECK_STR(licence, "mit");
+        gguf_header_free(&source.gguf.header);
+        gguf_free(&file);
+    }
+}
+
 int main(void) {
     test_architectures();
+    test_description();
     test_shapes();
     test_forward_pass();
     test_rotation();
