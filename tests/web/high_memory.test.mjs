@@ -31,6 +31,7 @@ after(() => {
 
 const { WasmModule, createMemory } = await importSource("wasm_module");
 const { SessionRunner } = await importSource("session_runner");
+const { computeLogits } = await importSource("text_measures");
 const free = { aborted: false, wanted: true, taken() {} };
 
 let module, runner, model, session;
@@ -70,7 +71,9 @@ test("a model above 2 GiB writes what the native twin writes", limit, async () =
   const message = { op: "generate", prompt: PROMPT, sampling, seed: 7n, maxTokens: 40, stop: [] };
   const given = { ...message, addBeginning: true, parseSpecial: true };
   const pieces = [];
-  const result = await runner.generate(given, free, (piece) => pieces.push(piece));
+  const result = await runner.generate(given, free, ({ event, text }) => {
+    if (event === "piece") pieces.push(text);
+  });
   const flags = ["-p", PROMPT, "-n", 40, "--seed", 7, "--temperature", 0.8, "--top-p", 0.9];
   const native = runNatively([...flags, "--context", CONTEXT]);
   assert.deepEqual(result.tokens, native.tokens);
@@ -78,7 +81,12 @@ test("a model above 2 GiB writes what the native twin writes", limit, async () =
 });
 
 test("logits come from above 2 GiB, and more memory than there is is refused", limit, async () => {
-  const logits = await runner.logits(Uint32Array.of(1, 372, 623), free);
+  const logits = await computeLogits(
+    runner.open,
+    runner.slicing,
+    Uint32Array.of(1, 372, 623),
+    free,
+  );
   assert.equal(logits.length, 3 * module.modelFacts(model).vocabulary);
   assert.ok(logits.every(Number.isFinite) && logits.some((value) => value !== 0));
   assert.throws(() => module.createBuffer(BELOW_BYTES), { code: "OUT_OF_MEMORY" });
