@@ -3,7 +3,7 @@
  * other twin's embed() gives the same numbers.
  */
 #include "commands.h"
-#include "input_text.h"
+#include "given_tokens.h"
 #include "json_writer.h"
 #include "open_model.h"
 #include "terminal.h"
@@ -12,34 +12,8 @@
 
 struct embed_options {
     struct open_options open;
-    const char *text, *ids;
-    bool text_given, ids_given;
+    struct given_tokens given;
 };
-
-static int read_tokens(const struct embed_options *options, const struct open_model *opened,
-                       struct token_list *tokens) {
-    struct input_text text = {0};
-    tercet_error error = {0};
-    tercet_status status =
-        input_text_copy(&text, options->text_given ? options->text : options->ids, &error);
-    if (status == TERCET_OK && options->text_given) {
-        status = token_list_tokenize(tokens, opened->model, &text,
-                                     TERCET_TEXT_ADD_BEGINNING | TERCET_TEXT_PARSE_SPECIAL, &error);
-    } else if (status == TERCET_OK) {
-        status = token_list_parse(tokens, &text, &error);
-    }
-    input_text_free(&text);
-    if (status == TERCET_BAD_ARGUMENT) {
-        return arguments_error("embed", "%s", error.detail);
-    }
-    if (status != TERCET_OK) {
-        return report_error(options->text_given ? "--text" : "--tokens", &error);
-    }
-    if (tokens->count == 0) {
-        return arguments_error("embed", "there are no tokens to compute");
-    }
-    return EXIT_CODE_OK;
-}
 
 static tercet_status sum_states(struct open_model *opened, const struct embed_options *options,
                                 const struct token_list *tokens, double *sums,
@@ -69,7 +43,7 @@ static int embed(const struct embed_options *options, struct open_model *opened,
                                : sum_states(opened, options, tokens, sums, &error);
     if (status != TERCET_OK) {
         free(sums);
-        return report_error(options->text_given ? "--text" : "--tokens", &error);
+        return report_error(given_tokens_name(&options->given), &error);
     }
     struct json_writer json;
     json_start(&json, stdout);
@@ -92,7 +66,7 @@ static int open_and_embed(const struct embed_options *options) {
     if (code != EXIT_CODE_OK) {
         return code;
     }
-    code = read_tokens(options, &opened, &tokens);
+    code = given_tokens_read(&options->given, "embed", &opened, &tokens);
     if (code == EXIT_CODE_OK) {
         code = embed(options, &opened, &tokens);
     }
@@ -106,17 +80,9 @@ int command_embed(int argc, char **argv) {
     const struct positional positionals[] = {
         {"MODEL", "A .tercet file.", &options.open.path, true}};
     const struct argument arguments[] = {
-        argument_noting(argument_text("text", 't', &options.text, "TEXT",
-                                      "The text; the beginning-of-text token is put in front if "
-                                      "the model uses one."),
-                        &options.text_given),
-        argument_noting(argument_text("tokens", 0, &options.ids, "IDS",
-                                      "Token ids instead, such as 1,372,623; nothing is added."),
-                        &options.ids_given),
-        open_argument_threads(&options.open),
-        open_argument_kernels(&options.open),
-        open_argument_kv(&options.open),
-        open_argument_verify(&options.open),
+        given_tokens_text(&options.given),    given_tokens_ids(&options.given),
+        open_argument_threads(&options.open), open_argument_kernels(&options.open),
+        open_argument_kv(&options.open),      open_argument_verify(&options.open),
     };
     const struct command_line line = {
         .command = "embed",
@@ -133,8 +99,8 @@ int command_embed(int argc, char **argv) {
     if (outcome != ARGUMENTS_RUN) {
         return (int)outcome;
     }
-    if (options.text_given + options.ids_given != 1) {
-        return arguments_error("embed", "give one of --text and --tokens");
+    if (!given_tokens_check(&options.given, "embed")) {
+        return EXIT_CODE_USAGE;
     }
     return open_and_embed(&options);
 }

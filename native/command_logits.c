@@ -4,7 +4,7 @@
  */
 #define _GNU_SOURCE 1 /* isatty */
 #include "commands.h"
-#include "input_text.h"
+#include "given_tokens.h"
 #include "open_model.h"
 #include "output_file.h"
 #include "terminal.h"
@@ -19,8 +19,8 @@
 
 struct logits_options {
     struct open_options open;
-    const char *text, *ids, *output;
-    bool text_given, ids_given;
+    struct given_tokens given;
+    const char *output;
 };
 
 static tercet_status write_logits(tercet_session *session, const struct token_list *tokens,
@@ -47,37 +47,6 @@ static tercet_status write_logits(tercet_session *session, const struct token_li
     progress_end();
     free(rows);
     return status;
-}
-
-/* The text's or the list's tokens; errors are reported with what they belong to. */
-static int read_tokens(const struct logits_options *options, const struct open_model *opened,
-                       struct token_list *tokens) {
-    struct input_text text = {0};
-    tercet_error error = {0};
-    tercet_status status =
-        input_text_copy(&text, options->text_given ? options->text : options->ids, &error);
-    if (status == TERCET_OK && options->text_given) {
-        status = token_list_tokenize(tokens, opened->model, &text,
-                                     TERCET_TEXT_ADD_BEGINNING | TERCET_TEXT_PARSE_SPECIAL, &error);
-    } else if (status == TERCET_OK) {
-        status = token_list_parse(tokens, &text, &error);
-    }
-    input_text_free(&text);
-    if (status == TERCET_BAD_ARGUMENT) {
-        return arguments_error("logits", "%s", error.detail);
-    }
-    if (status == TERCET_OK) {
-        status = token_list_check(tokens, opened->info.vocabulary, &error);
-    }
-    if (status == TERCET_OK && tokens->count > opened->info.context) {
-        status = set_error(&error, TERCET_PROMPT_TOO_LONG, tokens->count,
-                           "%zu tokens, the context has %u", tokens->count, opened->info.context);
-    }
-    if (status == TERCET_OK && tokens->count == 0) {
-        return arguments_error("logits", "there are no tokens to compute");
-    }
-    return status == TERCET_OK ? EXIT_CODE_OK
-                               : report_error(options->text_given ? "--text" : "--tokens", &error);
 }
 
 static int compute(const struct logits_options *options, struct open_model *opened,
@@ -112,7 +81,7 @@ static int logits(const struct logits_options *options) {
     if (code != EXIT_CODE_OK) {
         return code;
     }
-    code = read_tokens(options, &opened, &tokens);
+    code = given_tokens_read(&options->given, "logits", &opened, &tokens);
     if (code == EXIT_CODE_OK) {
         code = compute(options, &opened, &tokens);
     }
@@ -126,13 +95,8 @@ int command_logits(int argc, char **argv) {
     const struct positional positionals[] = {
         {"MODEL", "A .tercet file.", &options.open.path, true}};
     const struct argument arguments[] = {
-        argument_noting(argument_text("text", 't', &options.text, "TEXT",
-                                      "The text; the beginning-of-text token is put in front if "
-                                      "the model uses one."),
-                        &options.text_given),
-        argument_noting(argument_text("tokens", 0, &options.ids, "IDS",
-                                      "Token ids instead, such as 1,372,623; nothing is added."),
-                        &options.ids_given),
+        given_tokens_text(&options.given),
+        given_tokens_ids(&options.given),
         argument_text("output", 'o', &options.output, "FILE",
                       "Where to write; - is standard output. A file is written "
                       "under a temporary name and renamed when it is whole."),
@@ -157,8 +121,8 @@ int command_logits(int argc, char **argv) {
     if (outcome != ARGUMENTS_RUN) {
         return (int)outcome;
     }
-    if (options.text_given + options.ids_given != 1) {
-        return arguments_error("logits", "give one of --text and --tokens");
+    if (!given_tokens_check(&options.given, "logits")) {
+        return EXIT_CODE_USAGE;
     }
     if (options.output == NULL) {
         return arguments_error("logits", "-o FILE is missing");
