@@ -3,15 +3,9 @@
  * npy_header.h, or the program ends.
  */
 #include "npy_header.h"
+#include "promise.h"
 
 #include <stdlib.h>
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,17 +2,11 @@
  * fuzz_zip_entries.c: any bytes as a zip archive: the end, the directory, the head of each member. Whatever is accepted must keep
  * the promises of zip_entries.h, or the program ends.
  */
+#include "promise.h"
 #include "zip_entries.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
