@@ -113,7 +113,9 @@ export const requirements = [
 ];
 
 const oldestEmscripten = "3.1.58"; // on PATH, where our own cannot be installed
-const oldestNode = "20.10.0";
+/** For those who build Tercet; who installs the library needs less (`engines`). */
+const { devEngines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const oldestNode = devEngines.runtime.version.replace(/^>=/, "");
 
 /** a >= b for dotted versions; what is not a number counts as 0. */
 export function versionAtLeast(a, b) {

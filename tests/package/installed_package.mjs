@@ -11,7 +11,7 @@ import { root } from "../../scripts/paths.mjs";
 import { PROMPT, TestPage, TestServer } from "../web/library_under_test.mjs";
 
 const run = promisify(execFile);
-const NPM_TIMEOUT_MS = 60_000;
+const NPM_TIMEOUT_MS = 300_000;
 
 /** The npm that runs us, if one does. */
 function npm(args, options) {
@@ -20,18 +20,23 @@ function npm(args, options) {
   return run(command, [...first, ...args], { timeout: NPM_TIMEOUT_MS, ...options });
 }
 
+/**
+ * Makes the tarball in `folder`.
+ * @returns {Promise<{ filename: string, integrity: string, files: { path: string, size: number }[] }>} as npm reports it
+ */
+export async function pack(folder) {
+  const flags = ["--json", "--silent", "--pack-destination", folder];
+  const { stdout } = await npm(["pack", ...flags], { cwd: root, maxBuffer: 1 << 24 });
+  return JSON.parse(stdout)[0];
+}
+
 /** A folder with package.json, the installed package and the files of one project. */
 export class Project {
   /** `files`: of the project, by path. Nothing is fetched: the package has no dependencies. */
   static async create(files = {}) {
     const made = new Project();
     made.folder = mkdtempSync(join(tmpdir(), "tercet-project-"));
-    const { stdout } = await npm(
-      ["pack", "--json", "--silent", "--ignore-scripts", "--pack-destination", made.folder],
-      { cwd: root, maxBuffer: 1 << 24 },
-    );
-    /** As npm reports it: { filename, size, files: [{ path, size }] }. */
-    [made.packed] = JSON.parse(stdout);
+    made.packed = await pack(made.folder);
     made.write("package.json", '{ "name": "project", "private": true, "type": "module" }');
     const flags = ["--offline", "--no-audit", "--no-fund", "--silent"];
     await npm(["install", ...flags, `./${made.packed.filename}`], { cwd: made.folder });
@@ -41,6 +46,10 @@ export class Project {
 
   path(...names) {
     return join(this.folder, ...names);
+  }
+
+  read(path) {
+    return readFileSync(this.path(path), "utf8");
   }
 
   write(path, text) {

@@ -140,6 +140,37 @@ test("pieces, a signal, tokens and errors are as in a page", limit, async () => 
   assert.deepEqual(said.phases, ["header", "download", "load", "ready"]);
 });
 
+test("an option that is undefined is as if it were left out", limit, async () => {
+  const said = await inNode(
+    `
+    const nothing = (...names) => Object.fromEntries(names.map((name) => [name, undefined]));
+    const model = await tercet.load(input.path, {
+      ...nothing("onProgress", "signal", "threads", "context", "slice", "kv", "sessions", "heartbeatSeconds", "variant"),
+      ...nothing("kernels", "integrity", "prompt", "cache", "cacheDir", "revalidate", "assetsUrl", "hub", "persist"),
+      network: nothing("retries", "retryDelayMs", "stallTimeoutMs"),
+      pack: nothing("quantize", "dense", "embedding", "i2sLayout", "chatFormat"),
+    });
+    const { tokens } = await model.generate(${JSON.stringify(PROMPT)}, {
+      ...nothing("temperature", "topK", "topP", "minP", "repetitionPenalty", "repetitionWindow", "stop", "signal"),
+      ...nothing("onToken", "speculation", "grammar", "logprobs", "onLogprobs", "onPromptProgress", "addBeginning"),
+      ...nothing("parseSpecial"), maxTokens: 24, seed: 5 }).result;
+    const whole = await model.generate("One", { maxTokens: 2, seed: undefined }).result;
+    const session = nothing("context", "slice", "kv");
+    say({ tokens, two: whole.tokens.length, bytes: await model.sessionBytes(session) });`,
+    { path: modelPath },
+  );
+  assert.deepEqual(said.tokens, expected);
+  assert.equal(said.two, 2);
+  assert.ok(said.bytes > 0);
+});
+
+test("tercet/single is the same library in Node", limit, async () => {
+  const said = await inNode(`
+    const single = await import("tercet/single");
+    say([single.load === tercet.load, Object.keys(single).length > 3]);`);
+  assert.deepEqual(said, [true, true]);
+});
+
 test("an answer of a given form, with threads and without", limit, async () => {
   const said = await inNode(
     `

@@ -1,18 +1,9 @@
-// package.test.mjs - what users of the package get: the file list, the sizes, types that hold in their projects, constants
-// that are C's, and a bundle made by esbuild that runs.
+// package.test.mjs - what users of the package get: the file list, the sizes, constants that are C's, and a bundle
+// made by esbuild that runs. (How the package is seen from outside: tests/package/.)
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -158,50 +149,6 @@ test("the page side holds no worker, no store and no module", async () => {
       "user_messages",
     ],
   ]);
-});
-
-test("types hold in strict projects of both resolutions", () => {
-  const project = join(folder, "types");
-  const installed = join(project, "node_modules", "tercet");
-  mkdirSync(installed, { recursive: true });
-  cpSync(dist, join(installed, "dist"), { recursive: true });
-  copyFileSync(join(root, "package.json"), join(installed, "package.json"));
-  writeFileSync(join(project, "package.json"), '{ "type": "module" }');
-  writeFileSync(
-    join(project, "use.ts"),
-    `import { load, cache, features, TercetError, type GenerateResult, type Model } from "tercet";
-    const model: Model = await load("m.tercet", {
-      threads: 2, context: 64, kv: "int4", signal: AbortSignal.timeout(1), onProgress: ({ phase, loadedBytes }) => console.log(phase, loadedBytes) });
-    for await (const piece of model.generate("a", { seed: 1n, stop: ["b"], topK: 3 })) console.log(piece.length);
-    const { result } = model.generate(new Uint32Array(1));
-    const done: GenerateResult = await result;
-    const ids: Uint32Array = await model.tokenize("a");
-    const text: string = await model.detokenize(ids);
-    const rows: Float32Array = await model.logits([1, 2]);
-    try { await model.bench(); } catch (error) { if (error instanceof TercetError) console.log(error.code === "ABORTED", error.advice); }
-    console.log(done.finishReason === "stop", text, rows, (await cache.list())[0]?.state, features().simd128, model.info.kernels);
-    // @ts-expect-error there is no such option
-    model.generate("a", { temprature: 1 });
-    // @ts-expect-error there is no such form of the cache
-    load("m.tercet", { kv: "int2" }).then(({ info }) => console.log(info.kv));
-    // @ts-expect-error a model comes from load()
-    new (model.constructor as typeof Model)();
-    await model.dispose();`,
-  );
-  for (const [module, moduleResolution] of [
-    ["esnext", "bundler"],
-    ["nodenext", "nodenext"],
-  ]) {
-    execFileSync(
-      process.execPath,
-      [
-        join(root, "node_modules/typescript/bin/tsc"),
-        ...["--noEmit", "--strict", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"],
-        ...["--module", module, "--moduleResolution", moduleResolution, "--types", "", "use.ts"],
-      ],
-      { cwd: project, encoding: "utf8" },
-    );
-  }
 });
 
 test(

@@ -4,7 +4,7 @@
 import type { ByteSource } from "./byte_source.js";
 import { release } from "./chunk_memory.js";
 import { abortedError, describe, TercetError } from "./errors.js";
-import type { NetworkOptions } from "./types.js";
+import type { NetworkSettings } from "./types.js";
 
 /** First request: prefix, and with small models the whole header, in one go. */
 const FIRST_BYTES = 65536;
@@ -23,7 +23,7 @@ const LONGEST_RETRY_AFTER_MS = 120_000;
 export class SourceChanged extends Error {}
 
 export interface DownloadOptions {
-  network: Required<NetworkOptions>;
+  network: NetworkSettings;
   signal: AbortSignal;
   /** Called for each piece that arrives, also for what is skipped. */
   onArrived: (bytes: number) => void;

@@ -17,6 +17,7 @@ export interface Generation<Result = GenerateResult> extends AsyncIterableIterat
   readonly result: Promise<Result>;
 }
 
+/** @internal Made by Session. */
 export class RunningGeneration<Result extends GenerateResult> implements Generation<Result> {
   readonly #stream: TokenStream;
   readonly #result: Promise<Result>;
@@ -111,7 +112,7 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
   }
 }
 
-/** A generation that was stopped before it began. */
+/** @internal A generation that was stopped before it began. */
 export function abortedResult(seed: bigint): GenerateResult {
   return {
     text: "",
@@ -126,6 +127,7 @@ export function abortedResult(seed: bigint): GenerateResult {
   };
 }
 
+/** @internal */
 export function generateMessage(
   prompt: GenerateMessage["prompt"],
   options: GenerateOptions,
@@ -240,6 +242,7 @@ function randomSeed(): bigint {
   return BigInt(crypto.getRandomValues(new Uint32Array(1))[0] as number);
 }
 
+/** @internal */
 export function tokenArray(tokens: Uint32Array | readonly number[]): Uint32Array {
   if (tokens instanceof Uint32Array) return tokens;
   requireThat(Array.isArray(tokens), "tokens are a Uint32Array or an array of numbers");

@@ -7,12 +7,12 @@ import { HttpSource, SourceChanged } from "./download.js";
 import { describe, TercetError } from "./errors.js";
 import { GgufParts, PART_BYTES } from "./gguf_parts.js";
 import { SourceParts } from "./source_parts.js";
-import type { NetworkOptions } from "./types.js";
+import type { NetworkSettings } from "./types.js";
 
 export interface DownloadRequest {
   /** Of the file, or of its parts in their order. */
   urls: readonly string[];
-  network: Required<NetworkOptions>;
+  network: NetworkSettings;
   /** Where parts are kept; null: in the browser's memory for Blobs, for this load alone. */
   parts: GgufParts | null;
   onProgress: (doneBytes: number, totalBytes: number, arrivedBytes: number) => void;

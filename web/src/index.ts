@@ -27,13 +27,12 @@ export type { Generation } from "./generation.js";
 export { Model } from "./model.js";
 export { Session } from "./session.js";
 export type { Prompt } from "./session.js";
-export type { OpenAiFace } from "./openai.js";
+export type { CreateCompletion, OpenAiFace } from "./openai.js";
 export type * from "./openai_types.js";
 export type { Source } from "./source_address.js";
 export type * from "./types.js";
 
 const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
-const DEFAULT_NETWORK = { retries: 4, retryDelayMs: 500, stallTimeoutMs: 20_000 };
 
 /**
  * Loads a .tercet model: from the browser's storage when it is there, else over the network into the storage, chunk by
@@ -87,11 +86,11 @@ async function start(
 
 export interface CacheOptions {
   /** As in LoadOptions. */
-  assetsUrl?: string | URL;
+  assetsUrl?: string | URL | undefined;
   /** As in LoadOptions. */
-  cacheDir?: string | URL;
+  cacheDir?: string | URL | undefined;
   /** Stops the work; it rejects with ABORTED. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 let persistAsked: Promise<boolean | null> | null = null;
@@ -181,7 +180,7 @@ export const cache = {
   },
 };
 
-function cacheFolder({ cacheDir }: { cacheDir?: string | URL }): string | null {
+function cacheFolder({ cacheDir }: Pick<CacheOptions, "cacheDir">): string | null {
   const folder = folderAddress(cacheDir, "cacheDir");
   requireThat(folder?.startsWith("file:") !== false, "cacheDir is a folder, which only Node has");
   return folder;
@@ -264,7 +263,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
     cacheKind === "indexeddb" || cacheKind === "memory",
     'cache is "indexeddb" or "memory"',
   );
-  const { retries, retryDelayMs, stallTimeoutMs } = { ...DEFAULT_NETWORK, ...network };
+  const { retries = 4, retryDelayMs = 500, stallTimeoutMs = 20_000 } = network;
   requireInteger("network.retries", retries, 0, 1000);
   requireInteger("network.retryDelayMs", retryDelayMs, 0, 3_600_000);
   requireInteger("network.stallTimeoutMs", stallTimeoutMs, 1, 3_600_000);

@@ -23,7 +23,7 @@ import type {
   SessionOptions,
 } from "./types.js";
 
-/** An engine with the model in it, and its worker. */
+/** @internal An engine with the model in it, and its worker. */
 export interface StartedModel {
   client: EngineClient;
   loaded: LoadedModel;
@@ -107,7 +107,7 @@ export class Model {
   /** Text to token ids; addBeginning (default false here) puts the model's beginning token in front. */
   async tokenize(
     text: string,
-    options: { addBeginning?: boolean; parseSpecial?: boolean } = {},
+    options: { addBeginning?: boolean | undefined; parseSpecial?: boolean | undefined } = {},
   ): Promise<Uint32Array> {
     const { addBeginning = false, parseSpecial = true } = options;
     requireThat(typeof text === "string", "tokenize needs a string");
@@ -136,20 +136,23 @@ export class Model {
   /** As Session.logits() of the model's own session. */
   async logits(
     tokens: Uint32Array | readonly number[],
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array> {
     return this.session.logits(tokens, options);
   }
 
   /** As Session.embed() of the model's own session. */
-  async embed(text: Prompt, options: { signal?: AbortSignal } = {}): Promise<EmbedResult> {
+  async embed(
+    text: Prompt,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<EmbedResult> {
     return this.session.embed(text, options);
   }
 
   /** As Session.perplexity() of the model's own session. */
   async perplexity(
     text: Prompt,
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<PerplexityResult> {
     return this.session.perplexity(text, options);
   }

@@ -15,30 +15,33 @@ import type { ChatMessage, ChatOptions, ChatResult, EmbedResult, ModelInfo } fro
 /** What this file needs of a model. */
 export interface Chatting {
   readonly info: ModelInfo;
-  embed(text: Prompt, options?: { signal?: AbortSignal }): Promise<EmbedResult>;
+  embed(text: Prompt, options?: { signal?: AbortSignal | undefined }): Promise<EmbedResult>;
   chat(messages: readonly ChatMessage[], options?: ChatOptions): Generation<ChatResult>;
 }
 
 export interface RequestOptions {
-  signal?: AbortSignal | null;
+  signal?: AbortSignal | null | undefined;
 }
 
-type Created<Params extends ChatCompletionCreateParams> = Params extends { stream: true }
-  ? AsyncIterable<ChatCompletionChunk>
-  : Params extends { stream?: false | null }
-    ? ChatCompletion
-    : ChatCompletion | AsyncIterable<ChatCompletionChunk>;
+/** chat.completions.create(): one answer, or its pieces as they come with `stream: true`. Rejects with a TercetError. */
+export interface CreateCompletion {
+  (
+    params: ChatCompletionCreateParams & { stream?: false | null | undefined },
+    options?: RequestOptions,
+  ): Promise<ChatCompletion>;
+  (
+    params: ChatCompletionCreateParams & { stream: true },
+    options?: RequestOptions,
+  ): Promise<AsyncIterable<ChatCompletionChunk>>;
+  (
+    params: ChatCompletionCreateParams,
+    options?: RequestOptions,
+  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
+}
 
 /** The part of OpenAI's client that a language model alone can be. */
 export class OpenAiFace {
-  readonly chat: {
-    readonly completions: {
-      create<Params extends ChatCompletionCreateParams>(
-        params: Params,
-        options?: RequestOptions,
-      ): Promise<Created<Params>>;
-    };
-  };
+  readonly chat: { readonly completions: { readonly create: CreateCompletion } };
 
   readonly embeddings: {
     /** One text after the other; the vectors are not of length 1. */
@@ -53,15 +56,13 @@ export class OpenAiFace {
    * apiKey: "none" })`. Answers POST …/chat/completions, POST …/embeddings and GET …/models; no
    * request is made.
    */
-  readonly fetch: (input: RequestInfo | URL, init?: RequestInit) => Promise<Response>;
+  readonly fetch: (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
   constructor(model: Chatting) {
     const answers = () => import("./openai_answers.js");
-    const create = async <Params extends ChatCompletionCreateParams>(
-      params: Params,
-      options: RequestOptions = {},
-    ) => (await (await answers()).createCompletion(model, params, options)) as Created<Params>;
-    this.chat = { completions: { create } };
+    const create = async (params: ChatCompletionCreateParams, options: RequestOptions = {}) =>
+      (await answers()).createCompletion(model, params, options);
+    this.chat = { completions: { create: create as CreateCompletion } };
     const embed = async (params: EmbeddingCreateParams, options: RequestOptions = {}) =>
       (await answers()).createEmbeddings(model, params, options);
     this.embeddings = { create: embed };

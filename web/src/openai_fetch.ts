@@ -35,7 +35,7 @@ const REFUSED: readonly ErrorCode[] = [
 export async function answerRequest(
   info: ModelInfo,
   answers: Answers,
-  input: RequestInfo | URL,
+  input: string | URL | Request,
   init: RequestInit | undefined,
 ): Promise<Response> {
   const request = new Request(input, init);

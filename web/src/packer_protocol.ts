@@ -3,7 +3,7 @@
 // scripts come out of one folder. Only plain data.
 import type { WireError } from "./errors.js";
 import type { LoadSource } from "./protocol.js";
-import type { NetworkOptions, PackOptions, PackReport } from "./types.js";
+import type { NetworkSettings, PackOptions, PackReport } from "./types.js";
 
 /** Of the origin's own file system: packed models on their way to the store. */
 export const PACKING_FOLDER = "tercet-packing";
@@ -14,7 +14,7 @@ export interface PackMessage {
   /** What the packed model is called where the file's keys say nothing. */
   name: string;
   options: PackOptions;
-  network: Required<NetworkOptions>;
+  network: NetworkSettings;
   /** The packer's module: its address, or itself. */
   binary: string | Blob;
   /** Whether what is downloaded is kept for the next try. */

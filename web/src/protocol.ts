@@ -14,7 +14,7 @@ import type {
   KvForm,
   LoadProgress,
   ModelInfo,
-  NetworkOptions,
+  NetworkSettings,
   PackOptions,
   PerplexityResult,
   Sampling,
@@ -56,7 +56,7 @@ export interface LoadMessage {
   /** Of Node: the folder that keeps models; null: none. */
   cacheDir: string | null;
   revalidate: boolean;
-  network: Required<NetworkOptions>;
+  network: NetworkSettings;
 }
 
 /** A conversation as a prompt. */

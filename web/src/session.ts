@@ -30,7 +30,7 @@ import type {
 /** A text, or token ids taken as they are. */
 export type Prompt = string | Uint32Array | readonly number[];
 
-/** The engine as it is now: restart() puts another in its place. */
+/** @internal The engine as it is now: restart() puts another in its place. */
 export interface EngineHolder {
   readonly info: ModelInfo;
   /** Throws when the model was disposed. */
@@ -99,7 +99,7 @@ export class Session {
    */
   async logits(
     tokens: Uint32Array | readonly number[],
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Float32Array> {
     throwIfAborted(options.signal);
     const message = { op: "logits", session: this.#id, tokens: tokenArray(tokens) } as const;
@@ -110,7 +110,10 @@ export class Session {
    * An embedding: the mean over the tokens of the last hidden state. The same numbers as `tercet embed`. The session then holds
    * the text.
    */
-  async embed(text: Prompt, options: { signal?: AbortSignal } = {}): Promise<EmbedResult> {
+  async embed(
+    text: Prompt,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<EmbedResult> {
     throwIfAborted(options.signal);
     const message = { op: "embed", session: this.#id, ...textOf(text) } as const;
     return this.#use().request<"embed">(message, { signal: options.signal }).result;
@@ -119,7 +122,7 @@ export class Session {
   /** How well the model predicts a text, in windows of the context. The same figure as `tercet perplexity`. */
   async perplexity(
     text: Prompt,
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<PerplexityResult> {
     throwIfAborted(options.signal);
     const prompt = { ...textOf(text), parseSpecial: false };
@@ -141,7 +144,10 @@ export class Session {
    * Keeps the text and what was computed for it in the browser's storage, in the place of what had that name. Waits for what runs.
    * Rejects with QUOTA_EXCEEDED or STORAGE_FAILED; what had the name before is then still there.
    */
-  async save(name: string, options: { signal?: AbortSignal } = {}): Promise<SavedSession> {
+  async save(
+    name: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<SavedSession> {
     requireName(name);
     throwIfAborted(options.signal);
     const messages = this.#messages.map((message) => ({ ...message }));
@@ -158,7 +164,7 @@ export class Session {
    */
   async restore(
     name: string,
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<SavedSession | null> {
     requireName(name);
     throwIfAborted(options.signal);

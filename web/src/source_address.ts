@@ -14,6 +14,7 @@ export type Source =
 
 const HUB = "https://huggingface.co";
 
+/** @internal */
 export function loadSource(source: Source, hub: string | URL | undefined): LoadSource {
   if (typeof source === "string" || source instanceof URL)
     return { kind: "url", urls: [modelAddress(source, hub)] };
@@ -28,6 +29,7 @@ export function loadSource(source: Source, hub: string | URL | undefined): LoadS
   );
 }
 
+/** @internal */
 export function absoluteUrl(url: string | URL, what: string): string {
   try {
     return resolveAddress(url);

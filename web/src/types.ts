@@ -33,84 +33,89 @@ export type ModelSource = "network" | "indexeddb" | "folder" | "memory";
 
 export interface NetworkOptions {
   /** How often a failed request is repeated before the load fails; default 4. */
-  retries?: number;
+  retries?: number | undefined;
   /** Wait before the first repetition; doubles each time; default 500. */
-  retryDelayMs?: number;
+  retryDelayMs?: number | undefined;
   /** A connection that gives no byte for so long is dropped and repeated; default 20000. */
-  stallTimeoutMs?: number;
+  stallTimeoutMs?: number | undefined;
 }
+
+/** @internal All of them decided. */
+export type NetworkSettings = {
+  [Name in keyof NetworkOptions]-?: NonNullable<NetworkOptions[Name]>;
+};
 
 /** How keys and values of earlier tokens are kept. */
 export type KvForm = "f32" | "f16" | "int8" | "int4";
 
 export interface LoadOptions {
-  onProgress?: (progress: LoadProgress) => void;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Stops the load; it rejects with ABORTED. What was stored stays stored. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** 1 to 64; default: the machine's, at most 8. More than one needs a cross-origin isolated page. */
-  threads?: number;
+  threads?: number | undefined;
   /** Tokens of prompt and answer together; default: the model's own, at most 4096. Memory grows with it. */
-  context?: number;
+  context?: number | undefined;
   /** Most prompt tokens computed at once; default 32. */
-  slice?: number;
+  slice?: number | undefined;
   /**
    * Default "int8": a quarter of the memory of "f32", and much faster in long contexts. "int4" takes little more than half of
    * that, for a tight budget, at the price of an error that can be measured.
    */
-  kv?: KvForm;
+  kv?: KvForm | undefined;
   /**
    * How many sessions of this context memory is taken for, the model's own included (1 to 16): createSession() makes the others.
    * Default 1.
    */
-  sessions?: number;
+  sessions?: number | undefined;
   /**
    * An engine that is asked for something and gives no sign of work for so long is taken for dead: what is pending rejects with
    * ENGINE_CRASHED. Default 30; 0: never. On a page that is not cross-origin isolated it must be longer than a token takes.
    */
-  heartbeatSeconds?: number;
+  heartbeatSeconds?: number | undefined;
   /** Forces a module build, for tests, benches and support. */
-  variant?: Variant;
+  variant?: Variant | undefined;
   /** Forces a kernel set inside the module ("portable", "wasm_simd128", …). */
-  kernels?: string;
+  kernels?: string | undefined;
   /** The expected model id (64 hex digits): any other model is refused with HEADER_HASH_MISMATCH. */
-  integrity?: string;
+  integrity?: string | undefined;
   /**
    * What the first text will begin with, as generate() or chat() will be given it: computed while the model still arrives,
    * so that the first token comes right after the last byte. Up to 512 tokens; longer ones are begun.
    */
-  prompt?: string | Uint32Array | readonly number[] | readonly ChatMessage[];
+  prompt?: string | Uint32Array | readonly number[] | readonly ChatMessage[] | undefined;
   /** "indexeddb" (default) keeps the model for the next visit, "memory" stores nothing. */
-  cache?: "indexeddb" | "memory";
+  cache?: "indexeddb" | "memory" | undefined;
   /** In Node: a folder that keeps models from the network for the next start; default: they are not kept. */
-  cacheDir?: string | URL;
+  cacheDir?: string | URL | undefined;
   /** Asks the server whether the address still holds the stored model; default false: a stored model is used as it is. */
-  revalidate?: boolean;
+  revalidate?: boolean | undefined;
   /** How a .gguf file is packed; other files are packed already. */
-  pack?: PackOptions;
+  pack?: PackOptions | undefined;
   /** Where engine_worker.js and the modules lie; default: beside this script. */
-  assetsUrl?: string | URL;
-  network?: NetworkOptions;
+  assetsUrl?: string | URL | undefined;
+  network?: NetworkOptions | undefined;
   /** Where names such as "hf:owner/repository/file" are looked up; default "https://huggingface.co". */
-  hub?: string | URL;
+  hub?: string | URL | undefined;
   /**
    * Whether to ask the browser, once a page, not to evict this site's storage, when a model is stored; default true. Some
    * browsers show the question to the user. info.persisted has the answer.
    */
-  persist?: boolean;
+  persist?: boolean | undefined;
 }
 
 /** As the options of `tercet pack`, for a .gguf file that is packed in the page. */
 export interface PackOptions {
   /** "absmean": makes weights ternary that are not; a model that was not trained for it becomes useless. Default "none". */
-  quantize?: "none" | "absmean";
+  quantize?: "none" | "absmean" | undefined;
   /** Keeps the linear layers dense; default "no". */
-  dense?: "no" | "f16" | "f32" | "q8";
+  dense?: "no" | "f16" | "f32" | "q8" | undefined;
   /** Embeddings and output head; default "exact": the smallest of ternary, f16 and f32 that loses nothing. */
-  embedding?: "exact" | "f16" | "f32" | "q8" | "ternary";
+  embedding?: "exact" | "f16" | "f32" | "q8" | "ternary" | undefined;
   /** How I2_S tensors were written, which files do not say; default "x86". */
-  i2sLayout?: "x86" | "arm" | "row4";
+  i2sLayout?: "x86" | "arm" | "row4" | undefined;
   /** "qwen3", "chatml", "llama3", "bitnet" or "none"; default: what the file's template is, if it is known. */
-  chatFormat?: string;
+  chatFormat?: string | undefined;
 }
 
 /** What became of a .gguf file. */
@@ -210,41 +215,44 @@ export interface GrammarOption {
   ebnf?: string;
 }
 
-export interface GenerateOptions extends Partial<Sampling> {
+/** What is left out, or undefined, is as info.sampling has it. */
+export type SamplingOptions = { [Name in keyof Sampling]?: Sampling[Name] | undefined };
+
+export interface GenerateOptions extends SamplingOptions {
   /** Default: as many as the context holds. */
-  maxTokens?: number;
+  maxTokens?: number | undefined;
   /** 0 to 2^64-1. The same seed gives the same text, here and in the native twin. Default: random. */
-  seed?: number | bigint;
+  seed?: number | bigint | undefined;
   /** Generation ends before the first of these texts; it is not part of the answer. */
-  stop?: string | string[];
+  stop?: string | string[] | undefined;
   /** Stops the work itself; the iteration ends and finishReason is "aborted". */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Called for each piece; then nobody needs to iterate. */
-  onToken?: (piece: string) => void;
+  onToken?: ((piece: string) => void) | undefined;
   /**
    * Tokens that are likely to follow, because the same words stand earlier in the text, are computed along with each
    * token: the text is the same, only sooner there. "auto" (default) where it is likely to pay, "off", or always up to so
    * many tokens at once (2 to 8).
    */
-  speculation?: "auto" | "off" | number;
+  speculation?: "auto" | "off" | number | undefined;
   /**
    * Only tokens that this grammar allows are sampled; the text ends only where it may. Cut short by maxTokens or the context,
    * it is the beginning of one that fits.
    */
-  grammar?: GrammarOption;
+  grammar?: GrammarOption | undefined;
   /**
    * Notes how likely each token was, and so many of the likeliest (0 to 20): by the model's logits alone, before temperature and
    * every other choice of sampling. Default: nothing is noted.
    */
-  logprobs?: number;
+  logprobs?: number | undefined;
   /** Called for each piece, before onToken, with what was noted of its tokens. */
-  onLogprobs?: (logprobs: TokenLogprob[]) => void;
+  onLogprobs?: ((logprobs: TokenLogprob[]) => void) | undefined;
   /** Called while a prompt is computed: at once with what need not be computed again, then after each slice. */
-  onPromptProgress?: (progress: PromptProgress) => void;
+  onPromptProgress?: ((progress: PromptProgress) => void) | undefined;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
-  addBeginning?: boolean;
+  addBeginning?: boolean | undefined;
   /** Recognise special tokens such as <|im_end|> written in the prompt; default true, as in the native twin. */
-  parseSpecial?: boolean;
+  parseSpecial?: boolean | undefined;
 }
 
 export type ChatRole = "system" | "user" | "assistant";
@@ -258,9 +266,9 @@ export interface ChatMessage {
 
 export interface ChatOptions extends Omit<GenerateOptions, "addBeginning" | "parseSpecial"> {
   /** A known format for a model that brings none, or in place of its own: "qwen3", "chatml", "llama3", "bitnet". */
-  chatFormat?: string;
+  chatFormat?: string | undefined;
   /** false: an answer without thinking, for formats that can (info.thinkingSwitch); default true. */
-  thinking?: boolean;
+  thinking?: boolean | undefined;
 }
 
 /** All in tokens. */
@@ -347,11 +355,11 @@ export interface PerplexityResult {
 
 export interface SessionOptions {
   /** Tokens of prompt and answer together; default: as the model was loaded. */
-  context?: number;
+  context?: number | undefined;
   /** Most prompt tokens computed at once; default: as the model was loaded. */
-  slice?: number;
+  slice?: number | undefined;
   /** How keys and values of earlier tokens are kept; default: as the model was loaded. */
-  kv?: KvForm;
+  kv?: KvForm | undefined;
 }
 
 export interface SessionInfo {
@@ -383,10 +391,10 @@ export interface ChatResult extends GenerateResult {
 
 export interface BenchOptions {
   /** Default 128, cut to the context. */
-  promptTokens?: number;
+  promptTokens?: number | undefined;
   /** Default 64, cut to the context. */
-  decodeTokens?: number;
-  signal?: AbortSignal;
+  decodeTokens?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface BenchResult {
