@@ -45,7 +45,7 @@ export async function format({ write, report = () => {} }) {
     join(root, "node_modules", "prettier", "bin", "prettier.cjs"),
     write ? "--write" : "--check",
     "--log-level=warn",
-    "**/*.{ts,mts,js,mjs,json,css,html}",
+    "**/*.{ts,tsx,mts,js,mjs,json,css,html}",
     ".prettierrc.json",
   ]);
   await attempt("shfmt", "shfmt", [write ? "-w" : "-d", ...shell]);

@@ -30,18 +30,29 @@ const contentTypes = {
   ".tercet": "application/octet-stream",
 };
 
-export const contentSecurityPolicy = [
+/**
+ * What the page may do. Models may come from any site over https, which is what its field for an address is for; scripts,
+ * styles and pictures come from its own only, and markup or script addresses only by way of the two policies named.
+ */
+export const pagePolicy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
+  "img-src 'self' data: blob:",
+  "connect-src 'self' https:",
   "worker-src 'self'",
   "manifest-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types default dompurify",
   "frame-ancestors 'none'",
-].join("; ");
+];
+
+/** The same for everything else, workers among it: they have no markup, and start their own threads by address. */
+export const contentSecurityPolicy = pagePolicy
+  .filter((rule) => !rule.includes("trusted-types"))
+  .join("; ");
 
 /** On every answer, errors too: a worker's script carries its own policy. */
 function commonHeaders(isolation, contentPolicy) {
@@ -180,9 +191,13 @@ export function createServer({
     // Strong: another content has another time in nanoseconds, inode or size.
     const etag = `"${found.info.ino.toString(36)}-${found.info.mtimeNs.toString(36)}-${size.toString(36)}"`;
     const modified = new Date(Number(found.info.mtimeMs)).toUTCString();
+    const type = extname(found.path).toLowerCase();
     const fileHeaders = {
       ...headers,
-      "Content-Type": contentTypes[extname(found.path).toLowerCase()] ?? "application/octet-stream",
+      ...(type === ".html" && contentPolicy === contentSecurityPolicy
+        ? { "Content-Security-Policy": pagePolicy.join("; ") }
+        : {}),
+      "Content-Type": contentTypes[type] ?? "application/octet-stream",
       ETag: etag,
       "Last-Modified": modified,
       "Accept-Ranges": "bytes",

@@ -212,6 +212,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { buildSite } = await import("./page/build.mjs");
   const site = await buildSite();
   console.log(
-    `engine and scripts: ${(download / 1000).toFixed(1)} kB gzipped; page: ${site.files} files`,
+    `engine and scripts: ${(download / 1000).toFixed(1)} kB gzipped; page and its libraries: ${(site.gzipped / 1000).toFixed(1)} kB, ${site.files} files`,
   );
 }

@@ -17,7 +17,7 @@ import {
   siteFolder,
 } from "./site_under_test.mjs";
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 300_000 };
 const MARK = "/* the next version */";
 let browser, newVersion, brokenVersion;
 
@@ -42,6 +42,7 @@ async function firstVisit() {
   const site = await TestSite.start();
   const context = await browser.newContext();
   const visit = await Visit.open(context, `${site.origin}/`);
+  await visit.openModel();
   await visit.ready();
   await visit.keptOffline();
   return { site, context, visit };
@@ -85,9 +86,9 @@ test("every file is kept with its headers, no model is", limit, async () => {
   });
   const paths = kept.map((entry) => entry.path);
   assert.ok(
-    paths.includes("/") && paths.includes("/page.js") && paths.includes("/tercet/index.js"),
+    paths.includes("/") && paths.includes("/main.js") && paths.includes("/tercet/index.js"),
   );
-  assert.equal(paths.filter((path) => path.endsWith(".wasm")).length, 4);
+  assert.equal(paths.filter((path) => path.endsWith(".wasm")).length, 5, "modules and packer");
   assert.deepEqual(
     paths.filter((path) => path.includes("models")),
     [],
@@ -128,7 +129,7 @@ test("a new version takes over on the next load and removes the old one", limit,
   await untilWaiting(visit);
 
   // A second page of the old version: it must not lose its files under its feet.
-  const other = await Visit.open(context, `${site.origin}/`);
+  const other = await Visit.open(context, `${site.origin}/#/write`);
   await other.ready();
   assert.equal(await isNewVersion(other), false);
   await other.finish();
@@ -185,7 +186,7 @@ test("a version whose files do not fit its list is not taken", limit, async () =
 
 test("the list names every file of the site but models and the worker itself", () => {
   const worker = readFileSync(join(siteFolder, "service_worker.js"), "utf8");
-  for (const name of ["page.js", "style.css", "icon.svg", "tercet/index.js"]) {
+  for (const name of ["main.js", "style.css", "icon.svg", "tercet/index.js"]) {
     assert.ok(worker.includes(name), name);
   }
   assert.ok(!worker.includes('.tercet"'), "no model");

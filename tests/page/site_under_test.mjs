@@ -23,7 +23,8 @@ export const modelPath = join(siteFolder, "models", modelName);
 export const modelAddress = `models/${modelName}`;
 export const modelBytes = readFileSync(modelPath);
 
-export const STEP_TIMEOUT_MS = 15_000;
+/** Long: a busy machine is no fault of the page. */
+export const STEP_TIMEOUT_MS = 90_000;
 
 export async function launchBrowser() {
   const flags = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking";
@@ -222,23 +223,41 @@ export class Visit {
     return this.locate(id).textContent();
   }
 
-  /** The model is loaded: a story can be written. */
+  /** Shows a view, as its link does; "" is the first one. */
+  async goTo(view) {
+    await this.page.evaluate((id) => (location.hash = `#/${id}`), view);
+    await this.page.waitForSelector(`.view-${view || "start"}:not([hidden])`);
+  }
+
+  /** Begins to open the model that comes with the page, by its address. */
+  async openModel(address = modelAddress) {
+    await this.goTo("");
+    await this.locate("model-url").fill(address);
+    await this.locate("model-url").press("Enter");
+  }
+
+  /** A model is open: a story can be written. */
   async ready() {
+    await this.page.waitForSelector(".open-model.open", { state: "attached" });
+    await this.goTo("write");
     await this.page.waitForSelector("#write:enabled");
   }
 
-  /** A model from there is loaded. */
+  /** A model from there is open. */
   async modelFrom(source) {
+    await this.goTo("hood");
     await this.page.waitForFunction(
-      (wanted) => document.querySelector("#figure-source").textContent === wanted,
+      (wanted) => document.querySelector("#figure-source")?.textContent === wanted,
       source,
     );
     await this.ready();
   }
 
-  /** The figures of the margin by their labels. */
+  /** The figures of the views by their labels. */
   async facts() {
-    return this.page.evaluate(() =>
+    await this.goTo("hood");
+    await this.page.waitForSelector("#figure-offline");
+    const facts = await this.page.evaluate(() =>
       Object.fromEntries(
         [...document.querySelectorAll("dl.figures > div")].map((row) => [
           row.querySelector("dt").textContent,
@@ -246,13 +265,17 @@ export class Visit {
         ]),
       ),
     );
+    await this.goTo("write");
+    return facts;
   }
 
   /** Everything that the page needs without a network is stored. */
   async keptOffline() {
+    await this.goTo("hood");
     await this.page.waitForFunction(
-      () => document.querySelector("#figure-offline").textContent === "Ready",
+      () => document.querySelector("#figure-offline")?.textContent === "Ready",
     );
+    await this.goTo("write");
   }
 
   async set(id, value) {
@@ -262,16 +285,17 @@ export class Visit {
 
   /** Writes a story and returns what the page shows, the beginning included. */
   async write({ seed, length = 64 }) {
+    await this.goTo("write");
     await this.set("seed", seed);
     await this.set("length", length);
     await this.locate("write").click();
-    await this.page.waitForSelector("#ending:not([hidden])");
+    await this.page.waitForSelector("#ending");
     return this.text("story");
   }
 
   /** The code of the error that is shown in `place` ("model" or "story"). */
   async errorCode(place) {
-    await this.page.waitForSelector(`#${place}-problem:not([hidden])`);
+    await this.page.waitForSelector(`#${place}-problem`);
     return this.locate(`${place}-problem`).locator("code").textContent();
   }
 }

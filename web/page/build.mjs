@@ -2,13 +2,24 @@
 //
 // The page is a user of the library like any other: it imports the built package, whose worker finds its modules beside
 // itself. The last step lists every file with its hash for the service worker. It must never put into
-// the site what the list does not name, except the models, the worker itself, and the packer, which few will need.
+// the site what the list does not name, except the models and the worker itself.
 
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { pagePolicy } from "../../scripts/serve.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..", "..");
@@ -17,6 +28,9 @@ const copied = ["index.html", "icon.svg", "manifest.webmanifest"];
 /** What the page's browser may ask for; the package also holds types, and the engine once more as texts for bundlers. */
 const isServed = (name) =>
   /\.(m?js|wasm)$/.test(name) && !["inlined.js", "single.js"].includes(name);
+
+/** What libraries and page together may weigh, gzipped: scripts, styles and the page itself, without the engine. */
+const LIMIT_GZIPPED_BYTES = 60_000;
 
 /** In the site the library lies in its own folder, unbundled: "../src/index.js" is there "./tercet/index.js". */
 const libraryAsIs = {
@@ -34,7 +48,8 @@ const libraryAsIs = {
  * @param {string} [options.library] folder of the built package
  * @param {string} [options.model] the packed model that the page starts with
  * @param {string} [options.out] the site; what was there is replaced
- * @returns {Promise<{ out: string, files: number, bytes: number }>} what is kept for use without a network
+ * @returns {Promise<{ out: string, files: number, bytes: number, gzipped: number }>} what is kept for use without a network,
+ *   and what page and libraries weigh without the engine
  */
 export async function buildSite({
   library = join(root, "dist"),
@@ -55,16 +70,29 @@ export async function buildSite({
   for (const name of libraryFiles) copyFileSync(join(library, name), join(out, "tercet", name));
   copyFileSync(model, join(out, "models", basename(model)));
   const shared = { bundle: true, minify: true, target: "es2022", logLevel: "warning" };
-  await build({
+  const bundled = { path: `models/${basename(model)}`, bytes: statSync(model).size };
+  const { metafile } = await build({
     ...shared,
-    entryPoints: [join(here, "page.ts"), join(here, "style.css")],
+    entryPoints: [join(here, "main.tsx"), join(here, "style.css")],
     format: "esm",
     outdir: out,
+    // Each view in a file of its own, fetched when it is wanted.
+    splitting: true,
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    define: { BUNDLED_MODEL: JSON.stringify(bundled) },
+    metafile: true,
     plugins: [libraryAsIs],
   });
+  const made = Object.keys(metafile.outputs).map((path) => relative(out, resolve(path)));
+  writeFileSync(join(out, "index.html"), pageWithPolicy());
+  const gzipped = [...made, ...copied]
+    .map((name) => gzipSync(readFileSync(join(out, name)), { level: 9 }).length)
+    .reduce((sum, bytes) => sum + bytes);
+  if (gzipped > LIMIT_GZIPPED_BYTES)
+    throw new Error(`the page is ${gzipped} bytes gzipped, more than ${LIMIT_GZIPPED_BYTES}`);
 
-  const needed = libraryFiles.filter((name) => !name.includes("packer"));
-  const kept = [...copied, "page.js", "style.css", ...needed.map((name) => `tercet/${name}`)];
+  const kept = [...copied, ...made, ...libraryFiles.map((name) => `tercet/${name}`)];
   const precached = kept.sort().map((name) => {
     const bytes = readFileSync(join(out, name));
     const hash = createHash("sha256").update(bytes).digest("base64");
@@ -86,5 +114,17 @@ export async function buildSite({
     },
   });
   const bytes = precached.reduce((sum, file) => sum + file.bytes, 0);
-  return { out, files: precached.length, bytes };
+  return { out, files: precached.length, bytes, gzipped };
+}
+
+/** index.html with the content policy in it: the same words that our server sends, less what only a header can say. */
+function pageWithPolicy() {
+  const page = readFileSync(join(here, "index.html"), "utf8");
+  const mark = "<!-- content policy -->";
+  if (page.split(mark).length !== 2) throw new Error(`index.html has no place for ${mark}`);
+  const policy = pagePolicy.filter((rule) => !rule.startsWith("frame-ancestors"));
+  return page.replace(
+    mark,
+    `<meta http-equiv="Content-Security-Policy" content="${policy.join("; ")}" />`,
+  );
 }

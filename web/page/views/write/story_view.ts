@@ -1,8 +1,6 @@
 // story_view.ts: the story as it grows. One paragraph element for each paragraph, text nodes only, written at most once
 // a frame. The text content of the element is exactly prompt and pieces, line ends included.
 
-import { create } from "./elements.js";
-
 /** Longer beginnings stay in plain letters: small capitals are hard to read at length. */
 const SHORT_OPENING_CHARACTERS = 60;
 
@@ -76,7 +74,11 @@ export class StoryView {
         this.#tail.appendData(part);
         continue;
       }
-      const parent = className ? paragraph.appendChild(create("span", className)) : paragraph;
+      let parent = paragraph;
+      if (className) {
+        parent = paragraph.appendChild(document.createElement("span"));
+        parent.className = className;
+      }
       this.#tail = parent.appendChild(new Text(part));
     }
   }

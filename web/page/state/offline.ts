@@ -1,7 +1,12 @@
 // offline.ts: registers the service worker that keeps the page's own files, and says whether the page can be opened
 // without a network. The page works the same without it; a failure is shown, not thrown.
 
-import { TAKE_OVER } from "./worker_messages.js";
+import { signal } from "@preact/signals";
+import { strings } from "../strings.js";
+import { TAKE_OVER } from "../worker_messages.js";
+
+/** A word for the figures: whether the page opens without a network. */
+export const offline = signal("");
 
 /** An answer that does not come by then will not: the page starts as it is. */
 const TAKE_OVER_TIMEOUT_MS = 3000;
@@ -32,29 +37,29 @@ export async function takeNewerVersion(): Promise<boolean> {
   });
 }
 
-/** Calls `report` with a word for the figures, once or twice. */
-export async function keepOffline(report: (text: string) => void): Promise<void> {
+/** Registers the worker; `offline` says how that went. */
+export async function keepOffline(): Promise<void> {
   if (!("serviceWorker" in navigator)) {
-    report("No: needs https or localhost");
+    offline.value = strings.offline.insecure;
     return;
   }
-  report("Preparing");
+  offline.value = strings.offline.preparing;
   try {
     const registration = await navigator.serviceWorker.register("service_worker.js");
     const installing = registration.installing;
     if (registration.active) {
-      report("Ready");
+      offline.value = strings.offline.ready;
       // Browsers look for a newer version by themselves, but some of them much later. Without a network there is none.
       registration.update().catch(() => {});
       return;
     }
     // The first installation may fail, for example when the site changes under it; "ready" would then never settle.
     installing?.addEventListener("statechange", () => {
-      if (installing.state === "redundant") report("Not this time");
+      if (installing.state === "redundant") offline.value = strings.offline.failed;
     });
     await navigator.serviceWorker.ready;
-    report("Ready");
+    offline.value = strings.offline.ready;
   } catch {
-    report("No: the browser refused");
+    offline.value = strings.offline.refused;
   }
 }

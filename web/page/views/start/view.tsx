@@ -1,0 +1,54 @@
+// view.tsx: the first view: what this is, one button that has a text written, and every other way to a model.
+
+import { bundled, bundledBytes } from "../../bundled_model.js";
+import { formatBytes } from "../../format.js";
+import { intent } from "../../state/intent.js";
+import { model, open, opening, stored } from "../../state/models.js";
+import { goTo } from "../../state/routes.js";
+import { strings } from "../../strings.js";
+import { OpeningProgress } from "./opening_progress.js";
+import { OtherModel } from "./other_model.js";
+import { StoredModels } from "./stored_models.js";
+
+async function begin(): Promise<void> {
+    if (model.value === null && !(await open(bundled))) return;
+    intent.value = "write";
+    goTo("write");
+}
+
+/** Whether the model that comes with the page is in this browser already. */
+function isHere(): boolean {
+    const address = new URL(String(bundled.source), document.baseURI).href;
+    return (stored.value ?? []).some(
+        (entry) => entry.state === "complete" && entry.urls.includes(address),
+    );
+}
+
+export default function StartView() {
+    const busy = opening.value.state === "opening";
+    const hint = isHere()
+        ? strings.start.beginHintStored
+        : strings.start.beginHint(formatBytes(bundledBytes));
+    return (
+        <>
+            <div class="hero">
+                <p class="what">{strings.start.what}</p>
+                <div class="begin">
+                    <button
+                        type="button"
+                        id="begin"
+                        class="primary big"
+                        disabled={busy}
+                        onClick={begin}
+                    >
+                        {model.value ? strings.start.goOn : strings.start.begin}
+                    </button>
+                    <p class="quiet">{model.value ? model.value.info.name : hint}</p>
+                </div>
+                <OpeningProgress />
+            </div>
+            <OtherModel />
+            <StoredModels />
+        </>
+    );
+}
