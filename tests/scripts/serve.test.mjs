@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
   contentSecurityPolicy,
+  pagePolicy,
   createServer,
   listen,
   parsePath,
@@ -81,7 +82,8 @@ test("every answer carries the isolation headers and the policy, errors too", as
     assert.equal(headers["cross-origin-opener-policy"], "same-origin", target);
     assert.equal(headers["cross-origin-embedder-policy"], "require-corp", target);
     assert.equal(headers["cross-origin-resource-policy"], "same-origin", target);
-    assert.equal(headers["content-security-policy"], contentSecurityPolicy, target);
+    const policy = target === "/" ? pagePolicy.join("; ") : contentSecurityPolicy;
+    assert.equal(headers["content-security-policy"], policy, target);
     assert.equal(headers["x-content-type-options"], "nosniff", target);
   }
   for (const part of [
@@ -92,7 +94,10 @@ test("every answer carries the isolation headers and the policy, errors too", as
   ]) {
     assert.ok(contentSecurityPolicy.split("; ").includes(part), part);
   }
-  assert.doesNotMatch(contentSecurityPolicy, /unsafe-inline|'unsafe-eval'|blob:|\*/);
+  assert.doesNotMatch(contentSecurityPolicy, /unsafe-inline|'unsafe-eval'|\*/);
+  const blobs = pagePolicy.filter((rule) => rule.includes("blob:"));
+  assert.deepEqual(blobs, ["img-src 'self' data: blob:"], "pictures only");
+  assert.ok(pagePolicy.includes("require-trusted-types-for 'script'"));
 });
 
 test("without isolation the two headers are gone and the policy stays", async () => {
@@ -100,7 +105,7 @@ test("without isolation the two headers are gone and the policy stays", async ()
   assert.equal(status, 200);
   assert.equal(headers["cross-origin-opener-policy"], undefined);
   assert.equal(headers["cross-origin-embedder-policy"], undefined);
-  assert.equal(headers["content-security-policy"], contentSecurityPolicy);
+  assert.equal(headers["content-security-policy"], pagePolicy.join("; "));
 });
 
 test("types are what a browser insists on", async () => {
