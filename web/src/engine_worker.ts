@@ -19,9 +19,8 @@ import {
 } from "./protocol.js";
 import { openStore } from "./open_store.js";
 import { RunControl } from "./run_control.js";
-import { listSessions, restoreSession, saveSession } from "./saved_sessions.js";
+import { deleteSessions, listSessions, restoreSession, saveSession } from "./saved_sessions.js";
 import type { SessionRunner } from "./session_runner.js";
-import { SessionStore } from "./session_store.js";
 import type { Store } from "./store.js";
 import {
   computeEmbedding,
@@ -142,13 +141,13 @@ function perform(
     case "sessionList":
       return listSessions(own().open.facts.modelId);
     case "sessionDelete":
-      return SessionStore.use((store) => store.delete(own().open.facts.modelId, message.name));
+      return deleteSessions(own().open.facts.modelId, message.name);
     case "cacheList":
       return withStore(message, (store) => store.list());
     case "cacheDelete":
       return withStore(message, async (store) => {
         const deleted = await store.deleteModel(message.modelId);
-        if (globalThis.indexedDB) await SessionStore.use((saved) => saved.delete(message.modelId));
+        if (globalThis.indexedDB) await deleteSessions(message.modelId);
         return deleted;
       });
     case "cacheVerify":

@@ -1,10 +1,10 @@
 // gguf_parts.ts: a GGUF file on its way, in a database of its own: parts as Blobs, which a worker can read at once and which
 // take no memory of the page, each with its hash. Once the model that is made of it is stored, all of it goes. It knows
 // no network and no format.
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import type { DBSchema } from "idb";
+import { openDatabase, quiet, unlessLost, type Database } from "./database.js";
 
 const DATABASE = "tercet-gguf";
-const DATABASE_VERSION = 1;
 /** An interrupted download costs at most one part; a part is one file on the disk. */
 export const PART_BYTES = 4 << 20;
 /** What nobody went on with for so long is in the way of others. */
@@ -30,25 +30,22 @@ interface Schema extends DBSchema {
 }
 
 export class GgufParts {
-  readonly #database: IDBPDatabase<Schema>;
+  readonly #database: Database<Schema>;
 
-  private constructor(database: IDBPDatabase<Schema>) {
+  private constructor(database: Database<Schema>) {
     this.#database = database;
   }
 
   static async open(): Promise<GgufParts> {
-    const database = await openDB<Schema>(DATABASE, DATABASE_VERSION, {
-      upgrade(fresh) {
-        fresh.createObjectStore("files", { keyPath: "url" });
-        fresh.createObjectStore("parts");
-      },
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+    const database = await openDatabase<Schema>(DATABASE, (fresh) => {
+      fresh.createObjectStore("files", { keyPath: "url" });
+      fresh.createObjectStore("parts");
     });
     return new GgufParts(database);
   }
 
   read(url: string): Promise<PartsRecord | undefined> {
-    return this.#database.get("files", url);
+    return quiet(this.#database.transaction("files")).store.get(url);
   }
 
   async write(record: PartsRecord): Promise<void> {
@@ -56,12 +53,12 @@ export class GgufParts {
   }
 
   async indices(url: string): Promise<number[]> {
-    const keys = await this.#database.getAllKeys("parts", partRange(url));
+    const keys = await quiet(this.#database.transaction("parts")).store.getAllKeys(partRange(url));
     return keys.map(([, index]) => index);
   }
 
   part(url: string, index: number): Promise<Part | undefined> {
-    return this.#database.get("parts", [url, index]);
+    return unlessLost(quiet(this.#database.transaction("parts")).store.get([url, index]));
   }
 
   async writePart(url: string, index: number, part: Part): Promise<void> {
@@ -73,7 +70,7 @@ export class GgufParts {
   }
 
   async delete(url: string): Promise<void> {
-    const change = this.#database.transaction(["files", "parts"], "readwrite");
+    const change = quiet(this.#database.transaction(["files", "parts"], "readwrite"));
     await Promise.all([
       change.objectStore("files").delete(url),
       change.objectStore("parts").delete(partRange(url)),
@@ -83,7 +80,8 @@ export class GgufParts {
 
   /** Deletes what was begun and forgotten. */
   async deleteForgotten(now: number): Promise<void> {
-    for (const { url, touched } of await this.#database.getAll("files"))
+    const files = await quiet(this.#database.transaction("files")).store.getAll();
+    for (const { url, touched } of files)
       if (touched < now - FORGOTTEN_AFTER_MS) await this.delete(url);
   }
 

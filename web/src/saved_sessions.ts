@@ -23,21 +23,29 @@ export async function saveSession(
   const { tokens } = module.sessionInfo(session);
   const save = crypto.randomUUID();
   const record = { modelId, name, save, tokens, bytes, messages, savedAt: Date.now() };
-  return SessionStore.use(async (store) => {
-    const sha256: Uint8Array<ArrayBuffer>[] = [];
-    for (let at = 0; at < bytes; at += PART_BYTES) {
-      if (control.aborted) throw new TercetError("ABORTED");
-      const part = new Uint8Array(Math.min(PART_BYTES, bytes - at));
-      copy(open, part, (offset, address, count, piece) => {
-        module.saveState(session, at + offset, address, count);
-        piece.set(module.read(address, count));
-      });
-      sha256.push(await hash(part));
-      await store.writePart(record, at / PART_BYTES, part.buffer);
+  const write = async (store: SessionStore) => {
+    await store.sweep();
+    try {
+      const sha256: Uint8Array<ArrayBuffer>[] = [];
+      for (let at = 0; at < bytes; at += PART_BYTES) {
+        if (control.aborted) throw new TercetError("ABORTED");
+        const part = new Uint8Array(Math.min(PART_BYTES, bytes - at));
+        copy(open, part, (offset, address, count, piece) => {
+          module.saveState(session, at + offset, address, count);
+          piece.set(module.read(address, count));
+        });
+        sha256.push(await hash(part));
+        await store.writePart(record, at / PART_BYTES, part.buffer);
+      }
+      await store.commit({ ...record, sha256 });
+      return withoutHashes({ ...record, sha256 });
+    } catch (thrown) {
+      // What has been written of it is of no use; where that fails too, the next save does it.
+      await store.sweep().catch(() => {});
+      throw thrown;
     }
-    await store.commit({ ...record, sha256 });
-    return withoutHashes({ ...record, sha256 });
-  });
+  };
+  return SessionStore.use("exclusive", write, control.signal);
 }
 
 /** null: there is none of that name. BAD_STATE: it is damaged; the session is then empty. */
@@ -47,7 +55,7 @@ export async function restoreSession(
   control: RunControl,
 ): Promise<SavedSession | null> {
   const { module, session } = open;
-  return SessionStore.use(async (store) => {
+  const read = async (store: SessionStore) => {
     const record = await store.read(open.facts.modelId, name);
     if (!record) return null;
     try {
@@ -69,11 +77,17 @@ export async function restoreSession(
       module.resetSession(session);
       throw thrown;
     }
-  });
+  };
+  return SessionStore.use("shared", read, control.signal);
 }
 
 export async function listSessions(modelId: string): Promise<SavedSession[]> {
-  return (await SessionStore.use((store) => store.list(modelId))).map(withoutHashes);
+  return (await SessionStore.use(null, (store) => store.list(modelId))).map(withoutHashes);
+}
+
+/** One name, or all of a model; false when there was nothing. */
+export function deleteSessions(modelId: string, name?: string): Promise<boolean> {
+  return SessionStore.use("exclusive", (store) => store.delete(modelId, name));
 }
 
 /** One piece after the other through a buffer of the module. */

@@ -1,7 +1,8 @@
 // session_store.ts: saved sessions in IndexedDB, in a database of their own. The parts of a state are written first, under a number
 // that no other save has, and the record that names them last; so what is found by a name is whole, or the one before it.
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import { describe, TercetError } from "./errors.js";
+import type { DBSchema } from "idb";
+import { openDatabase, quiet, storageError, unlessLost, type Database } from "./database.js";
+import { abortedError, TercetError } from "./errors.js";
 import type { SavedSession } from "./types.js";
 
 /** A record holds the hash of each part. */
@@ -18,42 +19,52 @@ interface Schema extends DBSchema {
   parts: { key: [string, string, string, number]; value: ArrayBuffer };
 }
 
-export class SessionStore {
-  readonly #database: IDBPDatabase<Schema>;
+/** One tab at a time writes, and none reads meanwhile: parts come one by one, and who is second would delete the first one's. */
+const LOCK = "tercet-sessions";
 
-  private constructor(database: IDBPDatabase<Schema>) {
+export class SessionStore {
+  readonly #database: Database<Schema>;
+
+  private constructor(database: Database<Schema>) {
     this.#database = database;
   }
 
-  /** Opens it for one piece of work. STORAGE_FAILED or QUOTA_EXCEEDED, of the work as well. */
-  static async use<Value>(work: (store: SessionStore) => Promise<Value>): Promise<Value> {
-    let database: IDBPDatabase<Schema> | null = null;
+  /**
+   * Opens it for one piece of work; "exclusive" to write, "shared" to read parts, null for records. STORAGE_FAILED or QUOTA_EXCEEDED, of the work
+   * as well, and ABORTED, also while it waits for another tab.
+   */
+  static async use<Value>(
+    mode: LockMode | null,
+    work: (store: SessionStore) => Promise<Value>,
+    signal?: AbortSignal,
+  ): Promise<Value> {
+    const opened = async () => {
+      const database = await openDatabase<Schema>("tercet-sessions", (fresh) => {
+        fresh.createObjectStore("sessions", { keyPath: ["modelId", "name"] });
+        fresh.createObjectStore("parts");
+      });
+      try {
+        return await work(new SessionStore(database));
+      } finally {
+        database.close();
+      }
+    };
     try {
-      database = await openDB<Schema>("tercet-sessions", 1, {
-        upgrade(fresh) {
-          fresh.createObjectStore("sessions", { keyPath: ["modelId", "name"] });
-          fresh.createObjectStore("parts");
-        },
-        blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
-      });
-      return await work(new SessionStore(database));
+      const { locks } = navigator;
+      if (!mode || !locks) return await opened();
+      return await locks.request(LOCK, { mode, ...(signal && { signal }) }, opened);
     } catch (thrown) {
-      if (thrown instanceof TercetError) throw thrown;
-      const full = thrown instanceof Error && thrown.name === "QuotaExceededError";
-      throw new TercetError(full ? "QUOTA_EXCEEDED" : "STORAGE_FAILED", describe(thrown), {
-        cause: thrown,
-      });
-    } finally {
-      database?.close();
+      throw signal?.aborted ? abortedError(signal) : storageError(thrown);
     }
   }
 
   read(modelId: string, name: string): Promise<SessionRecord | undefined> {
-    return this.#database.get("sessions", [modelId, name]);
+    return unlessLost(quiet(this.#database.transaction("sessions")).store.get([modelId, name]));
   }
 
   readPart({ modelId, name, save }: SessionRecord, part: number): Promise<ArrayBuffer | undefined> {
-    return this.#database.get("parts", [modelId, name, save, part]);
+    const { store } = quiet(this.#database.transaction("parts"));
+    return unlessLost(store.get([modelId, name, save, part]));
   }
 
   async writePart(
@@ -66,36 +77,61 @@ export class SessionStore {
 
   /** From now on the name stands for this save; what it stood for is gone. */
   async commit(record: SessionRecord): Promise<void> {
-    const { modelId, name, save } = record;
-    const change = this.#database.transaction(["sessions", "parts"], "readwrite");
-    await change.objectStore("sessions").put(record);
+    const { modelId, name, save, sha256 } = record;
+    const change = this.#change();
     const parts = change.objectStore("parts");
-    for (const key of await parts.getAllKeys(partsOf(modelId, name)))
-      if (key[2] !== save) await parts.delete(key);
+    const keys = await parts.getAllKeys(partsOf(modelId, name));
+    const mine = keys.filter((key) => key[2] === save);
+    // The user may have cleared the site's data meanwhile.
+    if (mine.length !== sha256.length)
+      throw new TercetError("STORAGE_FAILED", `parts of the session ${name} are gone`);
+    await change.objectStore("sessions").put(record);
+    for (const key of keys) if (key[2] !== save) await parts.delete(key);
+    await change.done;
+  }
+
+  /** Deletes the parts that no record names: of saves that did not come to their end. And records that were lost. */
+  async sweep(): Promise<void> {
+    const keys = await quiet(this.#database.transaction("sessions")).store.getAllKeys();
+    const records = await Promise.all(keys.map((key) => this.read(...key)));
+    const saves = new Set(records.map((record) => record?.save));
+    const change = this.#change();
+    const parts = change.objectStore("parts");
+    for (const key of await parts.getAllKeys()) if (!saves.has(key[2])) await parts.delete(key);
+    for (const [place, key] of keys.entries())
+      if (!records[place]) await change.objectStore("sessions").delete(key);
     await change.done;
   }
 
   async list(modelId: string): Promise<SessionRecord[]> {
-    return this.#database.getAll("sessions", IDBKeyRange.bound([modelId], [modelId, []]));
+    const { store } = quiet(this.#database.transaction("sessions"));
+    const keys = await store.getAllKeys(sessionsOf(modelId));
+    const records = await Promise.all(keys.map((key) => this.read(...key)));
+    return records.filter((record) => record !== undefined);
   }
 
   /** One name, or all of a model; false when there was nothing. */
   async delete(modelId: string, name?: string): Promise<boolean> {
-    const change = this.#database.transaction(["sessions", "parts"], "readwrite");
+    const change = this.#change();
     const sessions = change.objectStore("sessions");
-    const range =
-      name === undefined
-        ? IDBKeyRange.bound([modelId], [modelId, []])
-        : IDBKeyRange.only([modelId, name]);
+    const range = name === undefined ? sessionsOf(modelId) : IDBKeyRange.only([modelId, name]);
     const found = (await sessions.count(range)) > 0;
     await sessions.delete(range);
     await change.objectStore("parts").delete(partsOf(modelId, name));
     await change.done;
     return found;
   }
+
+  #change() {
+    return quiet(this.#database.transaction(["sessions", "parts"], "readwrite"));
+  }
 }
 
 /** An array comes behind every string. */
+function sessionsOf(modelId: string): IDBKeyRange {
+  return IDBKeyRange.bound([modelId], [modelId, []]);
+}
+
 function partsOf(modelId: string, name: string | undefined): IDBKeyRange {
   const prefix = name === undefined ? [modelId] : [modelId, name];
   return IDBKeyRange.bound(prefix, [...prefix, []]);

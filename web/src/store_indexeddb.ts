@@ -1,7 +1,8 @@
 // store_indexeddb.ts: models in IndexedDB. One record for a chunk, so that a write is atomic, a damaged one can be
 // replaced alone, and no more than a chunk is ever held. It checks no hash: who writes has checked, who reads checks again.
-import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import { describe, TercetError } from "./errors.js";
+import type { DBSchema } from "idb";
+import { openDatabase, quiet, storageError, unlessLost, type Database } from "./database.js";
+import { TercetError } from "./errors.js";
 import {
   leadsTo,
   modelState,
@@ -14,7 +15,6 @@ import type { Store } from "./store.js";
 import type { StoredModel } from "./types.js";
 
 const DATABASE = "tercet";
-const DATABASE_VERSION = 1;
 
 interface Schema extends DBSchema {
   headers: { key: string; value: HeaderRecord };
@@ -26,46 +26,42 @@ interface Schema extends DBSchema {
 
 export class IndexedDbStore implements Store {
   readonly kind = "indexeddb";
-  readonly #database: IDBPDatabase<Schema>;
+  readonly #database: Database<Schema>;
 
-  private constructor(database: IDBPDatabase<Schema>) {
+  private constructor(database: Database<Schema>) {
     this.#database = database;
   }
 
   static async open(): Promise<IndexedDbStore> {
     return attempt(async () => {
-      const database = await openDB<Schema>(DATABASE, DATABASE_VERSION, {
-        upgrade(fresh) {
-          fresh.createObjectStore("headers", { keyPath: "modelId" });
-          fresh.createObjectStore("chunks");
-          fresh.createObjectStore("commits", { keyPath: "modelId" });
-          fresh.createObjectStore("sources", { keyPath: "url" });
-        },
-        // Another tab wants to upgrade or delete the database: let it; our next call fails and is handled.
-        blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
+      const database = await openDatabase<Schema>(DATABASE, (fresh) => {
+        fresh.createObjectStore("headers", { keyPath: "modelId" });
+        fresh.createObjectStore("chunks");
+        fresh.createObjectStore("commits", { keyPath: "modelId" });
+        fresh.createObjectStore("sources", { keyPath: "url" });
       });
       return new IndexedDbStore(database);
     });
   }
 
   readSource(url: string): Promise<SourceRecord | undefined> {
-    return attempt(() => this.#database.get("sources", url));
+    return attempt(() => this.#ask("sources").get(url));
   }
 
   readSources(): Promise<SourceRecord[]> {
-    return attempt(() => this.#database.getAll("sources"));
+    return attempt(() => this.#ask("sources").getAll());
   }
 
   async writeSource(record: SourceRecord): Promise<void> {
     await attempt(async () => {
-      const change = this.#database.transaction(["headers", "sources"], "readwrite");
+      const change = quiet(this.#database.transaction(["headers", "sources"], "readwrite"));
       await requireHeader(change.objectStore("headers"), record.modelId);
       await Promise.all([change.objectStore("sources").put(record), change.done]);
     });
   }
 
   readHeader(modelId: string): Promise<HeaderRecord | undefined> {
-    return attempt(() => this.#database.get("headers", modelId));
+    return attempt(() => unlessLost(this.#ask("headers").get(modelId)));
   }
 
   async writeHeader(record: HeaderRecord): Promise<void> {
@@ -73,17 +69,17 @@ export class IndexedDbStore implements Store {
   }
 
   async chunkIndices(modelId: string): Promise<number[]> {
-    const keys = await attempt(() => this.#database.getAllKeys("chunks", chunkRange(modelId)));
+    const keys = await attempt(() => this.#ask("chunks").getAllKeys(chunkRange(modelId)));
     return keys.map(([, index]) => index);
   }
 
   readChunk(modelId: string, index: number): Promise<ArrayBuffer | undefined> {
-    return attempt(() => this.#database.get("chunks", [modelId, index]));
+    return attempt(() => unlessLost(this.#ask("chunks").get([modelId, index])));
   }
 
   async writeChunk(modelId: string, index: number, bytes: ArrayBuffer): Promise<void> {
     await attempt(async () => {
-      const change = this.#database.transaction(["headers", "chunks"], "readwrite");
+      const change = quiet(this.#database.transaction(["headers", "chunks"], "readwrite"));
       await requireHeader(change.objectStore("headers"), modelId);
       await Promise.all([change.objectStore("chunks").put(bytes, [modelId, index]), change.done]);
     });
@@ -91,7 +87,7 @@ export class IndexedDbStore implements Store {
 
   async dropChunk(modelId: string, index: number): Promise<void> {
     await attempt(async () => {
-      const change = this.#database.transaction(["chunks", "commits"], "readwrite");
+      const change = quiet(this.#database.transaction(["chunks", "commits"], "readwrite"));
       await Promise.all([
         change.objectStore("commits").delete(modelId),
         change.objectStore("chunks").delete([modelId, index]),
@@ -101,14 +97,16 @@ export class IndexedDbStore implements Store {
   }
 
   readCommit(modelId: string): Promise<CommitRecord | undefined> {
-    return attempt(() => this.#database.get("commits", modelId));
+    return attempt(() => this.#ask("commits").get(modelId));
   }
 
   async writeCommit(record: CommitRecord): Promise<void> {
     await attempt(async () => {
       // Strict: on the disk before it counts. All chunks were written before.
       const stores = ["headers", "commits"] as const;
-      const change = this.#database.transaction(stores, "readwrite", { durability: "strict" });
+      const change = quiet(
+        this.#database.transaction(stores, "readwrite", { durability: "strict" }),
+      );
       await requireHeader(change.objectStore("headers"), record.modelId);
       await Promise.all([change.objectStore("commits").put(record), change.done]);
     });
@@ -116,24 +114,27 @@ export class IndexedDbStore implements Store {
 
   async list(): Promise<StoredModel[]> {
     return attempt(async () => {
-      const [headers, commits, sources, chunkKeys] = await Promise.all([
-        this.#database.getAll("headers"),
-        this.#database.getAll("commits"),
-        this.#database.getAll("sources"),
-        this.#database.getAllKeys("chunks"),
+      const [modelIds, commits, sources, chunkKeys] = await Promise.all([
+        this.#ask("headers").getAllKeys(),
+        this.#ask("commits").getAll(),
+        this.#ask("sources").getAll(),
+        this.#ask("chunks").getAllKeys(),
       ]);
-      return headers.map((header): StoredModel => {
-        const { modelId, name, fileBytes } = header;
+      // One by one: a header that was lost hides no other, and its model can be deleted.
+      const headers = await Promise.all(modelIds.map((modelId) => this.readHeader(modelId)));
+      return modelIds.map((modelId, place): StoredModel => {
+        const header = headers[place];
         const chunks = chunkKeys.filter(([id]) => id === modelId).map(([, index]) => index);
         const commit = commits.find((record) => record.modelId === modelId);
+        const known = header ?? commit;
         return {
           modelId,
-          name,
+          name: header?.name ?? "",
           urls: sources.filter((source) => leadsTo(source, modelId)).map(({ url }) => url),
-          state: modelState({ header, chunks, commit }),
-          fileBytes,
-          storedBytes: storedBytes(header, chunks),
-          chunks: header.chunks,
+          state: header ? modelState({ header, chunks, commit }) : "damaged",
+          fileBytes: known?.fileBytes ?? 0,
+          storedBytes: header ? storedBytes(header, chunks) : 0,
+          chunks: known?.chunks ?? 0,
           storedChunks: chunks.length,
         };
       });
@@ -143,7 +144,7 @@ export class IndexedDbStore implements Store {
   async deleteModel(modelId: string): Promise<boolean> {
     return attempt(async () => {
       const stores = ["headers", "chunks", "commits", "sources"] as const;
-      const change = this.#database.transaction(stores, "readwrite");
+      const change = quiet(this.#database.transaction(stores, "readwrite"));
       const found = await change.objectStore("headers").getKey(modelId);
       const sources = await change.objectStore("sources").getAll();
       // The commit record first: if this ends half way, what is left is no model.
@@ -160,10 +161,8 @@ export class IndexedDbStore implements Store {
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
     await attempt(async () => {
-      const change = this.#database.transaction(
-        ["headers", "chunks", "commits", "sources"],
-        "readwrite",
-      );
+      const stores = ["headers", "chunks", "commits", "sources"] as const;
+      const change = quiet(this.#database.transaction(stores, "readwrite"));
       const [headers, chunks] = [change.objectStore("headers"), change.objectStore("chunks")];
       const headerIds = new Set(await headers.getAllKeys());
       const commits = new Set(await change.objectStore("commits").getAllKeys());
@@ -181,6 +180,11 @@ export class IndexedDbStore implements Store {
 
   close(): void {
     this.#database.close();
+  }
+
+  /** For one question. */
+  #ask<Name extends "headers" | "chunks" | "commits" | "sources">(name: Name) {
+    return quiet(this.#database.transaction(name)).store;
   }
 }
 
@@ -204,10 +208,6 @@ async function attempt<Value>(work: () => Promise<Value>): Promise<Value> {
   try {
     return await work();
   } catch (thrown) {
-    if (thrown instanceof TercetError) throw thrown;
-    const full = thrown instanceof Error && thrown.name === "QuotaExceededError";
-    throw new TercetError(full ? "QUOTA_EXCEEDED" : "STORAGE_FAILED", describe(thrown), {
-      cause: thrown,
-    });
+    throw storageError(thrown);
   }
 }
