@@ -83,8 +83,10 @@ test(
   limit,
   async (t) => {
     const site = await TestSite.start({ isolation: false });
-    const context = await browser.newContext();
+    // With a service worker it would isolate itself.
+    const context = await browser.newContext({ serviceWorkers: "block" });
     const visit = await Visit.open(context, `${site.origin}/`);
+    visit.expectMessages(/registration blocked/);
     await visit.openModel();
     await visit.ready();
     const facts = await visit.facts();

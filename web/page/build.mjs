@@ -23,7 +23,10 @@ import { pagePolicy } from "../../scripts/serve.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = join(here, "..", "..");
-const copied = ["index.html", "icon.svg", "manifest.webmanifest"];
+const copied = [
+  ...["index.html", "manifest.webmanifest", "icon.svg", "icon-192.png", "icon-512.png"],
+  ...["icon-maskable.png", "apple-touch-icon.png"],
+];
 
 /** What the page's browser may ask for; the package also holds types, and the engine once more as texts for bundlers. */
 const isServed = (name) =>
@@ -86,12 +89,15 @@ export async function buildSite({
   });
   const made = Object.keys(metafile.outputs).map((path) => relative(out, resolve(path)));
   writeFileSync(join(out, "index.html"), pageWithPolicy());
-  const gzipped = [...made, ...copied]
+  const gzipped = [...made, "index.html"]
     .map((name) => gzipSync(readFileSync(join(out, name)), { level: 9 }).length)
     .reduce((sum, bytes) => sum + bytes);
   if (gzipped > LIMIT_GZIPPED_BYTES)
     throw new Error(`the page is ${gzipped} bytes gzipped, more than ${LIMIT_GZIPPED_BYTES}`);
 
+  writeFileSync(join(out, "_headers"), headersFile());
+  // GitHub Pages leaves out names that begin with an underscore, unless it is told not to think.
+  writeFileSync(join(out, ".nojekyll"), "");
   const kept = [...copied, ...made, ...libraryFiles.map((name) => `tercet/${name}`)];
   const precached = kept.sort().map((name) => {
     const bytes = readFileSync(join(out, name));
@@ -127,4 +133,17 @@ function pageWithPolicy() {
     mark,
     `<meta http-equiv="Content-Security-Policy" content="${policy.join("; ")}" />`,
   );
+}
+
+/** For hosts that take headers from such a file (Netlify, Cloudflare Pages); others serve it and nobody asks for it. */
+function headersFile() {
+  const lines = [
+    "Cross-Origin-Opener-Policy: same-origin",
+    "Cross-Origin-Embedder-Policy: require-corp",
+    "Cross-Origin-Resource-Policy: same-origin",
+    "X-Content-Type-Options: nosniff",
+    "Referrer-Policy: no-referrer",
+    "Cache-Control: no-cache",
+  ];
+  return ["/*", ...lines.map((line) => `  ${line}`), ""].join("\n");
 }

@@ -3,8 +3,8 @@
 
 import { render } from "preact";
 import { Frame } from "./frame.js";
-import { lastOpened, model, notices, open, opening, readStored } from "./state/models.js";
-import { keepOffline, takeNewerVersion } from "./state/offline.js";
+import { lastOpened, notices, open, opening, readStored } from "./state/models.js";
+import { keepOffline, shouldReloadForThreads, takeNewerVersion } from "./state/offline.js";
 import { route } from "./state/routes.js";
 import { say } from "./state/announcer.js";
 import { sentence } from "./format.js";
@@ -25,13 +25,16 @@ async function start(): Promise<void> {
         if (state === "open") say([strings.model.ready, ...notices.value.map(sentence)].join(" "));
         if (state === "cancelled") say(strings.model.cancelled);
     });
+    const kept = keepOffline();
     await readStored();
     // The first view asks before it opens anything; the others are of little use without a model.
-    if (route.value !== "" && model.value === null) {
+    if (route.value !== "" && opening.value.state === "none") {
         const last = await lastOpened();
         if (last && opening.value.state === "none") await open(last);
     }
-    await keepOffline();
+    await kept;
+    const begun = () => route.value !== "" || opening.value.state !== "none";
+    if (shouldReloadForThreads(begun)) location.reload();
 }
 
 void start();

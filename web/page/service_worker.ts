@@ -2,7 +2,8 @@
 // with their hashes into it; a new list is a new worker with a new cache, and the two never mix.
 //
 // It must never touch models: they are large, live in IndexedDB and are checked by the library. Cached answers keep
-// the headers they came with: without COOP and COEP the page would lose its threads, without CSP its guard.
+// the headers they came with, the content policy among them, and get the two that isolate the page and so give it
+// threads: many hosts of static files send no headers of one's own.
 
 import { TAKE_OVER } from "./worker_messages.js";
 
@@ -54,9 +55,19 @@ async function precache(): Promise<void> {
       const url = new URL(path, self.registration.scope);
       const response = await fetch(new Request(url, { integrity, cache: "no-cache" }));
       if (!response.ok || response.redirected) throw new Error(`${url.pathname} is not there`);
-      await cache.put(url, response);
+      await cache.put(url, isolated(response));
     }),
   );
+}
+
+/** What docs/library/hosting.md asks a server for. */
+function isolated(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.set("Cross-Origin-Opener-Policy", "same-origin");
+  headers.set("Cross-Origin-Embedder-Policy", "require-corp");
+  headers.set("Cross-Origin-Resource-Policy", "same-origin");
+  const { status, statusText } = response;
+  return new Response(response.body, { status, statusText, headers });
 }
 
 async function deleteOldCaches(): Promise<void> {
@@ -77,8 +88,9 @@ function precachedPath(request: Request): string | null {
 
 async function answer(request: Request, path: string): Promise<Response> {
   const cache = await caches.open(cacheName);
+  const kept = await cache.match(new URL(path, self.registration.scope));
   // Browsers may empty a cache; then the network is all there is.
-  return (await cache.match(new URL(path, self.registration.scope))) ?? fetch(request);
+  return kept ?? isolated(await fetch(request));
 }
 
 /**

@@ -1,5 +1,6 @@
 // offline.ts: registers the service worker that keeps the page's own files, and says whether the page can be opened
-// without a network. The page works the same without it; a failure is shown, not thrown.
+// without a network. The page works the same without it; a failure is shown, not thrown. On a host that sends no headers the
+// worker also isolates the page, which gives it threads, from the next load on.
 
 import { signal } from "@preact/signals";
 import { strings } from "../strings.js";
@@ -7,6 +8,12 @@ import { TAKE_OVER } from "../worker_messages.js";
 
 /** A word for the figures: whether the page opens without a network. */
 export const offline = signal("");
+
+/** Loading the page again would give it threads: the worker that isolates it has come after it. */
+export const reloadHelps = signal(false);
+
+/** Of this tab: a load for the sake of isolation was tried. It is not tried twice. */
+const TRIED = "tercet.isolation-tried";
 
 /** An answer that does not come by then will not: the page starts as it is. */
 const TAKE_OVER_TIMEOUT_MS = 3000;
@@ -61,5 +68,25 @@ export async function keepOffline(): Promise<void> {
     offline.value = strings.offline.ready;
   } catch {
     offline.value = strings.offline.refused;
+  }
+}
+
+/**
+ * Whether to load the page again at once, now that a worker can isolate it. `begun` tells whether somebody has started to do
+ * something here, who would lose it: then `reloadHelps` says it, and it is theirs to decide.
+ */
+export function shouldReloadForThreads(begun: () => boolean): boolean {
+  const active = offline.value === strings.offline.ready;
+  if (crossOriginIsolated || !active || navigator.hardwareConcurrency === 1) return false;
+  try {
+    if (sessionStorage.getItem(TRIED) !== null) return false;
+    if (begun()) {
+      reloadHelps.value = true;
+      return false;
+    }
+    sessionStorage.setItem(TRIED, "yes");
+    return true;
+  } catch {
+    return false; // without a memory it would go round in circles
   }
 }

@@ -1,0 +1,127 @@
+// site.test.mjs - the site as any host serves it: in a subfolder, with no header but the type of a file. The page isolates
+// itself by its service worker and then has threads, works without the server, asks no other site for anything, and can be
+// installed as an app.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { after, before, test } from "node:test";
+import { listen } from "../../scripts/serve.mjs";
+import {
+  Visit,
+  cleanUp,
+  launchBrowser,
+  modelAddress,
+  nativeStory,
+  siteFolder,
+} from "./site_under_test.mjs";
+
+const limit = { timeout: 300_000 };
+const FOLDER = "/people/tom/tercet/";
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+};
+let browser, server, origin;
+
+/** What a host of static files does, and no more: no ranges, no validators, no policy. */
+function answer(request, response) {
+  const path = new URL(request.url, "http://host").pathname;
+  const file = join(siteFolder, normalize(path.slice(FOLDER.length) || "index.html"));
+  const found = path.startsWith(FOLDER) && statSync(file, { throwIfNoEntry: false })?.isFile();
+  if (!found) return response.writeHead(404).end();
+  const bytes = readFileSync(file);
+  const type = TYPES[extname(file)] ?? "application/octet-stream";
+  response.writeHead(200, { "Content-Type": type, "Content-Length": bytes.length });
+  response.end(bytes);
+}
+
+before(async () => {
+  browser = await launchBrowser();
+  server = createHttpServer(answer);
+  origin = `http://127.0.0.1:${await listen(server, { port: 0 })}`;
+});
+after(async () => {
+  await browser?.close();
+  server?.closeAllConnections();
+  server?.close();
+  await cleanUp();
+});
+
+test(
+  "in a subfolder of a host without headers: threads by the worker, offline, nothing from elsewhere",
+  limit,
+  async () => {
+    const context = await browser.newContext();
+    const asked = new Set();
+    context.on("request", (request) => asked.add(new URL(request.url()).origin));
+    const visit = await Visit.open(context, `${origin}${FOLDER}`);
+    // Nobody has done anything yet: the page loads itself again as soon as the worker can isolate it. On a machine
+    // with one processor it has no reason to.
+    if ((await visit.page.evaluate(() => navigator.hardwareConcurrency)) > 1)
+      await visit.page.waitForFunction(() => crossOriginIsolated);
+    await visit.openModel();
+    await visit.ready();
+    const facts = await visit.facts();
+    const processors = await visit.page.evaluate(() => navigator.hardwareConcurrency);
+    assert.equal(facts.Isolated, processors > 1 ? "Yes" : "No");
+    assert.equal(/-threads$/.test(facts.Module), processors > 1, facts.Module);
+    assert.equal(await visit.write({ seed: 4, length: 24 }), nativeStory({ seed: 4, length: 24 }));
+    assert.deepEqual([...asked], [origin], "nobody else was asked for anything");
+
+    await context.setOffline(true);
+    visit.expectMessages(/service_worker\.js|ERR_INTERNET_DISCONNECTED/);
+    await visit.page.reload();
+    await visit.ready();
+    assert.equal((await visit.facts())["Model from"], "IndexedDB");
+    assert.equal(await visit.write({ seed: 5, length: 24 }), nativeStory({ seed: 5, length: 24 }));
+    await visit.finish();
+    await context.close();
+  },
+);
+
+test("who has begun something is not interrupted for the sake of threads", limit, async () => {
+  const context = await browser.newContext();
+  const visit = await Visit.open(context, `${origin}${FOLDER}#/write`);
+  await visit.keptOffline();
+  assert.equal(await visit.page.evaluate(() => crossOriginIsolated), false);
+  await visit.openModel();
+  await visit.ready();
+  assert.equal(await visit.write({ seed: 4, length: 8 }), nativeStory({ seed: 4, length: 8 }));
+  await visit.finish();
+  await context.close();
+});
+
+test("it can be installed as an app", limit, async () => {
+  const context = await browser.newContext();
+  const visit = await Visit.open(context, `${origin}${FOLDER}`);
+  await visit.keptOffline();
+  const session = await context.newCDPSession(visit.page);
+  const { errors, data } = await session.send("Page.getAppManifest");
+  assert.deepEqual(errors, []);
+  const manifest = JSON.parse(data);
+  for (const { src, sizes, type } of manifest.icons) {
+    const bytes = readFileSync(join(siteFolder, src));
+    if (type !== "image/png") continue;
+    assert.equal(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`, sizes, src);
+  }
+  const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
+  const others = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
+  assert.deepEqual(others, []);
+  await visit.finish();
+  await context.close();
+});
+
+test("the page's own policy stands in the page, for hosts that send none", () => {
+  const page = readFileSync(join(siteFolder, "index.html"), "utf8");
+  const [, policy] = /http-equiv="Content-Security-Policy"\s+content="([^"]+)"/.exec(page) ?? [];
+  assert.match(policy, /script-src 'self' 'wasm-unsafe-eval';/);
+  assert.match(policy, /require-trusted-types-for 'script'/);
+  assert.ok(readdirSync(siteFolder).includes("_headers"));
+  assert.ok(statSync(join(siteFolder, modelAddress)).isFile());
+});
