@@ -1,4 +1,4 @@
-// samples.test.mjs - every code sample of docs/library/ runs as it stands there: in Chromium, or in Node with the installed
+// samples.test.mjs - every code sample of docs/library/ and of the README, which npm shows, runs as it stands there: in Chromium, or in Node with the installed
 // package. A sample must end well and show something; one that says nothing about how it is run fails.
 
 import assert from "node:assert/strict";
@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { errorPage, renderErrorTable } from "../../scripts/error-table.mjs";
+import { libraryPages, librarySamples } from "../../scripts/library-samples.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { Project } from "../package/installed_package.mjs";
 import {
@@ -18,9 +20,17 @@ import {
   modelBytes,
   tercet,
 } from "../web/library_under_test.mjs";
-import { links, samples } from "./library_pages.mjs";
 
-const KINDS = ["run=page", "run=chat", "run=node", "other"];
+const KINDS = /^(run=page|run=chat|run=node|rival=\S+|other)$/;
+const samples = librarySamples();
+/** { page, target, anchor } of every link within the checkout. */
+const links = libraryPages().flatMap(({ name, text }) =>
+  [...text.matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)].map(([, target, anchor]) => ({
+    page: name,
+    target,
+    anchor,
+  })),
+);
 const TIMEOUT_MS = 40_000;
 
 let browser, server, project, folder;
@@ -33,6 +43,14 @@ before(async () => {
   server = await TestServer.start();
   server.write("models/story.tercet", modelBytes);
   server.write("models/chat.tercet", readFileSync(chat));
+  const { outputFiles } = await build({
+    stdin: { contents: 'export { default } from "openai";', resolveDir: root },
+    bundle: true,
+    format: "esm",
+    write: false,
+    logLevel: "error",
+  });
+  server.write("openai.js", outputFiles[0].contents);
   browser = await launchBrowser();
   project = await Project.create({ "models/story.tercet": modelBytes });
 });
@@ -46,11 +64,15 @@ after(async () => {
 test("every sample says how it is run", () => {
   assert.ok(samples.length > 10);
   for (const { page, line, kind } of samples)
-    assert.ok(KINDS.includes(kind), `${page}:${line} is fenced as "js ${kind}"`);
+    assert.match(kind, KINDS, `${page}:${line} is fenced as "js ${kind}"`);
 });
 
 async function runInPage(code, number) {
-  server.write(`sample-${number}.js`, code.replaceAll('from "tercet"', 'from "/dist/index.js"'));
+  const names = { '"tercet"': '"/dist/index.js"', '"openai"': '"/openai.js"' };
+  server.write(
+    `sample-${number}.js`,
+    code.replace(/(?<=from )"\w+"/g, (name) => names[name] ?? name),
+  );
   server.write(
     `sample-${number}.html`,
     `<!doctype html><title>sample</title><script type="module" src="run-${number}.js"></script>`,
@@ -88,7 +110,7 @@ async function runInNode(code, number) {
 
 describe("samples", () => {
   samples.forEach(({ page, line, kind, code }, number) => {
-    if (kind === "other") return;
+    if (!kind.startsWith("run=")) return;
     test(`${page}:${line}`, limit, async () => {
       const shown = await (kind === "run=node" ? runInNode : runInPage)(code, number);
       assert.ok(shown.trim().length > 0, "it shows nothing");
