@@ -1,100 +1,226 @@
-// torture-load.mjs - `npm run torture:load`: loads of a model of 64 chunks under every fault that a network, a server, a
-// storage and a browser can have, and a table of what came of them. Ends with 1 when a load was corrupt, when a model was
-// not whole after the next visit, or when more than a chunk was fetched again. Takes a quarter of an hour or more.
+// torture-load.mjs - `npm run torture:load`: loads under every fault that a network, a server, a storage and a browser can
+// have, and a table of what came of them. It ends with 1 when a load was corrupt, when a model was not whole after the next
+// visit, or when more than a chunk was fetched again. What is done is noted in build/torture: an interrupted run goes on.
 
-import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { prepareBrowser } from "../bench/browser.mjs";
-import { benchFolder } from "../bench/models.mjs";
-import { tercet } from "./paths.mjs";
+import { readOptions } from "../bench/options.mjs";
+import { root, tercet } from "./paths.mjs";
+import { Ledger, contentHash } from "./torture-ledger.mjs";
 import { isProgram, reportFailure, runCommand } from "./steps.mjs";
 
-/** 64 chunks exactly. */
-const SHAPE = { name: "gpt2-xl", layers: 6 };
+const folder = join(root, "build", "torture");
 
-/** mulberry32: the same moments in every run of the same seed. */
-function randomNumbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+/**
+ * What is loaded, and how often what happens by chance is made to happen. `chain`: visits in a row, each cut where the one
+ * before has come to and a chunk further; 1: every cut meets an empty storage, and a whole load follows it.
+ */
+const SIZES = {
+  // 64 chunks exactly.
+  small: { layers: 6, chain: 1, kills: 50, leaders: 50, gguf: 10 },
+  // 602 chunks.
+  full: { layers: 79, chain: 25, kills: 200, leaders: 50, gguf: 50 },
+};
+
+const command = {
+  usage: "npm run torture:load -- [OPTIONS]",
+  summary:
+    "Breaks loads of a model in every way there is and says what came of each. An interrupted run goes on when it is\n" +
+    "started again, as long as library and options are the same.",
+  options: {
+    size: {
+      kind: "text",
+      value: "SIZE",
+      help: "small: 64 chunks, about an hour (the default); full: 602 chunks, many hours",
+      choices: Object.keys(SIZES),
+      default: "small",
+    },
+    only: { kind: "list", value: "LIST", help: "these rows of the table alone" },
+    seed: { kind: "count", value: "N", help: "of the moments of kills (default 1)", default: 1 },
+    fresh: { kind: "flag", help: "forget what an earlier run has found" },
+    table: { kind: "text", value: "FILE", help: "write the table to FILE" },
+  },
+};
+
+/** A file that a command of the native twin writes; made once. */
+async function made(name, args) {
+  const path = join(folder, name);
+  if (existsSync(path)) return path;
+  mkdirSync(folder, { recursive: true });
+  await runCommand(tercet, args(`${path}.new`), { failure: `${name} could not be made` });
+  renameSync(`${path}.new`, path);
+  return path;
+}
+
+async function makeModels(layers) {
+  const save = (shape, count) => (path) => [
+    ...["bench", "--shape", shape, "--layers", String(count), "--save", path],
+  ];
+  const model = await made(`gpt2-xl-${layers}.tercet`, save("gpt2-xl", layers));
+  const exported = await made("llama-2.tercet", save("llama-729m", 2));
+  const gguf = await made("llama-2.gguf", (path) => ["export", exported, "-o", path, "--quiet"]);
+  // Under the name that its address has.
+  const renamed = join(folder, "gguf", "model.gguf");
+  mkdirSync(dirname(renamed), { recursive: true });
+  if (!existsSync(renamed)) execFileSync("cp", [gguf, renamed]);
+  const packed = await made("llama-2-packed.tercet", (path) => ["pack", renamed, "-o", path]);
+  return { model, gguf: renamed, packed };
+}
+
+/** The rows of the table: { name, fault, cases }. */
+function tortureRows(parts, { chain, kills, leaders, gguf }, seed) {
+  const { torture, killing, killingGguf, randomMoments, newer, chunks } = parts;
+  const all = Array.from({ length: chunks }, (_, index) => index);
+  const inner = all.slice(0, -1);
+  const some = [0, Math.floor(chunks / 3), Math.floor((2 * chunks) / 3), chunks - 2];
+  const writes = Array.from({ length: chunks + 4 }, (_, index) => index + 1);
+  const cuts = (where, inside) =>
+    chain === 1 ? torture.cuts(where, inside) : torture.chains(where, inside, chain);
+  const status = (code, more = {}) => torture.answers(some, { status: code, ...more });
+  const row = (name, fault, cases) => ({ name, fault, cases });
+  return [
+    row("cut-after", "network cut after each chunk", cuts(all, 0)),
+    row("cut-inside", "network cut inside each chunk", cuts(inner, 500_000)),
+    row(
+      "cut-fast",
+      "network cut after a chunk, server as fast as it can be",
+      torture.cuts(some, 0, { paced: null }),
+    ),
+    row(
+      "cut-often",
+      "every connection cut after 0.3, 2.5, 10 MB",
+      torture.cutsWithinOneLoad([300_001, 2_500_000, 10_000_000]),
+    ),
+    row(
+      "no-ranges",
+      "Range ignored, from a cut on",
+      torture.answers(some, { noRanges: true }, { excused: true }),
+    ),
+    row(
+      "no-ranges-ever",
+      "Range ignored, always, and a cut",
+      torture.always(some, { noRanges: true }, { uncounted: true }),
+    ),
+    row("replaced", "ETag and file change in the middle", torture.replacements(some, newer)),
+    row(
+      "etag-each",
+      "another ETag with every answer, and a cut",
+      torture.always(some, { etagEach: true }),
+    ),
+    row("html", "HTML with 200, from a cut on", torture.answers(some, { html: true })),
+    row("404", "404, from a cut on", status(404)),
+    row("429", "429 with Retry-After: 1, twice", status(429, { retryAfter: "1", left: 2 })),
+    row("503", "503, from a cut on", status(503)),
+    row("503-passing", "503, twice", status(503, { left: 2 })),
+    row(
+      "stall",
+      "silence, from a cut on",
+      torture.answers(some, { stallAfter: 0 }, { stallTimeoutMs: 3000 }),
+    ),
+    row("flip", "a bit flips on the way, once", torture.flips(some)),
+    row("full", "storage full from the k-th write on, each k", torture.fullStorage(writes)),
+    row(
+      "kill",
+      "browser killed (SIGKILL) at a random moment",
+      killing.browsers(randomMoments(kills, seed)),
+    ),
+    row(
+      "leader",
+      "two tabs, the one that downloads killed (SIGKILL)",
+      killing.leaders(randomMoments(leaders, seed + 1)),
+    ),
+    row(
+      "gguf-kill",
+      "GGUF file packed in the page, browser killed (SIGKILL)",
+      killingGguf.browsers(randomMoments(gguf, seed + 2)),
+    ),
+  ];
+}
+
+/** Runs what is not in the ledger yet. */
+async function runCases(rows, ledger) {
+  const begin = performance.now();
+  const cases = rows.flatMap(({ name, cases }) =>
+    cases.map((one) => ({ ...one, id: `${name} ${one.name}` })),
+  );
+  const missing = cases.filter(({ id }) => ledger.outcome(id) === undefined);
+  if (missing.length < cases.length)
+    process.stderr.write(`${cases.length - missing.length} cases were done before\n`);
+  for (const [index, { id, run }] of missing.entries()) {
+    const outcome = await run();
+    ledger.write(id, outcome);
+    const minutes = (performance.now() - begin) / 60_000;
+    const left = (minutes / (index + 1)) * (missing.length - index - 1);
+    const ended = Object.keys(outcome.ended).join(", ");
+    const line = `${cases.length - missing.length + index + 1}/${cases.length} ${id}: ${ended}`;
+    process.stderr.write(`${line}; about ${Math.ceil(left)} min left\n`);
+    for (const problem of outcome.problems) process.stderr.write(`  ${problem}\n`);
+  }
+}
+
+async function prepareParts(layers) {
+  const files = await makeModels(layers);
+  // Only now: they read what was just built.
+  const { LoadTorture, ggufModel, tortureModel } = await import("../tests/web/load_torture.mjs");
+  const { KillTorture, randomMoments } = await import("../tests/web/kill_torture.mjs");
+  const { TestServer, changedVersion, launchBrowser } =
+    await import("../tests/web/library_under_test.mjs");
+  const model = tortureModel(files.model);
+  const gguf = ggufModel(files.gguf, tortureModel(files.packed));
+  const changed = changedVersion(model.bytes);
+  const browser = await launchBrowser();
+  const server = await TestServer.start();
+  return {
+    torture: new LoadTorture({ browser, server, model }),
+    killing: new KillTorture({ server, model }),
+    killingGguf: new KillTorture({ server, model: gguf }),
+    randomMoments,
+    newer: { bytes: changed.newer, id: changed.newerId },
+    chunks: model.chunks,
+    ids: [model.id, gguf.id],
+    close: async () => {
+      await browser.close();
+      await server.stop();
+    },
   };
 }
 
 export async function main(args) {
-  const [seed = "1", ...only] = args;
+  const options = readOptions(command, args);
+  if (options === null) return;
+  const { size, seed, fresh, only } = options;
   await prepareBrowser(["native", "model", "wasm", "web"]);
-  const path = join(benchFolder, "torture-64.tercet");
-  mkdirSync(benchFolder, { recursive: true });
-  if (!existsSync(path))
-    await runCommand(
-      tercet,
-      ["bench", "--shape", SHAPE.name, "--layers", String(SHAPE.layers), "--save", path],
-      { failure: "the model to load could not be made" },
-    );
-  // Only now: they read what was just built.
-  const { LoadTorture, tortureModel, tortureTable } = await import("../tests/web/load_torture.mjs");
-  const { TestServer, changedVersion, launchBrowser } =
-    await import("../tests/web/library_under_test.mjs");
-  const model = tortureModel(path);
-  const browser = await launchBrowser();
-  const server = await TestServer.start();
-  const report = (name, index) => process.stderr.write(`\r${name}: ${index}          `);
-  const torture = new LoadTorture({ browser, server, model, report });
-  const all = Array.from({ length: model.chunks }, (_, index) => index);
-  const some = [0, 20, 40, model.chunks - 2];
-  const runs = {
-    "cut-after": () => torture.cuts("network cut after each chunk", all, 0),
-    "cut-inside": () => torture.cuts("network cut inside each chunk", all.slice(0, -1), 500_000),
-    "cut-often": async () => {
-      for (const bytes of [300_001, 2_500_000, 10_000_000])
-        await torture.cutsWithinOneLoad(`every connection cut after ${bytes} bytes`, bytes);
-    },
-    "no-ranges": async () => {
-      const options = { network: { retries: 1, retryDelayMs: 10, stallTimeoutMs: 5000 } };
-      await torture.answers("no ranges from the cut on", some, { noRanges: true }, { options });
-    },
-    etag: async () => {
-      const other = changedVersion(model.bytes);
-      await torture.replacements("ETag and file change", some, {
-        bytes: other.newer,
-        id: other.newerId,
-      });
-    },
-    html: () => torture.answers("HTML with 200 from the cut on", some, { html: true }),
-    404: () => torture.answers("404 from the cut on", some, { status: 404 }),
-    429: () =>
-      torture.answers(
-        "429 with Retry-After: 1, passing",
-        some,
-        { status: 429, retryAfter: "1" },
-        {
-          passing: true,
-        },
-      ),
-    503: () => torture.answers("503 from the cut on", some, { status: 503 }),
-    "503-passing": () => torture.answers("503, passing", some, { status: 503 }, { passing: true }),
-    stall: () => torture.answers("silence from the cut on", some, { stallAfter: 0 }),
-    flip: () => torture.flips("a bit flips on the way, once", some),
-    full: () =>
-      torture.fullStorage(
-        "storage full at the k-th write, k = 1…",
-        Array.from({ length: model.chunks + 4 }, (_, index) => index + 1),
-      ),
-    kill: () => torture.kills("browser killed (SIGKILL)", 50, randomNumbers(Number(seed))),
-  };
+  const parts = await prepareParts(SIZES[size].layers);
+  const { holds, sumOutcomes, tortureTable } = await import("../tests/web/torture_outcome.mjs");
+  const what = contentHash([
+    ...["dist", "tests/web/load_torture.mjs", "tests/web/kill_torture.mjs"],
+    ...["tests/web/torture_outcome.mjs", "tests/web/library_under_test.mjs"],
+  ]);
+  const ledger = new Ledger(join(folder, `load-${size}.jsonl`), [what, seed, ...parts.ids].join(), {
+    fresh,
+  });
+  const all = tortureRows(parts, SIZES[size], seed);
+  const rows = all.filter(({ name }) => only === null || only.includes(name));
   try {
-    for (const [name, run] of Object.entries(runs))
-      if (only.length === 0 || only.includes(name)) await run();
+    await runCases(rows, ledger);
   } finally {
-    await browser.close();
-    await server.stop();
-    process.stdout.write(`\n${tortureTable(torture.rows)}\n`);
+    await parts.close();
   }
-  const bad = torture.rows.filter(({ corrupt, notWhole, tooMuch }) => corrupt + notWhole + tooMuch);
-  for (const { fault } of bad) process.stdout.write(`not as it must be: ${fault}\n`);
+  // Rows that other runs have done belong to the table too.
+  const sums = all.flatMap(({ name, fault, cases }) => {
+    const outcomes = cases.flatMap((one) => ledger.outcome(`${name} ${one.name}`) ?? []);
+    return outcomes.length > 0 ? [sumOutcomes(fault, outcomes)] : [];
+  });
+  const table = tortureTable(sums);
+  process.stdout.write(`\n${table}\n`);
+  if (options.table !== null) writeFileSync(options.table, `${table}\n`);
+  const bad = sums.filter((sum) => !holds(sum));
+  for (const { fault, problems } of bad)
+    process.stdout.write(
+      `not as it must be: ${fault}\n${problems.map((one) => `  ${one}\n`).join("")}`,
+    );
   process.exitCode = bad.length > 0 ? 1 : 0;
 }
 

@@ -313,6 +313,36 @@ test("a download that is cut goes on at its part on the next visit", limit, asyn
   );
 });
 
+test(
+  "parts that a killed load left behind its stored model are deleted by the next one",
+  limit,
+  async () => {
+    serve(small);
+    await openPage();
+    await page.run(() => loadOnce("/model.tercet"));
+    const { before, after } = await page.run(async () => {
+      const url = new URL("/model.tercet", location.href).href;
+      await new Promise((resolve, reject) => {
+        const opening = indexedDB.open("tercet-gguf");
+        opening.onsuccess = () => {
+          const change = opening.result.transaction(["files", "parts"], "readwrite");
+          const record = { url, etag: '"one"', fileBytes: 3, touched: Date.now() };
+          change.objectStore("files").put(record);
+          const part = { blob: new Blob(["abc"]), sha256: new ArrayBuffer(32) };
+          change.objectStore("parts").put(part, [url, 0]);
+          change.oncomplete = () => resolve(opening.result.close());
+          change.onerror = () => reject(change.error);
+        };
+      });
+      const before = await leftOver();
+      const { source } = await loadOnce("/model.tercet");
+      return { before, after: { ...(await leftOver()), source } };
+    });
+    assert.deepEqual(before.parts, [0]);
+    assert.deepEqual(after, { ...nothing, source: "indexeddb" });
+  },
+);
+
 test("a stored part that was damaged is fetched again, alone", limit, async () => {
   serve(large);
   server.faults = { cutAfter: 2 * PART_BYTES + 100_000 };

@@ -52,14 +52,49 @@ export async function launchProfile(folder) {
   });
 }
 
+/** Scripts of workers that read models from a network. */
+const READERS = ["/dist/engine_worker.js", "/dist/tercet-packer.mjs"];
+
+/**
+ * In front of such a script: tells the server what is read, at the moment at which it is read and before anything is done
+ * with it. What a server sends and what a page gets to see are megabytes apart: sockets and the browser hold the rest.
+ */
+const TELL_TAKEN = `{
+  const requests = new WeakMap();
+  const { fetch: plainFetch } = globalThis;
+  globalThis.fetch = async (...asked) => {
+    const answer = await plainFetch(...asked);
+    if (answer.body) requests.set(answer.body, answer.headers.get("X-Request"));
+    return answer;
+  };
+  const { getReader } = ReadableStream.prototype;
+  ReadableStream.prototype.getReader = function (...how) {
+    const reader = getReader.apply(this, how);
+    const request = requests.get(this);
+    if (!request) return reader;
+    const { read } = reader;
+    reader.read = async (...memory) => {
+      const piece = await read.apply(reader, memory);
+      const bytes = piece.value?.length ?? 0;
+      if (bytes > 0) {
+        const tell = new XMLHttpRequest();
+        tell.open("POST", "/taken?request=" + request + "&bytes=" + bytes, false);
+        tell.send();
+      }
+      return piece;
+    };
+    return reader;
+  };
+}`;
+
 /** The package at /dist/, and one file at /model.tercet that can misbehave. */
 export class TestServer {
   /** What the model's address holds. */
   bytes = modelBytes;
   etag = '"one"';
   /**
-   * { status, retryAfter, noRanges, cutAfter, stallAfter, damage, chunked, slowly, emptyFrom, html, compressed, cors,
-   * redirect, noHead, cutEach }; see #answerModel.
+   * { status, retryAfter, noRanges, cutAfter, cutAt, onCut, stallAfter, damage, chunked, slowly, paced, emptyFrom, html,
+   * compressed, cors, redirect, noHead, cutEach, etagEach, left }; see #answerModel.
    */
   faults = {};
   /** More files that are answered as the model is: path -> bytes. */
@@ -70,8 +105,14 @@ export class TestServer {
   silent = null;
   /** Put in front of the worker's script: faults of the browser. */
   workerPreamble = "";
-  /** One for each request of the model: { method, path, range, first, sent }; `first` is null for one that got no bytes. */
+  /** Whether the workers tell what they read: `taken` of each request. */
+  tellsTaken = false;
+  /**
+   * One for each request of the model: { method, path, range, first, sent, taken }; `first` is null for one that got no
+   * bytes.
+   */
   requests = [];
+  #lastRequest = 0;
   #unanswered = [];
   #folder;
   #server;
@@ -91,8 +132,9 @@ export class TestServer {
       if (path === "/model.tercet") started.#answerModel(request, response, started.bytes);
       else if (started.files.has(path))
         started.#answerModel(request, response, started.files.get(path));
-      else if (path === "/dist/engine_worker.js" && started.workerPreamble !== "")
-        started.#answerWorker(response);
+      else if (path === "/taken") started.#hearTaken(request, response);
+      else if (READERS.includes(path) && started.#preamble(path) !== "")
+        started.#answerWorker(path, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
       else if (started.silent?.test(request.url)) started.#unanswered.push(response);
       else answer(request, response);
@@ -116,6 +158,7 @@ export class TestServer {
     this.faults = {};
     this.files.clear();
     this.workerPreamble = "";
+    this.tellsTaken = false;
     this.missing = null;
     this.silent = null;
     for (const response of this.#unanswered.splice(0)) response.destroy();
@@ -149,21 +192,40 @@ export class TestServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #answerWorker(response) {
+  #preamble(path) {
+    const faults = path === "/dist/engine_worker.js" ? this.workerPreamble : "";
+    return (this.tellsTaken ? `${TELL_TAKEN};` : "") + faults;
+  }
+
+  #hearTaken(request, response) {
+    const told = new URL(request.url, this.origin).searchParams;
+    // One of before repair() belongs to a page that is gone.
+    const seen = this.requests.find(({ id }) => id === Number(told.get("request")));
+    if (seen) seen.taken += Number(told.get("bytes"));
+    response.writeHead(204).end();
+  }
+
+  #answerWorker(path, response) {
     const headers = { "Content-Type": "text/javascript" };
     // Both, so that the worker of an isolated page may start.
     headers["Cross-Origin-Embedder-Policy"] = "require-corp";
     headers["Cross-Origin-Resource-Policy"] = "same-origin";
-    const script = readFileSync(join(dist, "engine_worker.js"), "utf8");
-    response.writeHead(200, headers).end(`${this.workerPreamble};\n${script}`);
+    const script = readFileSync(join(dist, path.slice("/dist/".length)), "utf8");
+    response.writeHead(200, headers).end(`${this.#preamble(path)};\n${script}`);
   }
 
   #answerModel(request, response, bytes) {
-    const { status, noRanges, cutAfter, stallAfter, damage, chunked, emptyFrom } = this.faults;
+    // Faults of which so many answers are `left`: then the server is well.
+    if (this.faults.left !== undefined && this.faults.left-- <= 0) this.faults = {};
+    const { status, noRanges, cutAfter, cutAt, stallAfter, damage, chunked } = this.faults;
+    const { emptyFrom, paced, onCut } = this.faults;
     const { method, url: path } = request;
-    const seen = { method, path, range: request.headers.range ?? null, first: null, sent: 0 };
+    const id = ++this.#lastRequest;
+    const asks = request.headers.range ?? null;
+    const seen = { id, method, path, range: asks, first: null, sent: 0, taken: 0 };
     this.requests.push(seen);
-    const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+    const headers = { "Cross-Origin-Resource-Policy": "same-origin", "X-Request": id };
+    if (this.faults.etagEach) this.etag = `"${id}"`;
     if (this.faults.cors) {
       // As a plain file server has them: nothing but the safelisted headers can be seen (no ETag, no Content-Range).
       headers["Access-Control-Allow-Origin"] = "*";
@@ -193,6 +255,8 @@ export class TestServer {
     if (this.etag) headers.ETag = this.etag;
     if (method === "HEAD")
       return response.writeHead(200, { ...headers, "Content-Length": bytes.length }).end();
+    // From this byte of the file on the network is down.
+    if (first >= cutAt) return response.destroy();
     seen.first = first;
     if (this.faults.compressed) {
       // What a misguided proxy does: it compresses the file and cuts the range out of that.
@@ -212,6 +276,10 @@ export class TestServer {
     const send = (from) => {
       if (response.destroyed) return;
       if (from > last) return response.end();
+      // A network that is slower than the page: never more on its way than the page will soon take.
+      if (paced !== undefined && seen.sent - seen.taken >= paced)
+        return setTimeout(() => send(from), 1);
+      if (from >= cutAt) return cut();
       if (stallAfter !== undefined && spent() >= stallAfter) return; // and never a byte more
       // A little later: what has left must also arrive, or the browser drops it with the connection.
       if (cutAfter !== undefined && spent() >= cutAfter)
@@ -219,6 +287,7 @@ export class TestServer {
       if (this.faults.cutEach !== undefined && seen.sent >= this.faults.cutEach)
         return setTimeout(() => response.destroy(), 30);
       const budget = Math.min(
+        (cutAt ?? Infinity) - from,
         (this.faults.cutEach ?? Infinity) - seen.sent,
         ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
       );
@@ -228,6 +297,17 @@ export class TestServer {
       response.write(piece, () =>
         setTimeout(() => send(from + piece.length), this.faults.slowly ?? 0),
       );
+    };
+    /** As soon as the page has taken all; one that does not tell gets a moment. */
+    const cut = () => {
+      if (response.destroyed) return;
+      if (this.tellsTaken && paced !== undefined && seen.taken < seen.sent)
+        return setTimeout(cut, 1);
+      const wait = paced === undefined ? 300 : 0;
+      setTimeout(() => {
+        if (!response.destroyed) onCut?.();
+        response.destroy();
+      }, wait);
     };
     send(first);
   }
@@ -300,13 +380,10 @@ export class TestPage {
   }
 
   /** Runs in the page, with a time limit. */
-  async run(work, argument) {
+  async run(work, argument, limitMs = STEP_TIMEOUT_MS) {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error("the page did not answer in time")),
-        STEP_TIMEOUT_MS,
-      );
+      timer = setTimeout(() => reject(new Error("the page did not answer in time")), limitMs);
     });
     try {
       return await Promise.race([this.page.evaluate(work, argument), late]);

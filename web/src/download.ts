@@ -29,6 +29,8 @@ export interface DownloadOptions {
   onArrived: (bytes: number) => void;
   /** Called for each part of what read() was asked for. */
   onFilled: (bytes: number) => void;
+  /** Whoever reads knows good bytes from others: ETags do not count, only the size does. */
+  anyVersion?: boolean;
 }
 
 /** A failure that may go away: another try is allowed, after `waitMs` at the earliest. */
@@ -226,7 +228,8 @@ export class HttpSource implements ByteSource {
     if (this.#askRanges) headers.Range = `bytes=${offset}-${end - 1}`;
     // Across origins this header would cost a preflight; there the answers' ETags are compared instead. Only a strong one
     // may go there (RFC 9110, 13.1.5).
-    if (this.#askRanges && this.#etag?.startsWith('"') && this.#sameOrigin)
+    const { anyVersion } = this.#options;
+    if (this.#askRanges && !anyVersion && this.#etag?.startsWith('"') && this.#sameOrigin)
       headers["If-Range"] = this.#etag;
     const { response, controller } = await this.#fetch("GET", headers);
     if (!response.body) throw new Retryable("the answer has no body");
@@ -306,8 +309,8 @@ export class HttpSource implements ByteSource {
   /** SourceChanged when the answer is of another version than those before. */
   #takeVersion(response: Response): void {
     const etag = response.headers.get("ETag");
-    if (this.#etag !== null && etag !== null && !matchWeakly(etag, this.#etag))
-      throw this.#changed();
+    const known = this.#options.anyVersion ? null : this.#etag;
+    if (known !== null && etag !== null && !matchWeakly(etag, known)) throw this.#changed();
     this.#etag ??= etag;
   }
 

@@ -90,6 +90,17 @@ export class GgufParts {
   }
 }
 
+/** What a load that was ended between storing its model and deleting the parts has left. Never fails. */
+export async function deleteLeftParts(url: string): Promise<void> {
+  try {
+    const parts = await GgufParts.open();
+    await parts.delete(url);
+    parts.close();
+  } catch {
+    // No database, or somebody deletes it: then there are no parts either.
+  }
+}
+
 function partRange(url: string): IDBKeyRange {
   return IDBKeyRange.bound([url, 0], [url, Infinity]);
 }

@@ -5,6 +5,7 @@ import type { ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
 import { abortedError, fromWireError, TercetError } from "./errors.js";
 import type { SourceRecord } from "./journal.js";
+import { deleteLeftParts } from "./gguf_parts.js";
 import { moduleFiles } from "./module_files.js";
 import {
   PACKING_FOLDER,
@@ -152,6 +153,8 @@ export class GgufSource implements ByteSource {
 
   /** The packed model is stored whole: the file's parts and the packer's file are deleted. */
   async finish(): Promise<void> {
+    const { source } = this.#message;
+    if (!this.#packed && source.kind === "url") await deleteLeftParts(source.urls.join(" "));
     if (!this.#packed || !this.#worker) return;
     await new Promise<void>((resolve) => {
       this.#waiting.set(0, () => resolve());

@@ -44,9 +44,10 @@ export async function loadModel(
   const progress = new Progress(context.report);
   try {
     for (let attempt = 0; ; attempt++) {
-      const load = new ModelLoad(message, context.signal, progress, choice, store, gguf);
+      const fresh = attempt > 0;
+      const load = new ModelLoad(message, context.signal, progress, choice, store, gguf, fresh);
       try {
-        return await load.run(attempt > 0);
+        return await load.run(fresh);
       } catch (thrown) {
         if (thrown instanceof SourceIsGguf && gguf === null) {
           gguf = await ggufKey(message);
@@ -56,7 +57,7 @@ export async function loadModel(
           continue;
         }
         if (!(thrown instanceof SourceChanged)) throw thrown;
-        if (attempt > 0) throw new TercetError("NETWORK_FAILED", thrown.message, { cause: thrown });
+        if (fresh) throw new TercetError("NETWORK_FAILED", thrown.message, { cause: thrown });
       } finally {
         await load.close();
       }
@@ -98,6 +99,7 @@ class ModelLoad {
     choice: ModuleChoice,
     store: Store,
     gguf: string | null,
+    fresh: boolean,
   ) {
     const notices = [...choice.notices];
     this.#parts = {
@@ -106,7 +108,7 @@ class ModelLoad {
       notices,
       progress,
       kept: new KeptModel(store, notices),
-      source: new SourceReader(message, signal, progress, notices, gguf),
+      source: new SourceReader(message, signal, progress, notices, gguf, fresh),
       engines: new EngineStart(message, choice, signal, notices),
     };
   }

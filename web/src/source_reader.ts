@@ -16,22 +16,28 @@ export class SourceReader {
   readonly #progress: Progress;
   readonly #notices: string[];
   readonly #ggufKey: string | null;
+  readonly #fresh: boolean;
   #source: ByteSource;
   #fileBytes: number | null = null;
 
-  /** `ggufKey`: the file is a GGUF file, the store knows it by that, and what is read is the model that is made of it. */
+  /**
+   * `ggufKey`: the file is a GGUF file, the store knows it by that, and what is read is the model that is made of it.
+   * `fresh`: once before in this load the file's ETag changed.
+   */
   constructor(
     message: LoadMessage,
     signal: AbortSignal,
     progress: Progress,
     notices: string[],
     ggufKey: string | null,
+    fresh: boolean,
   ) {
     this.#message = message;
     this.#signal = signal;
     this.#progress = progress;
     this.#notices = notices;
     this.#ggufKey = ggufKey;
+    this.#fresh = fresh;
     this.#source = this.#open(null);
   }
 
@@ -115,6 +121,8 @@ export class SourceReader {
       signal: this.#signal,
       onArrived: (bytes: number) => this.#progress.arrived(bytes),
       onFilled: (bytes: number) => this.#progress.onItsWay(bytes),
+      // Behind some addresses stand several servers that name one file differently. Every byte is held against a hash.
+      anyVersion: this.#fresh,
     };
     const [only, ...others] = source.urls;
     if (only !== undefined && others.length === 0) return openAddress(only, etag, options);
