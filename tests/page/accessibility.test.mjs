@@ -63,7 +63,10 @@ test("names, roles and outline", limit, () =>
       });
       const nameless = await page.evaluate(() =>
         [...document.querySelectorAll("button, input, textarea, select, summary")]
-          .filter((control) => !(control.labels?.length || control.textContent.trim()))
+          .filter(
+            (control) =>
+              !(control.labels?.length || control.ariaLabel || control.textContent.trim()),
+          )
           .map((control) => control.outerHTML),
       );
       assert.deepEqual(nameless, []);
@@ -86,7 +89,7 @@ test("the keyboard reaches everything in reading order, visibly, and is never lo
     await visit.ready();
     // From the heading, to which the link has brought the focus, on through the view.
     await page.evaluate(() => document.querySelector("#title-write").focus());
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < 8; i++) {
       await page.keyboard.press("Tab");
       order.push(await active());
       const outline = await page.evaluate(
@@ -94,9 +97,11 @@ test("the keyboard reaches everything in reading order, visibly, and is never lo
       );
       assert.equal(outline, "solid", `the focus on ${order.at(-1)} can be seen`);
     }
-    assert.deepEqual(order, ["prompt", "write", "settings"]);
-    await visit.set("length", 200);
-    await page.evaluate(() => (document.querySelector("#settings").open = false));
+    assert.equal(order[0], "New story");
+    assert.deepEqual(order.slice(1, 3), ["coloured", "settings"]);
+    assert.match(order[3], /^One morning Tom/, "a beginning to take");
+    assert.deepEqual(order.slice(6), ["prompt", "write"]);
+    await visit.set({ maxTokens: 200 });
     await visit.locate("write").focus();
     await page.keyboard.press("Enter");
     await page.waitForSelector("#stop");
@@ -181,12 +186,12 @@ test(
     withPage(
       { slowly: true, reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
       async (visit, page) => {
-        await visit.set("length", 60);
+        await visit.set({ maxTokens: 150 });
+        // In the window: what is operated lies at its lower edge.
         const places = () =>
           page.evaluate(() =>
-            ["#prompt", ".primary", ".live", "#story"].map(
-              (at) =>
-                document.querySelector(`.view-write ${at}`).getBoundingClientRect().top + scrollY,
+            ["#prompt", ".primary", ".speed"].map(
+              (at) => document.querySelector(`.view-write ${at}`).getBoundingClientRect().top,
             ),
           );
         const before = await places();

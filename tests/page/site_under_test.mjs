@@ -278,22 +278,25 @@ export class Visit {
     await this.goTo("write");
   }
 
-  async set(id, value) {
-    await this.page.evaluate(() => (document.querySelector("#settings").open = true));
-    await this.locate(id).fill(String(value));
+  /** Settings by name, for example { seed: 5, maxTokens: 64 }. */
+  async set(values) {
+    await this.goTo("write");
+    await this.locate("settings").click();
+    for (const [name, value] of Object.entries(values))
+      await this.locate(`setting-${name}`).fill(String(value));
+    await this.page.keyboard.press("Escape");
+    await this.page.waitForSelector("dialog", { state: "detached" });
   }
 
   /** Writes a story and returns what the page shows, the beginning included. */
   async write({ seed, length = 64 }) {
-    await this.goTo("write");
-    await this.set("seed", seed);
-    await this.set("length", length);
+    await this.set({ seed, maxTokens: length });
     await this.locate("write").click();
     await this.page.waitForSelector("#ending");
     return this.text("story");
   }
 
-  /** The code of the error that is shown in `place` ("model" or "story"). */
+  /** The code of the error that is shown in `place` ("model" or "write"). */
   async errorCode(place) {
     await this.page.waitForSelector(`#${place}-problem`);
     return this.locate(`${place}-problem`).locator("code").textContent();

@@ -5,6 +5,7 @@
 import { signal } from "@preact/signals";
 import { cache, load, type LoadProgress, type Model, type StoredModel } from "../library.js";
 import { TercetError } from "../library.js";
+import { loadOptions } from "./settings.js";
 
 /** A model that can be opened, as a person knows it. */
 export interface Origin {
@@ -60,6 +61,7 @@ export async function open(origin: Origin): Promise<boolean> {
   try {
     await before?.dispose();
     const opened = await load(await sourceOf(origin), {
+      ...loadOptions(),
       signal: own.signal,
       onProgress(progress) {
         if (running === own) opening.value = { state: "opening", origin, progress };

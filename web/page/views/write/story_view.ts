@@ -1,5 +1,5 @@
-// story_view.ts: the story as it grows. One paragraph element for each paragraph, text nodes only, written at most once
-// a frame. The text content of the element is exactly prompt and pieces, line ends included.
+// story_view.ts: the story as it grows. One paragraph element for each paragraph, text nodes only. The text content of the element
+// is exactly beginning and pieces, line ends included. Whoever calls it does so at most once a frame.
 
 /** Longer beginnings stay in plain letters: small capitals are hard to read at length. */
 const SHORT_OPENING_CHARACTERS = 60;
@@ -9,8 +9,6 @@ export class StoryView {
   #tail: Text | null = null;
   /** The last paragraph has its line end: what follows begins another. */
   #closed = false;
-  #waiting = "";
-  #frame = 0;
 
   constructor(place: HTMLElement) {
     this.#place = place;
@@ -21,9 +19,6 @@ export class StoryView {
     this.#place.replaceChildren();
     this.#tail = null;
     this.#closed = false;
-    this.#waiting = "";
-    this.#place.classList.add("writing");
-    this.#place.setAttribute("aria-busy", "true");
     // A capital of two lines, after quotation marks perhaps; smaller letters do not bear that size.
     this.#place.classList.toggle("initial", /^[\p{P}]{0,2}\p{Lu}/u.test(prompt));
     const short = prompt.length <= SHORT_OPENING_CHARACTERS && !prompt.includes("\n");
@@ -31,33 +26,14 @@ export class StoryView {
     this.#tail = null;
   }
 
-  /** Nothing came of it. */
-  clear(): void {
-    this.#waiting = "";
-    this.#place.replaceChildren();
-  }
-
-  append(piece: string): void {
-    this.#waiting += piece;
-    // No frames come while the tab is hidden: the text then waits here, whole.
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#flush();
-    });
-  }
-
-  end(): void {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    this.#flush();
-    this.#place.classList.remove("writing");
-    this.#place.setAttribute("aria-busy", "false");
-  }
-
-  #flush(): void {
-    const text = this.#waiting;
-    this.#waiting = "";
+  append(text: string): void {
     if (text) this.#write(text, "");
+  }
+
+  /** Whether more is coming: a caret stands at its end then. */
+  setWriting(writing: boolean): void {
+    this.#place.classList.toggle("writing", writing);
+    this.#place.setAttribute("aria-busy", String(writing));
   }
 
   /** Line ends stay at the end of the paragraph they close, where the first of them takes no room. */
@@ -74,7 +50,7 @@ export class StoryView {
         this.#tail.appendData(part);
         continue;
       }
-      let parent = paragraph;
+      let parent: Element = paragraph;
       if (className) {
         parent = paragraph.appendChild(document.createElement("span"));
         parent.className = className;

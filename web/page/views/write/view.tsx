@@ -1,163 +1,67 @@
-// view.tsx: a story from a beginning, as the model writes it.
+// view.tsx: writing with the model: stories with one that continues texts, conversations with one that answers. Texts that were
+// kept are on the left, or behind a button where there is no room.
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { TercetError, type GenerateResult } from "../../library.js";
-import { formatMeasured, formatSpeed, formatTokens } from "../../format.js";
-import { Figures } from "../../parts/figures.js";
-import { Problem } from "../../parts/problem.js";
-import { activity, begin, stopRunning } from "../../state/activity.js";
-import { finishHearing, hear, say } from "../../state/announcer.js";
-import { intent } from "../../state/intent.js";
-import { model, openAgain } from "../../state/models.js";
+import { useEffect, useState } from "preact/hooks";
 import { addressOf } from "../../state/routes.js";
+import { model, opening } from "../../state/models.js";
 import { strings } from "../../strings.js";
-import { readSettings, Settings } from "./settings.js";
-import { StoryView } from "./story_view.js";
+import { ChatPane } from "./chat_pane.js";
+import { ConversationBar } from "./conversation_bar.js";
+import { ConversationList } from "./conversation_list.js";
+import { Dialog } from "./dialog.js";
+import { SettingsDialog } from "./settings_dialog.js";
+import { StoryPane } from "./story_pane.js";
+import { current, enter, kindOf, openConversation, startNew } from "./writing.js";
 
 const words = strings.write;
 
 export default function WriteView() {
-    const prompt = useRef<HTMLTextAreaElement>(null);
-    const settings = useRef<HTMLDetailsElement>(null);
-    const place = useRef<HTMLDivElement>(null);
-    const story = useRef<StoryView | null>(null);
-    const [problem, setProblem] = useState<unknown>(null);
-    const [result, setResult] = useState<GenerateResult | null>(null);
-    const [seed, setSeed] = useState<number | null>(null);
-    const present = activity.value?.kind === "write" ? activity.value : null;
-    const running = activity.value?.running ?? false;
-
-    useEffect(() => {
-        story.current = new StoryView(place.current!);
-    }, []);
-
-    const write = async () => {
-        const opened = model.value;
-        if (opened === null || !story.current || !prompt.current || !settings.current) return;
-        const options = readSettings(settings.current);
-        if (options === null) return;
-        const run = begin("write");
-        if (run === null) return;
-        const text = prompt.current.value;
-        let pieces = 0;
-        setProblem(null);
-        setResult(null);
-        setSeed(options.seed);
-        story.current.begin(text);
-        say(words.writing);
-        try {
-            const generation = opened.generate(text, { ...options, signal: run.signal });
-            for await (const piece of generation) {
-                pieces++;
-                story.current.append(piece);
-                run.token(piece);
-                hear(piece);
-            }
-            const finished = await generation.result;
-            run.end(finished);
-            setResult(finished);
-            finishHearing(
-                `${words.endings[finished.finishReason]} ${formatTokens(finished.tokens.length)}.`,
-            );
-        } catch (thrown) {
-            // After a crash the engine is gone and the model with it; other errors leave the model as it was.
-            if (pieces === 0) story.current.clear();
-            setProblem(thrown ?? new Error("the text could not be written"));
-        } finally {
-            story.current.end();
-            run.end();
-        }
+    const [dialog, setDialog] = useState<"settings" | "texts" | null>(null);
+    const close = () => setDialog(null);
+    useEffect(() => model.subscribe((opened) => void enter(opened)), []);
+    const conversation = current.value;
+    const kind = conversation?.kind ?? (model.value ? kindOf(model.value) : null);
+    const pick = (id: string | null) => {
+        close();
+        void (id === null ? startNew() : openConversation(id));
     };
-
-    useEffect(() => {
-        if (intent.value !== "write" || model.value === null) return;
-        intent.value = null;
-        void write();
-    });
-
-    const retry = async () => {
-        setProblem(null);
-        const gone = problem instanceof TercetError && problem.advice === "reload";
-        if (gone) await openAgain();
-        else await write();
-    };
-    const speed =
-        present && present.tokensPerSecond > 0 ? formatSpeed(present.tokensPerSecond) : "";
     return (
-        <div class="columns">
-            <form
-                class="prompt"
-                id="write-form"
-                noValidate
-                onSubmit={(event) => {
-                    event.preventDefault();
-                    void write();
-                }}
-            >
-                <label class="hidden" for="prompt">
-                    {words.promptLabel}
-                </label>
-                <textarea
-                    ref={prompt}
-                    id="prompt"
-                    rows={2}
-                    maxLength={20000}
-                    autoComplete="off"
-                    aria-describedby="prompt-hint"
-                    defaultValue={words.prompt}
-                    onKeyDown={(event) => {
-                        if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-                        if (event.isComposing) return;
-                        event.preventDefault();
-                        void write();
-                    }}
+        <div class="write">
+            <aside class="texts" aria-label={words.texts}>
+                <ConversationList onPick={pick} />
+            </aside>
+            <div class="desk">
+                <ConversationBar
+                    onSettings={() => setDialog("settings")}
+                    onTexts={() => setDialog("texts")}
                 />
-                <div class="tools">
-                    <div class="actions">
-                        {/* One button: the focus stays on it whatever it does. */}
-                        <button
-                            type={running ? "button" : "submit"}
-                            class="primary"
-                            id={running ? "stop" : "write"}
-                            disabled={model.value === null}
-                            onClick={running ? stopRunning : undefined}
-                        >
-                            {running ? words.stop : words.write}
-                        </button>
-                        <p class="quiet hint" id="prompt-hint">
-                            {words.hint}
-                        </p>
-                    </div>
-                    <Settings place={settings} />
-                </div>
-            </form>
-            {model.value === null && (
-                <p class="notice">
-                    {words.noModel} <a href={addressOf("")}>{words.toStart}</a>
-                </p>
+                {kind === "chat" && conversation && (
+                    <ChatPane key={conversation.id} conversation={conversation} />
+                )}
+                {kind === "story" && conversation && <StoryPane conversation={conversation} />}
+                {!conversation && <NoModel />}
+            </div>
+            {dialog === "settings" && <SettingsDialog onClose={close} />}
+            {dialog === "texts" && (
+                <Dialog title={words.texts} className="drawer" onClose={close}>
+                    <ConversationList onPick={pick} />
+                </Dialog>
             )}
-            <Figures
-                className="live"
-                figures={[
-                    { name: words.speed, value: speed },
-                    { name: words.written, value: present && formatTokens(present.tokens) },
-                    {
-                        name: words.first,
-                        value:
-                            present?.firstSeconds == null
-                                ? ""
-                                : formatMeasured(present.firstSeconds),
-                    },
-                    { name: words.seed, value: seed === null ? "" : String(seed) },
-                ]}
-            />
-            {problem !== null && (
-                <Problem id="story-problem" error={problem} onRetry={() => void retry()} />
-            )}
-            <div id="story" class="story" data-empty={words.empty} ref={place} />
-            {result && (
-                <p class="quiet ending" id="ending">
-                    {words.endings[result.finishReason]}
+        </div>
+    );
+}
+
+function NoModel() {
+    const { value } = opening;
+    const busy = value.state === "opening" || value.state === "open";
+    return (
+        <div class="empty">
+            <p class="lead">{busy ? words.opening : words.noModel}</p>
+            {!busy && (
+                <p>
+                    <a class="button" href={addressOf("")}>
+                        {words.toStart}
+                    </a>
                 </p>
             )}
         </div>
