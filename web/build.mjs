@@ -127,7 +127,8 @@ async function buildForNode(out) {
   const options = { overrides: "node", platform: "node", target: "node20" };
   mkdirSync(join(out, "node"), { recursive: true });
   await bundle(join(out, "node"), "index.ts", options);
-  await bundle(join(out, "node"), "node/engine_worker.ts", { ...options, entryNames: "[name]" });
+  for (const worker of ["engine_worker", "packer_worker"])
+    await bundle(join(out, "node"), `node/${worker}.ts`, { ...options, entryNames: "[name]" });
 }
 
 /** Addresses that are known only at run time: bundlers shall leave such an import alone. Minifying drops the marks. */

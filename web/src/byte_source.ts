@@ -22,8 +22,8 @@ export interface ByteSource {
   restart(): boolean;
   /** The model is stored whole: what was kept for another try may go. */
   finish?(): Promise<void>;
-  /** Ends connections; safe to call twice. */
-  close(): void;
+  /** Ends connections; safe to call twice. What it promises is the end of tidying up. */
+  close(): void | Promise<void>;
 }
 
 /** One that can say how long it is before any of it is read. */

@@ -3,6 +3,7 @@
 // chunk then goes from the network to its hash, its record and its place in memory without ever crossing a thread, and
 // while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
+import { deleteDownload, listDownloads } from "./gguf_kept.js";
 import { exportModel, verifyModel } from "./model_archive.js";
 import { GrammarLoader } from "./grammar_loader.js";
 import { loadModel } from "./model_loader.js";
@@ -18,6 +19,7 @@ import {
   type ToWorker,
 } from "./protocol.js";
 import { openStore } from "./open_store.js";
+import { removeLeftPacking } from "./packing_place.js";
 import { RunControl } from "./run_control.js";
 import { deleteSessions, listSessions, restoreSession, saveSession } from "./saved_sessions.js";
 import type { SessionRunner } from "./session_runner.js";
@@ -28,7 +30,7 @@ import {
   computePerplexity,
   measureSpeed,
 } from "./text_measures.js";
-import type { StorageUsage } from "./types.js";
+import type { StorageUsage, StoredModel } from "./types.js";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
 
@@ -143,12 +145,12 @@ function perform(
     case "sessionDelete":
       return deleteSessions(own().open.facts.modelId, message.name);
     case "cacheList":
-      return withStore(message, (store) => store.list());
+      return withStore(message, (store) => listAll(store, message.cacheDir));
     case "cacheDelete":
       return withStore(message, async (store) => {
         const deleted = await store.deleteModel(message.modelId);
         if (globalThis.indexedDB) await deleteSessions(message.modelId);
-        return deleted;
+        return deleted || deleteDownload(message.cacheDir, message.modelId);
       });
     case "cacheVerify":
       return withStore(message, (store) =>
@@ -159,7 +161,7 @@ function perform(
         exportModel(store, message.modelId, message.assetsUrl, control.signal),
       );
     case "cacheUsage":
-      return withStore(message, usage);
+      return withStore(message, (store) => usage(store, message.cacheDir));
   }
 }
 
@@ -200,8 +202,14 @@ async function withStore<Value>(
   }
 }
 
-async function usage(store: Store): Promise<StorageUsage> {
-  const models = await store.list();
+/** Models, and GGUF files that are to become some. */
+async function listAll(store: Store, cacheDir: string | null): Promise<StoredModel[]> {
+  await removeLeftPacking(cacheDir);
+  return [...(await store.list()), ...(await listDownloads(cacheDir))];
+}
+
+async function usage(store: Store, cacheDir: string | null): Promise<StorageUsage> {
+  const models = await listAll(store, cacheDir);
   const { storage } = scope.navigator;
   const estimate = await storage?.estimate?.();
   return {

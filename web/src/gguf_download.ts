@@ -1,26 +1,30 @@
-// gguf_download.ts: a GGUF file from a server as one Blob: part after part over HttpSource, each stored as it comes, so that
-// an interruption costs one part and the next visit goes on from there. Nothing in a GGUF file proves its bytes, so parts
+// gguf_download.ts: a GGUF file from a server: part after part over HttpSource, each stored as it comes, so that an
+// interruption costs one part and the next visit goes on from there. Nothing in a GGUF file proves its bytes, so parts
 // of an earlier visit count only with the server's word (ETag) that it is the same file, and with their own hash.
 import type { ByteSource } from "./byte_source.js";
 import { ChunkMemory, release } from "./chunk_memory.js";
 import { HttpSource, SourceChanged } from "./download.js";
 import { describe, TercetError } from "./errors.js";
-import { GgufParts, PART_BYTES } from "./gguf_parts.js";
+import type { GgufParts } from "./gguf_parts.js";
+import { PART_BYTES, type Part } from "./gguf_record.js";
+import { openAddress } from "./open_address.js";
+import { loosePart, type PartBytes } from "./source_bytes.js";
 import { SourceParts } from "./source_parts.js";
+import { megabytes, roomLeft } from "./storage_room.js";
 import type { NetworkSettings } from "./types.js";
 
 export interface DownloadRequest {
   /** Of the file, or of its parts in their order. */
   urls: readonly string[];
   network: NetworkSettings;
-  /** Where parts are kept; null: in the browser's memory for Blobs, for this load alone. */
+  /** Where parts are kept; null: nowhere, they are of use to this load alone. */
   parts: GgufParts | null;
   onProgress: (doneBytes: number, totalBytes: number, arrivedBytes: number) => void;
   notices: string[];
 }
 
 export interface DownloadedGguf {
-  blob: Blob;
+  parts: PartBytes[];
   etag: string | null;
 }
 
@@ -60,23 +64,23 @@ class GgufDownload {
     const known = await this.#try((parts) => parts.read(this.#url));
     // Without the name of a version what is here may be of another file.
     const usable = known?.etag ? known : null;
-    const kept = usable ? await this.#keptParts(usable.fileBytes) : new Map<number, Blob>();
+    const kept = usable ? await this.#keptParts(usable.fileBytes) : new Map<number, PartBytes>();
     let etag = usable?.etag ?? null;
     if (usable && kept.size === partCount(usable.fileBytes)) {
       // All is here: no server is needed.
       this.#fileBytes = usable.fileBytes;
     } else {
-      etag = await this.#askServer(etag, usable?.fileBytes ?? null);
+      etag = await this.#askServer(etag, usable?.fileBytes ?? null, kept.size);
     }
-    const blobs: Blob[] = [];
+    const parts: PartBytes[] = [];
     const count = partCount(this.#fileBytes);
     for (let index = 0; index < count; index++) {
-      blobs.push(kept.get(index) ?? (await this.#fetchPart(index, kept, count)));
+      parts.push(kept.get(index) ?? (await this.#fetchPart(index, kept, count)));
       this.#doneBytes = Math.min((index + 1) * PART_BYTES, this.#fileBytes);
       this.#partBytes = 0;
       this.#report(0);
     }
-    return { blob: new Blob(blobs), etag };
+    return { parts, etag };
   }
 
   /** The file at the address is another one: what was kept is worth nothing. */
@@ -88,8 +92,12 @@ class GgufDownload {
     this.#source?.close();
   }
 
-  /** Opens the connection and the record; the ETag. */
-  async #askServer(etag: string | null, fileBytes: number | null): Promise<string | null> {
+  /** Opens the connection and the record; the ETag. `fileBytes`: what it must be; null when nothing is kept. */
+  async #askServer(
+    etag: string | null,
+    fileBytes: number | null,
+    keptParts: number,
+  ): Promise<string | null> {
     const { urls, network } = this.#request;
     const [first] = urls;
     const options = {
@@ -109,7 +117,7 @@ class GgufDownload {
       size = await http.size();
       version = http.etag;
     } else {
-      this.#source = new SourceParts(urls.map((url) => new HttpSource(url, null, options)));
+      this.#source = new SourceParts(urls.map((url) => openAddress(url, null, options)));
       size = (await this.#source.start()).fileBytes ?? 0;
     }
     if (fileBytes !== null && size !== fileBytes)
@@ -117,14 +125,30 @@ class GgufDownload {
     this.#fileBytes = size;
     const record = { url: this.#url, etag: version, fileBytes: size, touched: Date.now() };
     if (fileBytes === null) await this.forget();
+    await this.#requireRoom(size - keptParts * PART_BYTES);
     await this.#try((parts) => parts.write(record));
     return version;
   }
 
+  /**
+   * Asked before anything comes. The parts are there until the model is stored, which is packed to a file first: it is about
+   * as large as its source. Where all that does not fit nothing is kept, and the room is left for the model.
+   */
+  async #requireRoom(missingBytes: number): Promise<void> {
+    const needed = missingBytes + 2 * this.#fileBytes;
+    const room = await roomLeft();
+    if (!this.#parts || needed <= room) return;
+    this.#parts = null;
+    this.#request.notices.push(
+      `what is downloaded is not kept: with the model it needs ${megabytes(needed)} more, ` +
+        `the browser leaves this site ${megabytes(room)}`,
+    );
+  }
+
   /** Parts of an earlier visit that are whole and as they were stored; the others are dropped. */
-  async #keptParts(fileBytes: number): Promise<Map<number, Blob>> {
+  async #keptParts(fileBytes: number): Promise<Map<number, PartBytes>> {
     const url = this.#url;
-    const kept = new Map<number, Blob>();
+    const kept = new Map<number, PartBytes>();
     const indices = (await this.#try((parts) => parts.indices(url))) ?? [];
     for (const index of indices) {
       const part = await this.#try((parts) => parts.part(url, index)).catch(() => undefined);
@@ -135,7 +159,7 @@ class GgufDownload {
     return kept;
   }
 
-  async #fetchPart(index: number, kept: Map<number, Blob>, count: number): Promise<Blob> {
+  async #fetchPart(index: number, kept: Map<number, PartBytes>, count: number): Promise<PartBytes> {
     const url = this.#url;
     let next = index + 1;
     while (next < count && !kept.has(next)) next += 1;
@@ -145,17 +169,17 @@ class GgufDownload {
       partLength(this.#fileBytes, index),
       end,
     );
-    const blob = new Blob([bytes]);
+    const loose = loosePart(bytes);
     const stored = await this.#try(async (parts) => {
       const sha256 = await crypto.subtle.digest("SHA-256", bytes);
-      await parts.writePart(url, index, { blob, sha256 });
+      await parts.writePart(url, index, { blob: loose, sha256 });
       // The stored one lies on the disk; ours may be in memory.
       return (await parts.part(url, index))?.blob;
     });
     // Both the Blob and the hash had copies of their own.
     this.#memory.passed(bytes.length);
     release(bytes.buffer);
-    return stored ?? blob;
+    return stored ?? loose;
   }
 
   #report(arrivedBytes: number): void {
@@ -177,7 +201,7 @@ class GgufDownload {
   }
 }
 
-async function partHolds({ blob, sha256 }: { blob: Blob; sha256: ArrayBuffer }): Promise<boolean> {
+async function partHolds({ blob, sha256 }: Part): Promise<boolean> {
   try {
     const found = await crypto.subtle.digest("SHA-256", await blob.arrayBuffer());
     const [one, other] = [new Uint8Array(found), new Uint8Array(sha256)];

@@ -1,27 +1,12 @@
 // gguf_parts.ts: a GGUF file on its way, in a database of its own: parts as Blobs, which a worker can read at once and which
 // take no memory of the page, each with its hash. Once the model that is made of it is stored, all of it goes. It knows
-// no network and no format.
+// no network and no format. node/gguf_parts.ts takes its place in Node.
 import type { DBSchema } from "idb";
 import { openDatabase, quiet, unlessLost, type Database } from "./database.js";
+import { FORGOTTEN_AFTER_MS, type Part, type PartsRecord } from "./gguf_record.js";
+import type { PackMessage } from "./packer_protocol.js";
 
 const DATABASE = "tercet-gguf";
-/** An interrupted download costs at most one part; a part is one file on the disk. */
-export const PART_BYTES = 4 << 20;
-/** What nobody went on with for so long is in the way of others. */
-const FORGOTTEN_AFTER_MS = 7 * 24 * 3600 * 1000;
-
-export interface PartsRecord {
-  url: string;
-  /** The version that the parts are of. Without one, another visit cannot know that it would be the same. */
-  etag: string | null;
-  fileBytes: number;
-  touched: number;
-}
-
-export interface Part {
-  blob: Blob;
-  sha256: ArrayBuffer;
-}
 
 interface Schema extends DBSchema {
   files: { key: string; value: PartsRecord };
@@ -36,7 +21,13 @@ export class GgufParts {
     this.#database = database;
   }
 
-  static async open(): Promise<GgufParts> {
+  /** null: what comes is not to be kept. */
+  static async forPacking({ keep, cacheDir }: PackMessage): Promise<GgufParts | null> {
+    return keep ? GgufParts.kept(cacheDir) : null;
+  }
+
+  /** What is kept; `_cacheDir`: a choice that only Node has, where null is nothing. */
+  static async kept(_cacheDir: string | null): Promise<GgufParts | null> {
     const database = await openDatabase<Schema>(DATABASE, (fresh) => {
       fresh.createObjectStore("files", { keyPath: "url" });
       fresh.createObjectStore("parts");
@@ -52,6 +43,10 @@ export class GgufParts {
     await this.#database.put("files", record);
   }
 
+  readAll(): Promise<PartsRecord[]> {
+    return quiet(this.#database.transaction("files")).store.getAll();
+  }
+
   async indices(url: string): Promise<number[]> {
     const keys = await quiet(this.#database.transaction("parts")).store.getAllKeys(partRange(url));
     return keys.map(([, index]) => index);
@@ -61,8 +56,12 @@ export class GgufParts {
     return unlessLost(quiet(this.#database.transaction("parts")).store.get([url, index]));
   }
 
+  /** Refused once the record is gone: the download was deleted, and a part without it would be in no list. */
   async writePart(url: string, index: number, part: Part): Promise<void> {
-    await this.#database.put("parts", part, [url, index]);
+    const change = quiet(this.#database.transaction(["files", "parts"], "readwrite"));
+    if ((await change.objectStore("files").getKey(url)) === undefined)
+      throw new Error("the download was deleted meanwhile");
+    await Promise.all([change.objectStore("parts").put(part, [url, index]), change.done]);
   }
 
   async dropPart(url: string, index: number): Promise<void> {
@@ -80,24 +79,12 @@ export class GgufParts {
 
   /** Deletes what was begun and forgotten. */
   async deleteForgotten(now: number): Promise<void> {
-    const files = await quiet(this.#database.transaction("files")).store.getAll();
-    for (const { url, touched } of files)
+    for (const { url, touched } of await this.readAll())
       if (touched < now - FORGOTTEN_AFTER_MS) await this.delete(url);
   }
 
   close(): void {
     this.#database.close();
-  }
-}
-
-/** What a load that was ended between storing its model and deleting the parts has left. Never fails. */
-export async function deleteLeftParts(url: string): Promise<void> {
-  try {
-    const parts = await GgufParts.open();
-    await parts.delete(url);
-    parts.close();
-  } catch {
-    // No database, or somebody deletes it: then there are no parts either.
   }
 }
 

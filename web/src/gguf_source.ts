@@ -1,21 +1,19 @@
 // gguf_source.ts: a GGUF file as a source of the packed model that is made of it: whoever reads from it first makes the packer's
 // worker download and pack the file, and what is read are bytes of the result. So a load knows no difference, and a model
-// that is in the store is never packed again. It knows no more of GGUF than its first four bytes.
+// that is in the store is never packed again. The worker and all its memory are gone before the first byte is read. It
+// knows no more of GGUF than its first four bytes.
 import type { ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
 import { abortedError, fromWireError, TercetError } from "./errors.js";
 import type { SourceRecord } from "./journal.js";
-import { deleteLeftParts } from "./gguf_parts.js";
 import { moduleFiles } from "./module_files.js";
-import {
-  PACKING_FOLDER,
-  type FromPacker,
-  type PackedMessage,
-  type ToPacker,
-} from "./packer_protocol.js";
+import { addressName } from "./open_address.js";
+import type { FromPacker, PackedMessage, ToPacker } from "./packer_protocol.js";
+import { PackingPlace } from "./packing_place.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage, LoadSource } from "./protocol.js";
 import type { ModelSource } from "./types.js";
+import { forgetDownload } from "./gguf_kept.js";
 import { hex } from "./wasm_module.js";
 
 const MAGIC = "GGUF";
@@ -46,7 +44,10 @@ export function saysGguf({ source, pack }: LoadMessage): boolean {
  * has no address: its name, times and samples of its content stand for it, since reading all of it takes as long as packing.
  */
 export async function ggufKey({ source, pack }: LoadMessage): Promise<string> {
-  const address = source.kind === "url" ? source.urls.join(" ") : await contentName(source.blob);
+  const address =
+    source.kind === "url"
+      ? (await Promise.all(source.urls.map(addressName))).join(" ")
+      : await contentName(source.blob);
   return Object.keys(pack).length > 0 ? `${address}#pack=${JSON.stringify(pack)}` : address;
 }
 
@@ -75,33 +76,24 @@ function nameOf(source: LoadSource): string {
   }
 }
 
-/** Files of packings that were stopped: nobody holds them any more, and those that somebody holds cannot be removed. */
-export async function removeLeftPacking(): Promise<void> {
-  try {
-    const top = await navigator.storage.getDirectory();
-    const folder = await top.getDirectoryHandle(PACKING_FOLDER);
-    for await (const name of folder.keys()) await folder.removeEntry(name).catch(() => {});
-  } catch {
-    // There is no such folder, or no file system.
-  }
-}
-
 export class GgufSource implements ByteSource {
   readonly kind: ModelSource;
   readonly #message: LoadMessage;
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
   readonly #notices: string[];
-  #worker: Worker | null = null;
+  #place: PackingPlace | null = null;
   #packing: Promise<PackedMessage> | null = null;
   #packed: PackedMessage | null = null;
-  #nextId = 1;
-  readonly #waiting = new Map<number, (answer: FromPacker | TercetError) => void>();
+  /** The packed file. */
+  #file: ByteSource | null = null;
   /** Rejects what waits for the worker. */
   #lose: (reason: TercetError) => void = () => {};
 
   constructor(message: LoadMessage, signal: AbortSignal, progress: Progress, notices: string[]) {
-    this.kind = message.source.kind === "url" ? "network" : "memory";
+    const { source } = message;
+    const atHand = source.kind === "blob" || source.urls.every((url) => url.startsWith("file:"));
+    this.kind = atHand ? "memory" : "network";
     this.#message = message;
     this.#signal = signal;
     this.#progress = progress;
@@ -113,26 +105,16 @@ export class GgufSource implements ByteSource {
     return this.#packed && { etag: this.#packed.etag, ggufBytes: this.#packed.sourceBytes };
   }
 
-  async start(): Promise<{ fileBytes: number }> {
+  async start(): Promise<{ fileBytes: number | null }> {
     this.#packing ??= this.#pack();
     this.#packed = await this.#packing;
-    return { fileBytes: this.#packed.fileBytes };
+    return (await this.#file?.start()) ?? { fileBytes: null };
   }
 
-  async read(offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { fileBytes } = await this.start();
-    if (offset + bytes > fileBytes)
-      throw new TercetError("TRUNCATED", `the packed model has ${fileBytes} bytes`, {
-        where: fileBytes,
-      });
-    const id = this.#nextId++;
-    const answer = await new Promise<FromPacker | TercetError>((resolve) => {
-      this.#waiting.set(id, resolve);
-      this.#post({ op: "read", id, offset, bytes });
-    });
-    if (answer instanceof TercetError) throw answer;
-    if (answer.kind === "bytes") return answer.bytes;
-    throw answer.kind === "readFailed" ? fromWireError(answer.error) : new TercetError("PROTOCOL");
+  async read(offset: number, bytes: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+    await this.start();
+    if (!this.#file) throw new TercetError("DISPOSED");
+    return this.#file.read(offset, bytes, end);
   }
 
   restart(): boolean {
@@ -151,69 +133,65 @@ export class GgufSource implements ByteSource {
     return bytes === known.ggufBytes && (parts.length > 1 || parts[0]?.etag === known.etag);
   }
 
-  /** The packed model is stored whole: the file's parts and the packer's file are deleted. */
+  /** The packed model is stored whole: the file's parts and the packed file are deleted. */
   async finish(): Promise<void> {
-    const { source } = this.#message;
-    if (!this.#packed && source.kind === "url") await deleteLeftParts(source.urls.join(" "));
-    if (!this.#packed || !this.#worker) return;
-    await new Promise<void>((resolve) => {
-      this.#waiting.set(0, () => resolve());
-      this.#post({ op: "finish" });
-    });
-    this.close();
-    // A packing that was stopped just before this one may have held its file until now.
-    await removeLeftPacking();
+    const { source, cacheDir } = this.#message;
+    // Also of a load that was ended between storing its model and deleting the parts.
+    if (source.kind === "url") await forgetDownload(cacheDir, source.urls.join(" "));
+    await this.close();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#lose(new TercetError("DISPOSED"));
+    this.#file?.close();
+    this.#file = null;
+    const place = this.#place;
+    this.#place = null;
+    await place?.remove();
   }
 
   async #pack(): Promise<PackedMessage> {
-    const { source, assetsUrl, pack, network, cache } = this.#message;
+    const { source, assetsUrl, pack, network, cache, cacheDir } = this.#message;
     const notices = this.#notices;
-    if (typeof Worker !== "function")
-      throw new TercetError(
-        "UNSUPPORTED_SOURCE",
-        "GGUF files are packed in web pages only: use `tercet pack` and load the .tercet file",
-      );
     const { script, binary } = await moduleFiles("packer", assetsUrl);
     if (this.#signal.aborted) throw abortedError(this.#signal);
-    const worker = new Worker(script, { type: "module" });
-    this.#worker = worker;
+    const place = await PackingPlace.take(cacheDir);
+    this.#place = place;
+    const worker = place.startPacker(script);
     const onAbort = () => this.#lose(abortedError(this.#signal));
     const packed = new Promise<PackedMessage>((resolve, reject) => {
-      this.#lose = (reason) => {
-        this.#signal.removeEventListener("abort", onAbort);
-        worker.terminate();
-        this.#worker = null;
-        reject(reason);
-        for (const answer of this.#waiting.values()) answer(reason);
-        this.#waiting.clear();
-      };
+      this.#lose = reject;
       worker.onmessage = ({ data }: MessageEvent<FromPacker>) => {
         if (data.kind === "progress") this.#show(data);
         else if (data.kind === "packed") resolve(data);
-        else if (data.kind === "failed") this.#lose(fromWireError(data.error));
-        else this.#answer(data.kind === "finished" ? 0 : data.id, data);
+        else reject(fromWireError(data.error));
       };
       worker.onerror = (event) => {
         event.preventDefault();
         const reason =
           event.message || "its script could not be loaded: is tercet-packer.mjs there?";
-        this.#lose(new TercetError("ENGINE_CRASHED", `the packer's worker failed: ${reason}`));
+        reject(new TercetError("ENGINE_CRASHED", `the packer's worker failed: ${reason}`));
       };
+      this.#signal.addEventListener("abort", onAbort, { once: true });
+      if (this.#signal.aborted) onAbort();
     });
-    packed.catch(() => {}); // it may be lost after it was packed
-    this.#signal.addEventListener("abort", onAbort, { once: true });
-    const keep = cache !== "memory";
-    const name = nameOf(source);
-    this.#post({ op: "pack", source, name, options: pack, network, binary, keep });
-    const answer = await packed;
-    notices.push(...answer.notices);
-    const { chatNote } = answer.report;
-    if (chatNote) notices.push(`the file's chat template was left out: ${chatNote}`);
-    return answer;
+    try {
+      const message: ToPacker = {
+        ...{ op: "pack", source, options: pack, network, binary, cacheDir },
+        ...{ name: nameOf(source), keep: cache !== "memory", place: place.name },
+      };
+      worker.postMessage(message);
+      const answer = await packed;
+      this.#file = place.openPacked(answer.file);
+      notices.push(...answer.notices);
+      const { chatNote } = answer.report;
+      if (chatNote) notices.push(`the file's chat template was left out: ${chatNote}`);
+      return answer;
+    } finally {
+      this.#signal.removeEventListener("abort", onAbort);
+      // With all its memory, before the engine's is taken.
+      worker.terminate();
+    }
   }
 
   #show(data: Extract<FromPacker, { kind: "progress" }>): void {
@@ -224,16 +202,5 @@ export class GgufSource implements ByteSource {
     this.#progress.setPhase(phase, this.kind);
     this.#progress.before(done, earlier + totalBytes, totalBytes);
     this.#progress.arrived(arrivedBytes);
-  }
-
-  #answer(id: number, data: FromPacker): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    waiting?.(data);
-  }
-
-  #post(message: ToPacker): void {
-    if (this.#worker) this.#worker.postMessage(message);
-    else this.#lose(new TercetError("DISPOSED"));
   }
 }

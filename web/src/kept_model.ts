@@ -11,6 +11,7 @@ import {
   type SourceRecord,
 } from "./journal.js";
 import type { Store } from "./store.js";
+import { megabytes, roomLeft } from "./storage_room.js";
 import { StoredChunks, type HashedChunk } from "./stored_chunks.js";
 import { modelsUnderWay } from "./tab_locks.js";
 import type { FileInfo } from "./wasm_module.js";
@@ -85,17 +86,15 @@ export class KeptModel {
   /** Asks, before anything is written, whether all that is missing will fit; if not, nothing is written. */
   async requireRoom(file: FileInfo, stored: Stored): Promise<void> {
     if (!this.keeps) return;
-    const { usage, quota } = (await navigator.storage?.estimate?.()) ?? {};
-    if (usage === undefined || quota === undefined) return;
+    const room = await roomLeft();
     let missingBytes = 0;
     for (let index = 0; index < file.chunks; index++)
       if (!stored.indices.has(index)) missingBytes += chunkLength(file, file.headerBytes, index);
-    if (missingBytes <= quota - usage) return;
+    if (missingBytes <= room) return;
     this.#writesFail = true;
-    const megabytes = (bytes: number) => `${Math.ceil(Math.max(0, bytes) / 1e6)} MB`;
     this.#say(
       `the model runs from memory and is not stored: it needs ${megabytes(missingBytes)} more, ` +
-        `the browser leaves this site ${megabytes(quota - usage)}`,
+        `the browser leaves this site ${megabytes(room)}`,
     );
   }
 

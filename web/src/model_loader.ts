@@ -8,11 +8,12 @@ import { EngineStart } from "./engine_start.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
-import { ggufKey, removeLeftPacking, saysGguf, SourceIsGguf } from "./gguf_source.js";
+import { ggufKey, saysGguf, SourceIsGguf } from "./gguf_source.js";
 import { KeptModel } from "./kept_model.js";
 import { makePlan, type Plan, type PlanParts } from "./load_plan.js";
 import { modelInfo } from "./model_info.js";
 import { openStore } from "./open_store.js";
+import { removeLeftPacking } from "./packing_place.js";
 import { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
 import type { OpenSession } from "./session_runner.js";
@@ -36,7 +37,7 @@ export async function loadModel(
   message: LoadMessage,
   context: LoadContext,
 ): Promise<LoadedSession> {
-  void removeLeftPacking();
+  void removeLeftPacking(message.cacheDir);
   const choice = chooseModule(detectFeatures(globalThis), message);
   let gguf = saysGguf(message) ? await ggufKey(message) : null;
   let store = await storeFor(message, gguf, choice.notices);
@@ -143,11 +144,12 @@ class ModelLoad {
    * that had arrived.
    */
   async close(): Promise<void> {
-    this.#parts.source.close();
+    const closing = this.#parts.source.close();
     this.#flow?.close();
     this.#module?.close();
     this.#module = null;
     await this.#parts.kept.writing;
+    await closing;
   }
 
   async #readModel(

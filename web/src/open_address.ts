@@ -9,3 +9,8 @@ export function openAddress(
 ): SizedSource {
   return new HttpSource(url, etag, options);
 }
+
+/** What the store knows a GGUF file by. */
+export async function addressName(url: string): Promise<string> {
+  return url;
+}

@@ -1,8 +1,8 @@
-// packed_file.ts: where the packed model lies until the store has it: a file of the origin's own file system, or Blobs where a
-// browser refuses one (private windows). Both are read and written at once, as the packer needs it, and keep nothing in
-// memory. Left over by a worker that was ended, a file is removed by the next load (gguf_source.ts).
+// packed_file.ts: where the packer writes: a file of the origin's own file system, or Blobs where a browser refuses one (private
+// windows) or has no room for it. Both are read and written at once, as the packer needs it, and keep nothing in memory.
+// The engine's worker reads the whole file, and removes it (packing_place.ts). node/packed_file.ts takes its place in Node.
 import { describe, TercetError } from "./errors.js";
-import { PACKING_FOLDER } from "./packer_protocol.js";
+import { PACKING_FOLDER } from "./packing_place.js";
 
 export interface PackedFile {
   /** It will have so many bytes. QUOTA_EXCEEDED where they have no room. */
@@ -11,42 +11,91 @@ export interface PackedFile {
   write(offset: number, bytes: Uint8Array): void;
   /** Bytes that were written. */
   read(offset: number, target: Uint8Array): void;
+  /** Nothing more is written: the file, for others to read. */
+  finish(): Promise<Blob | string>;
   /** Closes it and frees its room. */
   remove(): Promise<void>;
 }
 
-/** A place for one file; `notices` hears why it is not on the disk. */
-export async function makePackedFile(notices: string[]): Promise<PackedFile> {
+/**
+ * A file of this name. The browser grants `room` bytes: the model needs them twice, here and in the store. `notices` hears
+ * why the file is not on the disk.
+ */
+export async function makePackedFile(
+  name: string,
+  room: number,
+  notices: string[],
+): Promise<PackedFile> {
+  const say = (reason: string) => notices.push(`the model is packed in memory: ${reason}`);
   try {
-    // Another tab's load may remove a file that is not held yet, as left over: then once more.
-    return await DiskFile.make().catch(() => DiskFile.make());
+    return new RoomyFile(await DiskFile.make(name), room, say);
   } catch (thrown) {
-    notices.push(`the model is packed in memory, no file can be made: ${describe(thrown)}`);
+    say(`no file can be made: ${describe(thrown)}`);
     return new BlobFile();
+  }
+}
+
+/** On the disk if there is room for it. */
+class RoomyFile implements PackedFile {
+  #file: PackedFile;
+  readonly #room: number;
+  readonly #say: (reason: string) => void;
+
+  constructor(file: DiskFile, room: number, say: (reason: string) => void) {
+    this.#file = file;
+    this.#room = room;
+    this.#say = say;
+  }
+
+  open(bytes: number): void {
+    try {
+      if (2 * bytes > this.#room) throw new TercetError("QUOTA_EXCEEDED");
+      this.#file.open(bytes);
+    } catch (thrown) {
+      if (!(thrown instanceof TercetError) || thrown.code !== "QUOTA_EXCEEDED") throw thrown;
+      this.#say(`it has ${Math.ceil(bytes / 1e6)} MB, for which this site has no room`);
+      void this.#file.remove();
+      this.#file = new BlobFile();
+    }
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    this.#file.write(offset, bytes);
+  }
+
+  read(offset: number, target: Uint8Array): void {
+    this.#file.read(offset, target);
+  }
+
+  finish(): Promise<Blob | string> {
+    return this.#file.finish();
+  }
+
+  remove(): Promise<void> {
+    return this.#file.remove();
   }
 }
 
 class DiskFile implements PackedFile {
   readonly #folder: FileSystemDirectoryHandle;
-  readonly #name: string;
+  readonly #file: FileSystemFileHandle;
   readonly #handle: FileSystemSyncAccessHandle;
 
   private constructor(
     folder: FileSystemDirectoryHandle,
-    name: string,
+    file: FileSystemFileHandle,
     handle: FileSystemSyncAccessHandle,
   ) {
     this.#folder = folder;
-    this.#name = name;
+    this.#file = file;
     this.#handle = handle;
   }
 
-  static async make(): Promise<DiskFile> {
+  static async make(name: string): Promise<DiskFile> {
     const top = await navigator.storage.getDirectory();
     const folder = await top.getDirectoryHandle(PACKING_FOLDER, { create: true });
-    const name = crypto.randomUUID();
     const file = await folder.getFileHandle(name, { create: true });
-    return new DiskFile(folder, name, await file.createSyncAccessHandle());
+    return new DiskFile(folder, file, await file.createSyncAccessHandle());
   }
 
   open(bytes: number): void {
@@ -68,9 +117,15 @@ class DiskFile implements PackedFile {
     });
   }
 
+  async finish(): Promise<Blob> {
+    attempt(() => this.#handle.flush());
+    this.#handle.close();
+    return this.#file.getFile();
+  }
+
   async remove(): Promise<void> {
     this.#handle.close();
-    await this.#folder.removeEntry(this.#name).catch(() => {}); // then the next packing removes it
+    await this.#folder.removeEntry(this.#file.name).catch(() => {}); // then the next load removes it
   }
 }
 
@@ -100,6 +155,10 @@ class BlobFile implements PackedFile {
       if (filled === target.length) return;
     }
     throw new TercetError("STORAGE_FAILED", "the packed model ends early", { where: offset });
+  }
+
+  async finish(): Promise<Blob> {
+    return new Blob(this.#pieces.map(({ blob }) => blob));
   }
 
   async remove(): Promise<void> {

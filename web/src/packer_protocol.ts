@@ -1,12 +1,9 @@
 // packer_protocol.ts: every message between the engine's worker and the packer's (packer_worker.ts), used by both sides. One
-// packer worker works on one GGUF file and is ended with it, so there is no version here and only reads have an id: both
-// scripts come out of one folder. Only plain data.
+// packer worker works on one GGUF file and is ended with it, so there is neither version nor id here: both scripts come out
+// of one folder. Only plain data.
 import type { WireError } from "./errors.js";
 import type { LoadSource } from "./protocol.js";
 import type { NetworkSettings, PackOptions, PackReport } from "./types.js";
-
-/** Of the origin's own file system: packed models on their way to the store. */
-export const PACKING_FOLDER = "tercet-packing";
 
 export interface PackMessage {
   op: "pack";
@@ -19,18 +16,18 @@ export interface PackMessage {
   binary: string | Blob;
   /** Whether what is downloaded is kept for the next try. */
   keep: boolean;
+  /** Name of the place where the packed file is to be made (packing_place.ts). */
+  place: string;
+  /** In Node the folder of what is kept; null: there is none. */
+  cacheDir: string | null;
 }
 
-export type ToPacker =
-  | PackMessage
-  /** Bytes of the packed file. */
-  | { op: "read"; id: number; offset: number; bytes: number }
-  /** The packed model is stored whole: nothing of the source and of the packing is needed any more. */
-  | { op: "finish" };
+export type ToPacker = PackMessage;
 
 export interface PackedMessage {
   kind: "packed";
-  fileBytes: number;
+  /** The packed file, whole and proved; in Node its path. It lives as long as its place, not as long as the worker. */
+  file: Blob | string;
   /** Of the source: the server's name for its version, and its size. */
   etag: string | null;
   sourceBytes: number;
@@ -48,7 +45,4 @@ export type FromPacker =
       arrivedBytes: number;
     }
   | PackedMessage
-  | { kind: "bytes"; id: number; bytes: Uint8Array<ArrayBuffer> }
-  | { kind: "readFailed"; id: number; error: WireError }
-  | { kind: "finished" }
   | { kind: "failed"; error: WireError };

@@ -69,7 +69,7 @@ export class SourceReader {
 
   /** From now on only this version of the file counts. */
   expect(etag: string | null): void {
-    this.#source.close();
+    void this.#source.close();
     this.#source = this.#open(etag);
   }
 
@@ -107,8 +107,8 @@ export class SourceReader {
     await this.#source.finish?.();
   }
 
-  close(): void {
-    this.#source.close();
+  close(): void | Promise<void> {
+    return this.#source.close();
   }
 
   #open(etag: string | null): ByteSource {

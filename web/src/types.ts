@@ -104,7 +104,7 @@ export interface LoadOptions {
   persist?: boolean | undefined;
 }
 
-/** As the options of `tercet pack`, for a .gguf file that is packed in the page. */
+/** As the options of `tercet pack`, for a .gguf file that is packed when it is loaded. */
 export interface PackOptions {
   /** "absmean": makes weights ternary that are not; a model that was not trained for it becomes useless. Default "none". */
   quantize?: "none" | "absmean" | undefined;
@@ -426,6 +426,7 @@ export interface BenchFigures {
 export type StoredState = "absent" | "partial" | "complete" | "damaged";
 
 export interface StoredModel {
+  /** Of a .gguf file whose download was interrupted: an id of that download, which cache.delete() knows; state "partial". */
   modelId: string;
   name: string;
   /** Addresses it was loaded from; those of a file in parts are one entry, joined by blanks. */
@@ -450,7 +451,7 @@ export interface VerifiedModel {
 }
 
 export interface StorageUsage {
-  /** Bytes of stored models. */
+  /** Bytes of stored models, whole or not, and of .gguf files on their way. */
   modelBytes: number;
   /** What the browser says that this site uses and may use; null if it does not say. */
   usedBytes: number | null;

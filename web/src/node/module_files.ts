@@ -6,7 +6,8 @@ import type { ModuleFiles } from "../module_files.js";
 export type { ModuleFiles } from "../module_files.js";
 
 export async function moduleFiles(name: string): Promise<ModuleFiles> {
-  const script = new URL(`../tercet-${name}.mjs`, import.meta.url).href;
+  const glue = name === "packer" ? "./packer_worker.js" : `../tercet-${name}.mjs`;
+  const script = new URL(glue, import.meta.url).href;
   if (name === "grammar") return { script, binary: script };
   const bytes = await readFile(new URL(`../tercet-${name}.wasm`, import.meta.url));
   return { script, binary: new Blob([bytes]) };

@@ -1,5 +1,5 @@
 // open_address.ts: what lies behind an address, in Node: a file of this machine, or the network.
-import { open, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import type { SizedSource } from "../byte_source.js";
 import { HttpSource, type DownloadOptions } from "../download.js";
 import { describe, TercetError } from "../errors.js";
@@ -14,8 +14,15 @@ export function openAddress(
     : new HttpSource(url, etag, options);
 }
 
+/** A file of this machine with size and time: once it changes it is packed again. */
+export async function addressName(url: string): Promise<string> {
+  if (!url.startsWith("file:")) return url;
+  const facts = await stat(new URL(url)).catch(() => null);
+  return facts ? `${url}#bytes=${facts.size}&changed=${facts.mtimeMs}` : url;
+}
+
 /** Read piece by piece, never whole. */
-class FileSource implements SizedSource {
+export class FileSource implements SizedSource {
   readonly kind = "memory";
   readonly #url: URL;
   #file: FileHandle | null = null;
