@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 import { modelFile, root, tercet as builtTercet } from "../../scripts/paths.mjs";
-import { createServer, listen, parseRange } from "../../scripts/serve.mjs";
+import { contentSecurityPolicy, createServer, listen, parseRange } from "../../scripts/serve.mjs";
 
 export const dist = process.env.TERCET_DIST ?? join(root, "dist");
 export const modelPath = process.env.TERCET_MODEL ?? modelFile;
@@ -87,6 +87,9 @@ const TELL_TAKEN = `{
   };
 }`;
 
+/** As strict as the project's own page has it, but for trusted types, for which a page needs policies of its own. */
+const LIBRARY_POLICY = `${contentSecurityPolicy};`;
+
 /** The package at /dist/, and one file at /model.tercet that can misbehave. */
 export class TestServer {
   /** What the model's address holds. */
@@ -119,7 +122,7 @@ export class TestServer {
   #port;
 
   /** `contentPolicy`: in place of the strict one; null: none. */
-  static async start({ isolation = true, contentPolicy } = {}) {
+  static async start({ isolation = true, contentPolicy = LIBRARY_POLICY } = {}) {
     const started = new TestServer();
     started.#folder = mkdtempSync(join(tmpdir(), "tercet-web-"));
     cpSync(dist, join(started.#folder, "dist"), { recursive: true });
