@@ -49,7 +49,10 @@ export const pagePolicy = [
   "frame-ancestors 'none'",
 ];
 
-/** The same for everything else, workers among it: they have no markup, and start their own threads by address. */
+/**
+ * The header of every answer. Without the rules for markup: pages say those themselves (index.html has the whole policy in it),
+ * and workers have no markup and start their own threads by address.
+ */
 export const contentSecurityPolicy = pagePolicy
   .filter((rule) => !rule.includes("trusted-types"))
   .join("; ");
@@ -194,9 +197,6 @@ export function createServer({
     const type = extname(found.path).toLowerCase();
     const fileHeaders = {
       ...headers,
-      ...(type === ".html" && contentPolicy === contentSecurityPolicy
-        ? { "Content-Security-Policy": pagePolicy.join("; ") }
-        : {}),
       "Content-Type": contentTypes[type] ?? "application/octet-stream",
       ETag: etag,
       "Last-Modified": modified,

@@ -6,7 +6,7 @@ import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
 import { deleteDownload, listDownloads } from "./gguf_kept.js";
 import { exportModel, verifyModel } from "./model_archive.js";
 import { GrammarLoader } from "./grammar_loader.js";
-import { loadModel } from "./model_loader.js";
+import { inspectModel, loadModel } from "./model_loader.js";
 import { OpenSessions } from "./open_sessions.js";
 import {
   PROTOCOL_VERSION,
@@ -99,6 +99,8 @@ function perform(
   switch (message.op) {
     case "load":
       return load(message, control);
+    case "inspect":
+      return inspectModel({ ...message, op: "load" }, control.signal);
     case "generate":
       return loaded().inTurn(message.session, control, (runner) =>
         runner.generate(message, control, (event) => emit(control.id, event)),

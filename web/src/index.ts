@@ -15,6 +15,7 @@ import { absoluteUrl, loadSource, type Source } from "./source_address.js";
 import type {
   ChatMessage,
   LoadOptions,
+  ModelPlan,
   StorageUsage,
   StoredModel,
   VerifiedModel,
@@ -82,6 +83,15 @@ async function start(
     client.terminate(new TercetError("DISPOSED"));
     throw error;
   }
+}
+
+/**
+ * What load() with the same source and options would need, before anything of it is downloaded: reads the file's header and
+ * keeps nothing. Rejects with the errors that load() gives for what is no model, or one that cannot run here.
+ */
+export async function inspect(source: Source, options: LoadOptions = {}): Promise<ModelPlan> {
+  const message = { ...loadMessage(source, options), op: "inspect" } as const;
+  return askWorker(options, (client) => client.request<"inspect">(message).result);
 }
 
 export interface CacheOptions {

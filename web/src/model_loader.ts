@@ -20,8 +20,11 @@ import type { OpenSession } from "./session_runner.js";
 import { SourceReader } from "./source_reader.js";
 import type { Store } from "./store.js";
 import { MemoryStore } from "./store_memory.js";
-import type { LoadProgress, ModelInfo, ModelSource } from "./types.js";
+import type { LoadProgress, ModelInfo, ModelPlan, ModelSource } from "./types.js";
 import type { Handle, WasmModule } from "./wasm_module.js";
+
+/** Memory of WebAssembly comes in these. */
+const WASM_PAGE_BYTES = 65536;
 
 export interface LoadedSession {
   open: OpenSession;
@@ -65,6 +68,18 @@ export async function loadModel(
     }
   } finally {
     store.close();
+  }
+}
+
+/** What a load would need. Reads the header, nothing of the store, and keeps nothing. */
+export async function inspectModel(message: LoadMessage, signal: AbortSignal): Promise<ModelPlan> {
+  const choice = chooseModule(detectFeatures(globalThis), message);
+  const progress = new Progress(() => {});
+  const load = new ModelLoad(message, signal, progress, choice, new MemoryStore(), null);
+  try {
+    return await load.inspect();
+  } finally {
+    await load.close();
   }
 }
 
@@ -137,6 +152,21 @@ class ModelLoad {
     progress.ready();
     this.#module = null;
     return { open, info };
+  }
+
+  async inspect(): Promise<ModelPlan> {
+    const { source } = this.#parts;
+    try {
+      const { facts, memoryBytes: bytes } = await makePlan(this.#parts, true);
+      const memoryBytes = Math.ceil(bytes / WASM_PAGE_BYTES) * WASM_PAGE_BYTES;
+      const { fileBytes, modelId, name, parameters, context } = facts;
+      return { fileBytes, memoryBytes, modelId, name, parameters, trainedContext: context };
+    } catch (thrown) {
+      if (!(thrown instanceof SourceIsGguf)) throw thrown;
+      const unknown = { memoryBytes: null, modelId: null, name: null };
+      const fileBytes = await source.fileBytes();
+      return { fileBytes, ...unknown, parameters: null, trainedContext: null };
+    }
   }
 
   /**

@@ -14,6 +14,7 @@ import type {
   KvForm,
   LoadProgress,
   ModelInfo,
+  ModelPlan,
   NetworkSettings,
   PackOptions,
   PerplexityResult,
@@ -58,6 +59,9 @@ export interface LoadMessage {
   revalidate: boolean;
   network: NetworkSettings;
 }
+
+/** As a load, which it does not begin. */
+export type InspectMessage = Omit<LoadMessage, "op"> & { op: "inspect" };
 
 /** A conversation as a prompt. */
 export interface ChatPrompt {
@@ -222,6 +226,7 @@ export type RequestMessage =
   | CountTokensMessage
   | LogitsMessage
   | EmbedMessage
+  | InspectMessage
   | PerplexityMessage
   | BenchMessage
   | SessionCreateMessage
@@ -242,6 +247,7 @@ export type Operation = RequestMessage["op"];
 /** What the worker's answer to each operation holds. */
 export interface ResultOf {
   load: LoadedModel;
+  inspect: ModelPlan;
   /** Of a conversation, a ChatResult. */
   generate: GenerateResult | ChatResult;
   tokenize: Uint32Array;

@@ -423,6 +423,19 @@ export interface BenchFigures {
   threads: number;
 }
 
+/** What load() would need, as inspect() found it. */
+export interface ModelPlan {
+  /** Of the file at that address; 0: the server does not say. */
+  fileBytes: number;
+  /** The whole WebAssembly memory that load() would take with the same options; null for a .gguf file, which is known only when packed. */
+  memoryBytes: number | null;
+  /** null for a .gguf file, and so are the others. */
+  modelId: string | null;
+  name: string | null;
+  parameters: number | null;
+  trainedContext: number | null;
+}
+
 export type StoredState = "absent" | "partial" | "complete" | "damaged";
 
 export interface StoredModel {
