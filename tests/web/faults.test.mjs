@@ -131,6 +131,25 @@ test("abort in the middle of a download: at once, and what came is kept", limit,
   assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES);
 });
 
+// What Firefox does now and then: it never comes back from making a worker in a worker.
+const HANGS =
+  "self.Worker = class { constructor() { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); } }";
+
+test("an engine that hangs where it makes its threads gives way to another", limit, async () => {
+  const preambles = [HANGS];
+  server.workerPreamble = () => preambles.shift() ?? "";
+  const info = await loadWell({ threads: 2 });
+  assert.equal(info.threads, 2);
+  assert.deepEqual(info.notices, []);
+});
+
+test("threads that never start are done without, which is said", limit, async () => {
+  server.workerPreamble = () => HANGS;
+  const info = await loadWell({ threads: 2 });
+  assert.equal(info.threads, 1);
+  assert.match(info.notices.join(), /one thread: the browser hung/);
+});
+
 test("abort while a script or module does not come: at once", limit, async () => {
   for (const silent of [/\.wasm$/, /threads\.mjs$/, /engine_worker\.js$/]) {
     server.silent = silent;

@@ -106,7 +106,7 @@ export class TestServer {
   missing = null;
   /** Paths under /dist/ that are never answered. */
   silent = null;
-  /** Put in front of the worker's script: faults of the browser. */
+  /** Put in front of the worker's script: faults of the browser. Or what gives it, for each worker anew. */
   workerPreamble = "";
   /** Whether the workers tell what they read: `taken` of each request. */
   tellsTaken = false;
@@ -132,12 +132,12 @@ export class TestServer {
     )[0];
     started.#server = createHttpServer((request, response) => {
       const path = request.url.replace(/[?#].*$/, "");
+      const preamble = started.#preamble(path);
       if (path === "/model.tercet") started.#answerModel(request, response, started.bytes);
       else if (started.files.has(path))
         started.#answerModel(request, response, started.files.get(path));
       else if (path === "/taken") started.#hearTaken(request, response);
-      else if (READERS.includes(path) && started.#preamble(path) !== "")
-        started.#answerWorker(path, response);
+      else if (preamble !== "") started.#answerWorker(path, preamble, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
       else if (started.silent?.test(request.url)) started.#unanswered.push(response);
       else answer(request, response);
@@ -196,7 +196,9 @@ export class TestServer {
   }
 
   #preamble(path) {
-    const faults = path === "/dist/engine_worker.js" ? this.workerPreamble : "";
+    if (!READERS.includes(path)) return "";
+    const given = path === "/dist/engine_worker.js" ? this.workerPreamble : "";
+    const faults = typeof given === "function" ? given() : given;
     return (this.tellsTaken ? `${TELL_TAKEN};` : "") + faults;
   }
 
@@ -208,13 +210,14 @@ export class TestServer {
     response.writeHead(204).end();
   }
 
-  #answerWorker(path, response) {
+  #answerWorker(path, preamble, response) {
     const headers = { "Content-Type": "text/javascript" };
     // Both, so that the worker of an isolated page may start.
     headers["Cross-Origin-Embedder-Policy"] = "require-corp";
     headers["Cross-Origin-Resource-Policy"] = "same-origin";
+    headers["Cache-Control"] = "no-store";
     const script = readFileSync(join(dist, path.slice("/dist/".length)), "utf8");
-    response.writeHead(200, headers).end(`${this.#preamble(path)};\n${script}`);
+    response.writeHead(200, headers).end(`${preamble};\n${script}`);
   }
 
   #answerModel(request, response, bytes) {

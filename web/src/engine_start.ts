@@ -19,11 +19,20 @@ export class EngineStart {
   readonly #message: Asked;
   readonly #signal: AbortSignal;
   readonly #notices: string[];
+  readonly #onThreads: (starting: boolean) => void;
   readonly #threads: number;
   /** What is left to try, simpler and simpler; the first one is what runs. */
   readonly #variants: Variant[];
 
-  constructor(message: Asked, choice: ModuleChoice, signal: AbortSignal, notices: string[]) {
+  /** `onThreads`: as in StartOptions. */
+  constructor(
+    message: Asked,
+    choice: ModuleChoice,
+    signal: AbortSignal,
+    notices: string[],
+    onThreads: (starting: boolean) => void = () => {},
+  ) {
+    this.#onThreads = onThreads;
     this.#message = message;
     this.#signal = signal;
     this.#notices = notices;
@@ -65,7 +74,8 @@ export class EngineStart {
     return this.#firstThatStarts(async (variant) => {
       const threads = variant.endsWith("-threads") ? this.#threads : 1;
       const memory = createMemory(memoryBytes, variant.endsWith("-threads"));
-      const module = await WasmModule.create(variant, memory, { assetsUrl, threads });
+      const onThreads = this.#onThreads;
+      const module = await WasmModule.create(variant, memory, { assetsUrl, threads, onThreads });
       try {
         const { engine, fewer } = module.createEngine(threads, kernels ?? "");
         if (fewer)

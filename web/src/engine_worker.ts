@@ -173,6 +173,7 @@ async function load(message: LoadMessage, control: RunControl): Promise<LoadedMo
   const { open, info } = await loadModel(message, {
     signal: control.signal,
     report: (progress) => emit(control.id, { event: "progress", progress }),
+    onThreads: (starting) => emit(control.id, { event: "threads", starting }),
   });
   sessions = new OpenSessions(open, new GrammarLoader(message.assetsUrl));
   return { info, opened: sessions.openFirst() };

@@ -60,18 +60,42 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   });
 }
 
-/** A worker with the model in it. */
-async function start(
+/** Making the workers of the threads takes milliseconds. */
+const THREADS_TIMEOUT_MS = 5000;
+
+/** A worker with the model in it. One that hangs where it makes its threads (wasm_start.ts) gives way to another, and that to one without. */
+async function start(message: LoadMessage, options: LoadOptions): Promise<StartedModel> {
+  for (let attempt = 1; ; attempt++) {
+    const threads = attempt > 2 ? 1 : message.threads;
+    const started = await startOnce({ ...message, threads }, options);
+    if (!started) continue;
+    if (attempt > 2)
+      started.loaded.info.notices.push("one thread: the browser hung where more were started");
+    return started;
+  }
+}
+
+/** null: its threads did not start. */
+async function startOnce(
   message: LoadMessage,
   { signal, onProgress, heartbeatSeconds = 30 }: LoadOptions,
-): Promise<StartedModel> {
+): Promise<StartedModel | null> {
   const client = startWorker(message.assetsUrl);
+  let [hung, timer]: [boolean, ReturnType<typeof setTimeout> | undefined] = [false, undefined];
+  const onHung = () => {
+    hung = true;
+    client.terminate(new TercetError("ENGINE_CRASHED", "its threads did not start"));
+  };
   client.heartbeatSeconds = heartbeatSeconds;
   try {
     const { result } = client.request<"load">(message, {
       signal,
       onEvent: (event) => {
         if (event.event === "progress") onProgress?.(event.progress);
+        else if (event.event === "threads") {
+          clearTimeout(timer);
+          if (event.starting) timer = setTimeout(onHung, THREADS_TIMEOUT_MS);
+        }
       },
     });
     const loaded = await result;
@@ -80,8 +104,11 @@ async function start(
     return { client, loaded };
   } catch (thrown) {
     const error = signal?.aborted ? abortedError(signal) : thrown;
+    if (hung && !signal?.aborted) return null;
     client.terminate(new TercetError("DISPOSED"));
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

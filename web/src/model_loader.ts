@@ -34,6 +34,8 @@ export interface LoadedSession {
 export interface LoadContext {
   signal: AbortSignal;
   report: (progress: LoadProgress) => void;
+  /** As in StartOptions. */
+  onThreads: (starting: boolean) => void;
 }
 
 export async function loadModel(
@@ -49,7 +51,7 @@ export async function loadModel(
   try {
     for (let attempt = 0; ; attempt++) {
       const fresh = attempt > 0;
-      const load = new ModelLoad(message, context.signal, progress, choice, store, gguf, fresh);
+      const load = new ModelLoad(message, context, progress, choice, store, gguf, fresh);
       try {
         return await load.run(fresh);
       } catch (thrown) {
@@ -110,7 +112,7 @@ class ModelLoad {
 
   constructor(
     message: LoadMessage,
-    signal: AbortSignal,
+    { signal, onThreads }: LoadContext,
     progress: Progress,
     choice: ModuleChoice,
     store: Store,
@@ -125,7 +127,7 @@ class ModelLoad {
       progress,
       kept: new KeptModel(store, notices),
       source: new SourceReader(message, signal, progress, notices, gguf, fresh),
-      engines: new EngineStart(message, choice, signal, notices),
+      engines: new EngineStart(message, choice, signal, notices, onThreads),
     };
   }
 

@@ -304,6 +304,8 @@ export type ToWorker =
 
 export type EventOf =
   | { event: "progress"; progress: LoadProgress }
+  /** Around the one call that can hang for ever (wasm_start.ts). */
+  | { event: "threads"; starting: boolean }
   | { event: "prompt"; done: number; total: number; reused: number }
   /** `logprobs`: of the tokens since the last piece, where they are noted. */
   | { event: "piece"; text: string; logprobs: TokenLogprob[] };

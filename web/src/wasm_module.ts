@@ -5,7 +5,7 @@ import { KV, STATUS } from "./generated_constants.js";
 import type { KvForm, Variant } from "./types.js";
 import type { Handle } from "./wasm_calls.js";
 import { WasmSession } from "./wasm_session.js";
-import { startInstance } from "./wasm_start.js";
+import { startInstance, type StartOptions } from "./wasm_start.js";
 
 export { hex, type Handle } from "./wasm_calls.js";
 export type { StepCounts } from "./wasm_session.js";
@@ -46,7 +46,7 @@ export class WasmModule extends WasmSession {
   static create(
     variant: Variant,
     memory: WebAssembly.Memory,
-    options: { assetsUrl: string | null; threads: number },
+    options: StartOptions,
   ): Promise<WasmModule> {
     return startInstance(
       variant,

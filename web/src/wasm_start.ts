@@ -19,6 +19,16 @@ export type Instance = ThreadPool & { [name: `_tercet_abi_${string}`]: AbiFuncti
 type GlueOptions = ThreadPool & Record<string, unknown>;
 type Factory = (options: GlueOptions) => Promise<Instance>;
 
+export interface StartOptions {
+  assetsUrl: string | null;
+  threads: number;
+  /**
+   * Told before and after the workers of the threads are made. Firefox (153 ESR, busy machine, about one load of thirty) may never
+   * return from `new Worker` in a worker: its new thread takes the signal that this one waits for. Only the page can help then.
+   */
+  onThreads?: (starting: boolean) => void;
+}
+
 /**
  * Compiles and starts a module with this memory. `threads` counts the caller; a module without threads ignores it.
  * ENGINE_CRASHED, NETWORK_FAILED, HTTP_STATUS or PROTOCOL say why it does not start.
@@ -26,7 +36,7 @@ type Factory = (options: GlueOptions) => Promise<Instance>;
 export async function startInstance<Value>(
   variant: Variant,
   memory: WebAssembly.Memory,
-  options: { assetsUrl: string | null; threads: number },
+  options: StartOptions,
   /** Takes the instance over. */
   use: (instance: Instance) => Value,
 ): Promise<Value> {
@@ -54,7 +64,10 @@ export async function startInstance<Value>(
         return {};
       },
     });
-    factory(glueOptions)
+    if (options.threads > 1) options.onThreads?.(true);
+    const making = factory(glueOptions);
+    if (options.threads > 1) options.onThreads?.(false);
+    making
       .then(resolve, (thrown: unknown) => reject(crashed(thrown)))
       .finally(() => clearTimeout(timer));
   });
