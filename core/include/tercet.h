@@ -39,15 +39,17 @@ extern "C" {
     X(3, CONTEXT_FULL, "the context is full: start a new text or load with a larger context")      \
     X(32, NEED_BYTES, "the loader waits for bytes of the file")                                    \
     X(33, CANCELLED, "cancelled on request")                                                       \
-    X(64, BAD_ARGUMENT, "an argument is out of range")                                             \
+    X(64, BAD_ARGUMENT, "an argument is out of range: change it")                                  \
     X(65, OUT_OF_MEMORY, "not enough memory: use a smaller model or a smaller context")            \
     X(66, DISABLED, "an earlier error disabled this handle: destroy it and start again")           \
-    X(67, NO_KERNELS, "no kernel set of that name works on this machine")                          \
-    X(80, BAD_MAGIC, "not a .tercet file")                                                         \
+    X(67, NO_KERNELS,                                                                              \
+      "no kernel set of that name works on this machine: leave the choice to Tercet")              \
+    X(80, BAD_MAGIC, "not a .tercet file: check its name or address, or pack it")                  \
     X(81, VERSION_TOO_NEW, "the file was written by a newer Tercet: update Tercet")                \
     X(82, TRUNCATED, "the file ends too early: download or pack it again")                         \
     X(83, BAD_HEADER, "the header is damaged: download or pack the file again")                    \
-    X(84, LIMIT_EXCEEDED, "a size in the header is beyond the limits of the format")               \
+    X(84, LIMIT_EXCEEDED,                                                                          \
+      "a size in the header is beyond the limits of the format: download or pack the file again")  \
     X(85, HEADER_HASH_MISMATCH,                                                                    \
       "the header does not match its hash: download or pack the file again")                       \
     X(86, CHUNK_HASH_MISMATCH, "a chunk does not match its hash: download or pack the file again") \
@@ -56,19 +58,22 @@ extern "C" {
     X(96, INVALID_UTF8, "the text is not valid UTF-8: convert it")                                 \
     X(97, PROMPT_TOO_LONG,                                                                         \
       "the prompt does not fit into the context: shorten it or raise the context")                 \
-    X(98, BAD_TOKEN, "a token id is not in the vocabulary")                                        \
+    X(98, BAD_TOKEN, "a token id is not in the vocabulary: use the ids of this model")             \
     X(99, NO_CHAT_FORMAT,                                                                          \
       "the model has no such chat format: continue plain text, or name a format that fits it")     \
     X(100, BAD_STATE,                                                                              \
       "the saved session is damaged, or of another model or version: begin a new one")             \
-    X(112, BAD_SOURCE, "the model to pack is damaged or incomplete")                               \
+    X(112, BAD_SOURCE, "the model to pack is damaged or incomplete: download it again")            \
     X(113, NOT_TERNARY, "the weights are not ternary: pass --quantize absmean or --dense f16")     \
     X(114, NOT_LOSSLESS, "a packed weight differs from its source: please report this")            \
-    X(115, UNSUPPORTED_SOURCE, "this kind of model cannot be packed yet")                          \
-    X(116, CANNOT_EXPORT, "the model cannot be written in that format")                            \
-    X(128, FILE_NOT_FOUND, "no such file")                                                         \
-    X(129, FILE_READ_FAILED, "the file cannot be read")                                            \
-    X(130, FILE_WRITE_FAILED, "the file cannot be written")                                        \
+    X(115, UNSUPPORTED_SOURCE,                                                                     \
+      "this kind of model cannot be packed yet: choose another file or model")                     \
+    X(116, CANNOT_EXPORT, "the model cannot be written in that format: choose another format")     \
+    X(128, FILE_NOT_FOUND, "no such file: check its name")                                         \
+    X(129, FILE_READ_FAILED,                                                                       \
+      "the file cannot be read: check the disk and your rights, then try again")                   \
+    X(130, FILE_WRITE_FAILED,                                                                      \
+      "the file cannot be written: check the folder and your rights, then try again")              \
     X(131, DISK_FULL, "the disk is full: free space and try again")
 
 typedef enum tercet_status {

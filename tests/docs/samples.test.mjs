@@ -9,7 +9,6 @@ import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { errorPage, renderErrorTable } from "../../scripts/error-table.mjs";
 import { libraryPages, librarySamples } from "../../scripts/library-samples.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { Project } from "../package/installed_package.mjs";
@@ -135,9 +134,4 @@ test("links lead somewhere", () => {
     );
     assert.ok(anchors.includes(anchor), `${page}: ${target}${anchor}`);
   }
-});
-
-test("the table of errors is the library's own", async () => {
-  const upToDate = readFileSync(errorPage, "utf8") === (await renderErrorTable());
-  assert.ok(upToDate, "run npm run docs");
 });
