@@ -7,7 +7,17 @@ import addFormats from "ajv-formats";
 import { importSource } from "./source_under_test.mjs";
 
 const { GrammarShelf, readGrammar, TokenMasks } = await importSource("grammar_masks");
-const { Vocabulary } = await importSource("grammar_vocabulary");
+const { DEPTHS, Vocabulary } = await importSource("grammar_vocabulary");
+
+/** Work in parts, done in one. */
+function atOnce(work) {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+const masksOf = (...given) => atOnce(TokenMasks.make(...given));
+const maskAt = (masks, place) => atOnce(masks.at(place));
 
 const encode = (text) => new TextEncoder().encode(text);
 const END = 256;
@@ -44,6 +54,18 @@ const vocabulary = await Vocabulary.read(
   async () => {},
 );
 
+/** The same with words that are longer than each of DEPTHS. */
+const longTexts = [
+  ...texts,
+  ...["x".repeat(11), "é".repeat(9), "ab".repeat(9), "y".repeat(26), "\\n".repeat(13)].map(encode),
+];
+const longWords = await Vocabulary.read(
+  longTexts.length,
+  longTexts.length,
+  (id) => ({ text: longTexts[id], stop: id === END }),
+  async () => {},
+);
+
 function randomOf(seed) {
   let state = Math.imul(seed, 2654435761) >>> 0;
   return (limit) => {
@@ -61,7 +83,7 @@ function walk(masks, seed, most = 4000) {
   let place = machine.start;
   const bytes = [];
   for (let count = 0; count < most; count++) {
-    const mask = masks.at(place);
+    const mask = maskAt(masks, place);
     const open = [];
     for (let token = 0; token < vocabulary.size; token++) if (allows(mask, token)) open.push(token);
     assert.ok(open.length > 0, "no token fits: the grammar has led nowhere");
@@ -184,6 +206,44 @@ const schemas = {
   "pattern anywhere": { type: "string", pattern: "b+" },
   "type by its keywords": { properties: { a: { minimum: 5, maximum: 7 } }, required: ["a"] },
   "multiples of seven": { type: "integer", multipleOf: 7 },
+  cents: { type: "number", multipleOf: 0.01, minimum: 0, maximum: 99.99 },
+  "tenths without bounds": { type: "number", multipleOf: 0.1 },
+  quarters: { type: "number", multipleOf: 0.25, exclusiveMinimum: -2.5, maximum: 13.1 },
+  "quarters below": { type: "number", multipleOf: 0.25, maximum: -3 },
+  "whole quarters": { type: "integer", multipleOf: 1.5, minimum: -20, maximum: 99 },
+  "sevens above": { type: "integer", multipleOf: 7, minimum: 995 },
+  "large steps": { type: "number", multipleOf: 12.34, minimum: -100, maximum: 1000 },
+  "oneOf types": { oneOf: [{ type: "integer" }, { type: ["string", "null"], maxLength: 3 }] },
+  "oneOf objects": {
+    $defs: {
+      b: { type: "object", properties: { kind: { const: "b" }, y: {} }, required: ["kind"] },
+    },
+    oneOf: [
+      { type: "object", properties: { kind: { enum: ["a", "c"] } }, required: ["kind"] },
+      { $ref: "#/$defs/b" },
+      { type: "array", items: { type: "null" } },
+    ],
+  },
+  "allOf of several": {
+    $defs: {
+      named: { properties: { name: { type: "string", minLength: 1 } }, required: ["name"] },
+    },
+    type: "object",
+    description: "a person",
+    allOf: [
+      { $ref: "#/$defs/named" },
+      { properties: { name: { maxLength: 5 }, age: { type: "integer" } }, required: ["age"] },
+      { properties: { age: { type: "number", minimum: 3 } } },
+      { properties: { age: { maximum: 9 } } },
+    ],
+  },
+  "allOf of lists": {
+    allOf: [
+      { type: "array", items: { enum: [1, 2, 3] } },
+      { minItems: 2, maxItems: 4 },
+      { items: { enum: [2, 3, 4] } },
+    ],
+  },
   "multiples between": { type: "integer", multipleOf: 25, minimum: -60, maximum: 130 },
 };
 const ranges = [
@@ -214,14 +274,14 @@ for (const format of "date time date-time duration email hostname ipv4 ipv6 uuid
   schemas[`format ${format}`] = { type: "string", format };
 
 function judgeOf(schema) {
-  const ajv = new Ajv2020({ strict: false });
+  const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 6 });
   addFormats(ajv);
   return ajv.compile(schema);
 }
 
 for (const [name, schema] of Object.entries(schemas)) {
   test(`schema: ${name}`, () => {
-    const masks = new TokenMasks(readGrammar({ jsonSchema: schema }), vocabulary);
+    const masks = masksOf(readGrammar({ jsonSchema: schema }), vocabulary);
     const judge = judgeOf(schema);
     const seen = new Set();
     let ended = 0;
@@ -241,7 +301,7 @@ for (const [name, schema] of Object.entries(schemas)) {
 /** What fits a schema in the form that is written: all of a small set. */
 test("everything that can be said can be", () => {
   const fits = (option, text) => {
-    const { machine } = new TokenMasks(readGrammar(option), vocabulary);
+    const { machine } = masksOf(readGrammar(option), vocabulary);
     let place = machine.start;
     for (const byte of encode(text)) place = machine.step(place, byte);
     return machine.mayEnd(place);
@@ -263,6 +323,24 @@ test("everything that can be said can be", () => {
     const schema = { type: "number", minimum: -1.2, exclusiveMaximum: 0.5 };
     assert.equal(fits({ jsonSchema: schema }, text), value >= -120 && value < 50, text);
   }
+  for (const [schema, unit, step] of [
+    [{ multipleOf: 0.25, minimum: -1.3, exclusiveMaximum: 2 }, 2, 25],
+    [{ multipleOf: 0.3, minimum: -1.3 }, 1, 3],
+    [{ multipleOf: 0.07, maximum: 2.5 }, 2, 7],
+    [{ multipleOf: 1.01, minimum: -2, maximum: 3 }, 2, 101],
+    [{ multipleOf: 0.01 }, 2, 1],
+  ])
+    for (let value = -300; value <= 300; value++) {
+      const number = value / 10 ** unit;
+      const inside =
+        number >= (schema.minimum ?? -Infinity) &&
+        number <= (schema.maximum ?? Infinity) &&
+        number < (schema.exclusiveMaximum ?? Infinity);
+      const text = number.toFixed(unit);
+      const wanted = inside && value % step === 0;
+      const jsonSchema = { type: "number", ...schema };
+      assert.equal(fits({ jsonSchema }, text), wanted, `${text} ${JSON.stringify(schema)}`);
+    }
   const object = {
     type: "object",
     properties: { a: { type: "null" }, b: { type: "null" } },
@@ -303,7 +381,7 @@ const expressions = [
 ];
 for (const source of expressions) {
   test(`regular expression: ${source}`, () => {
-    const masks = new TokenMasks(readGrammar({ regex: source }), vocabulary);
+    const masks = masksOf(readGrammar({ regex: source }), vocabulary);
     const whole = new RegExp(`^(?:${source})$`, "u");
     for (let seed = 1; seed <= 40; seed++) {
       const text = walk(masks, seed);
@@ -320,7 +398,7 @@ test("EBNF: arithmetic, a list, what GBNF has", () => {
     product ::= number ( [*/] number ){0,2}
     number ::= "-"? [1-9] [0-9]{0,2} | "(" sum ")" | "\x30" | "\u0037"
   `;
-  const masks = new TokenMasks(readGrammar({ ebnf }), vocabulary);
+  const masks = masksOf(readGrammar({ ebnf }), vocabulary);
   for (let seed = 1; seed <= 100; seed++) {
     const text = walk(masks, seed, 300);
     if (text === null) continue;
@@ -356,8 +434,39 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
     [{ jsonSchema: "string" }, /no schema/],
     [{ jsonSchema: { not: { type: "null" } } }, /"not" is a keyword that cannot be kept/],
     [{ jsonSchema: { type: "array", uniqueItems: true } }, /"uniqueItems"/],
-    [{ jsonSchema: { oneOf: [{}, {}] } }, /"oneOf"/],
-    [{ jsonSchema: { allOf: [{}, {}] } }, /"allOf" of more than one/],
+    [{ jsonSchema: { oneOf: [{}, {}] } }, /"oneOf" is possible where .* the 1. and the 2./],
+    [
+      { jsonSchema: { oneOf: [{ type: "null" }, { type: "integer" }, { type: "number" }] } },
+      /the 2. and the 3./,
+    ],
+    [
+      {
+        jsonSchema: {
+          oneOf: [
+            { type: "object", properties: { a: { const: 1 } }, required: ["a"] },
+            { type: "object", properties: { a: { const: 2 } } },
+          ],
+        },
+      },
+      /"oneOf"/,
+    ],
+    [{ jsonSchema: { oneOf: [{ enum: [1, { a: [2] }] }, { const: { a: [2] } }] } }, /"oneOf"/],
+    [{ jsonSchema: { allOf: [{ $ref: "#" }] } }, /leads back to itself/],
+    [{ jsonSchema: { allOf: [{ type: "string" }, { type: "null" }] } }, /no JSON fits/],
+    [{ jsonSchema: { allOf: [{ minimum: 5 }, { maximum: 4 }] } }, /between its bounds/],
+    [{ jsonSchema: { allOf: [{ pattern: "a" }, { pattern: "b" }] } }, /another "pattern"/],
+    [{ jsonSchema: { allOf: [{ pattern: "a" }, { maxLength: 3 }] } }, /only one of/],
+    [
+      {
+        jsonSchema: {
+          allOf: [
+            { properties: { a: {} }, additionalProperties: false },
+            { properties: { b: {} } },
+          ],
+        },
+      },
+      /"additionalProperties" in "allOf" is possible where all parts have the same/,
+    ],
     [
       { jsonSchema: { type: "object", properties: {}, anyOf: [{}] } },
       /"properties" beside "anyOf"/,
@@ -369,7 +478,11 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
     ],
     [{ jsonSchema: { type: "string", pattern: "a", maxLength: 3 } }, /only one of/],
     [{ jsonSchema: { type: "string", pattern: "(a)\\1" } }, /backreference/],
-    [{ jsonSchema: { type: "number", multipleOf: 0.1 } }, /"multipleOf"/],
+    [{ jsonSchema: { type: "number", multipleOf: 1.01 } }, /"multipleOf" has at most 9/],
+    [{ jsonSchema: { type: "number", multipleOf: 1e-10 } }, /"multipleOf" has at most 9/],
+    [{ jsonSchema: { type: "number", multipleOf: 0 } }, /"multipleOf" is above 0/],
+    [{ jsonSchema: { multipleOf: 50, minimum: 51, maximum: 99 } }, /between its bounds/],
+    [{ jsonSchema: { multipleOf: 0.3, minimum: 0.4, maximum: 0.5 } }, /between its bounds/],
     [{ jsonSchema: { type: "string", maxLength: 1e6 } }, /repeated more than/],
     [
       {
@@ -398,7 +511,7 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
   ];
   for (const [option, reason] of refused) {
     if (reason === null) continue;
-    const make = () => new TokenMasks(readGrammar(option), vocabulary);
+    const make = () => masksOf(readGrammar(option), vocabulary);
     assert.throws(
       make,
       (error) => error.code === "BAD_GRAMMAR" && reason.test(error.message),
@@ -431,11 +544,11 @@ test("rules that begin alike and call themselves end in an error, not in all mem
     $ref: "#/$defs/node",
   };
   const deepest = (grammar, piece) => {
-    const masks = new TokenMasks(readGrammar(grammar), vocabulary);
+    const masks = masksOf(readGrammar(grammar), vocabulary);
     let place = masks.machine.start;
     for (let depth = 0; depth < 40; depth++) {
       try {
-        masks.at(place);
+        maskAt(masks, place);
         for (const byte of encode(piece)) place = masks.machine.step(place, byte);
       } catch (error) {
         assert.equal(error.code, "BAD_GRAMMAR");
@@ -459,11 +572,11 @@ test("rules that begin alike and call themselves end in an error, not in all mem
 });
 
 test("masks are what trying each token by itself gives", () => {
-  const masks = new TokenMasks(readGrammar({ jsonSchema: true }), vocabulary);
+  const masks = masksOf(readGrammar({ jsonSchema: true }), vocabulary);
   const { machine } = masks;
   let place = machine.start;
   for (const byte of encode('{"a": [12, -1.5e3, "é\\"日", {"": null}], "b": true')) {
-    const mask = masks.at(place);
+    const mask = maskAt(masks, place);
     for (let token = 0; token < vocabulary.size; token++) {
       let to = place;
       for (const one of texts[token] ?? []) to = machine.step(to, one);
@@ -477,14 +590,14 @@ test("masks are what trying each token by itself gives", () => {
 test("with little memory places are forgotten, and the masks stay the same", () => {
   const grammar = () =>
     readGrammar({ jsonSchema: { type: "array", items: { type: "string", maxLength: 90 } } });
-  const [large, small] = [new TokenMasks(grammar(), vocabulary), null].map(
-    (masks) => masks ?? new TokenMasks(grammar(), vocabulary, vocabulary.stops, 60_000),
+  const [large, small] = [masksOf(grammar(), vocabulary), null].map(
+    (masks) => masks ?? masksOf(grammar(), vocabulary, vocabulary.stops, 60_000),
   );
   const places = [large.machine.start, small.machine.start];
   let most = 0;
   for (let round = 0; round < 8; round++) {
     for (const byte of encode(`${round === 0 ? "[" : ", "}"é日${"abc".repeat(25)}\\n"`)) {
-      assert.deepEqual(small.at(places[1]), large.at(places[0]));
+      assert.deepEqual(maskAt(small, places[1]), maskAt(large, places[0]));
       [large, small].forEach((masks, i) => (places[i] = masks.after(places[i], byte)));
       assert.notEqual(places[0], 0);
       most = Math.max(most, small.machine.placesBytes);
@@ -492,21 +605,22 @@ test("with little memory places are forgotten, and the masks stay the same", () 
   }
   assert.ok(large.machine.placesBytes > 100_000, "there was something to forget");
   assert.ok(most < 100_000, `${most} bytes`);
-  assert.deepEqual(small.at(small.machine.start), large.at(large.machine.start));
+  assert.deepEqual(maskAt(small, small.machine.start), maskAt(large, large.machine.start));
 });
 
 test("texts at the same time have grammars of their own; what is kept is bounded", () => {
   const shelf = new GrammarShelf();
   const option = { regex: "[a-z]{3}" };
-  const first = shelf.take(option, vocabulary, [END]);
-  const second = shelf.take(option, vocabulary, [END]);
+  const take = (...given) => atOnce(shelf.take(...given));
+  const first = take(option, vocabulary, [END]);
+  const second = take(option, vocabulary, [END]);
   assert.notEqual(first.masks, second.masks);
   shelf.putBack(first);
   shelf.putBack(second);
-  assert.equal(shelf.take(option, vocabulary, [END]).masks, second.masks);
-  assert.notEqual(shelf.take(option, vocabulary, []).masks, second.masks, "other stop tokens");
+  assert.equal(take(option, vocabulary, [END]).masks, second.masks);
+  assert.notEqual(take(option, vocabulary, []).masks, second.masks, "other stop tokens");
   for (let count = 0; count < 12; count++) {
-    const shelved = shelf.take({ regex: `[a-z]{9000}${count}` }, vocabulary, [END]);
+    const shelved = take({ regex: `[a-z]{9000}${count}` }, vocabulary, [END]);
     shelf.putBack(shelved);
   }
   assert.ok(shelf.memoryBytes > 10e6 && shelf.memoryBytes <= 16e6, `${shelf.memoryBytes} bytes`);
@@ -516,7 +630,7 @@ test("a large vocabulary is read in slices, sorted by bytes", async () => {
   let state = 1;
   const random = (limit) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % limit;
   const many = Array.from({ length: 60_000 }, () =>
-    Uint8Array.from({ length: random(7) }, () => [32, 97, 98, 255, 0][random(5)]),
+    Uint8Array.from({ length: random(random(20) ? 7 : 30) }, () => [32, 97, 98, 255, 0][random(5)]),
   );
   let pauses = 0;
   const read = await Vocabulary.read(
@@ -526,16 +640,91 @@ test("a large vocabulary is read in slices, sorted by bytes", async () => {
     async () => void pauses++,
   );
   assert.ok(pauses > 0);
-  assert.deepEqual([read.stops, read.longest], [[7], 6]);
+  assert.deepEqual([read.stops, read.longest], [[7], 29]);
   const textOf = (id) => Buffer.from(read.bytes.subarray(read.offsets[id], read.offsets[id + 1]));
-  assert.equal(read.sorted.length, many.filter(({ length }) => length > 0).length);
-  assert.equal(new Set(read.sorted).size, read.sorted.length);
-  let before = Buffer.alloc(0);
-  read.sorted.forEach((id, at) => {
-    const text = textOf(id);
-    assert.ok(text.equals(many[id]) && Buffer.compare(before, text) <= 0);
-    const same = text.findIndex((byte, index) => byte !== before[index]);
-    assert.equal(read.common[at], same < 0 ? text.length : same);
-    before = text;
-  });
+  const lengths = [0, ...DEPTHS, Infinity];
+  const all = read.lists.flatMap(({ sorted }) => [...sorted]);
+  assert.equal(all.length, many.filter(({ length }) => length > 0).length);
+  assert.equal(new Set(all).size, all.length);
+  for (const [which, { sorted, common }] of read.lists.entries()) {
+    assert.ok(sorted.length > 100, "there are tokens of each kind");
+    let before = Buffer.alloc(0);
+    sorted.forEach((id, at) => {
+      const text = textOf(id);
+      assert.ok(text.equals(many[id]) && Buffer.compare(before, text) <= 0);
+      assert.ok(text.length > lengths[which] && text.length <= lengths[which + 1]);
+      const same = text.findIndex((byte, index) => byte !== before[index]);
+      assert.equal(common[at], same < 0 ? text.length : same);
+      before = text;
+    });
+  }
+});
+
+test("places that are alike for short tokens have the masks of trying each token by itself", () => {
+  for (const [option, text] of [
+    [{ jsonSchema: { type: "string", minLength: 30, maxLength: 70 } }, "a".repeat(70)],
+    [{ jsonSchema: { type: "array", items: { maxLength: 50 }, maxItems: 40 } }, '"b",'.repeat(39)],
+    [{ regex: "(?:[a-z]{2}(?:é|\\d{12,30})?){30,45}" }, "abé".repeat(45)],
+    [{ regex: "(?:(?:[xy]{3}-){20}z)*[abxy]{100,}" }, `${"xyx-".repeat(20)}z${"ab".repeat(60)}`],
+    [{ regex: "(?:(?:a?b?){0,40}c){25}" }, "abbac".repeat(25)],
+    [{ ebnf: 'root ::= pair{30,40}\npair ::= [a-z]{1,3} ("-" pair)? ";"' }, "ab-c;;".repeat(40)],
+  ]) {
+    const masks = masksOf(readGrammar(option), longWords);
+    const { machine } = masks;
+    let place = machine.start;
+    for (const byte of encode(
+      option.jsonSchema?.type === "string" ? `"${text}"` : option.jsonSchema ? `[${text}` : text,
+    )) {
+      const mask = maskAt(masks, place);
+      longTexts.forEach((bytes, token) => {
+        let to = place;
+        for (const one of bytes) to = machine.step(to, one);
+        const fits = token === END ? machine.mayEnd(place) : to !== 0 && bytes.length > 0;
+        assert.equal(
+          allows(mask, token),
+          fits,
+          `token ${token} at ${place} of ${JSON.stringify(option)}`,
+        );
+      });
+      place = machine.step(place, byte);
+      assert.notEqual(place, 0, JSON.stringify(option));
+    }
+  }
+});
+
+test("large grammars are made in parts, none of them long", () => {
+  for (const option of [
+    { jsonSchema: { enum: Array.from({ length: 1000 }, (_, i) => `${i} ${"value ".repeat(9)}`) } },
+    { regex: "(?:[a-z]{950}x){50}" },
+    { jsonSchema: { type: "string", pattern: "^\\p{Lu}\\P{Ll}$" } },
+  ]) {
+    let parts = 0;
+    const work = new GrammarShelf().take(option, vocabulary, [END]);
+    while (!work.next().done) parts++;
+    assert.ok(parts > 50, `${parts} parts of ${JSON.stringify(option).slice(0, 60)}`);
+  }
+});
+
+test("objects of thousands of properties, hundreds of them optional", () => {
+  for (const [count, required] of [
+    [4000, 4000],
+    [300, 0],
+    [300, 1],
+  ]) {
+    const names = Array.from({ length: count }, (_, i) => `property ${i}`);
+    const properties = Object.fromEntries(names.map((name) => [name, { type: "null" }]));
+    const jsonSchema = { properties, required: required > 0 ? names.slice(-required) : [] };
+    const { machine } = masksOf(readGrammar({ jsonSchema }), vocabulary);
+    const fits = (given) => {
+      let place = machine.start;
+      for (const byte of encode(`{${given.map((name) => `"${name}": null`).join(", ")}}`))
+        place = machine.step(place, byte);
+      return machine.mayEnd(place);
+    };
+    const last = names.at(-1);
+    assert.ok(fits(names));
+    assert.equal(fits([]), required === 0);
+    assert.equal(fits(["property 3", last]), required < 2);
+    assert.ok(!fits([last, "property 3"]), "another order");
+  }
 });

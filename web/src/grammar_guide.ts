@@ -50,7 +50,8 @@ export class Grammars {
     if (isAborted()) return null;
     vocabulary = await this.#vocabulary;
     const all = [...new Set([...vocabulary.stops, ...stops])];
-    const shelved = this.#shelf.take(option, vocabulary, all);
+    const shelved = await inParts(this.#shelf.take(option, vocabulary, all), isAborted);
+    if (shelved === null) return null;
     return new GrammarGuide(this.#module, session, shelved, () => this.#shelf.putBack(shelved));
   }
 }
@@ -73,16 +74,19 @@ export class GrammarGuide {
     this.#place = masks.machine.start;
   }
 
-  /** Before each step. */
-  apply(): void {
-    const mask = this.#masks.at(this.#place);
-    if (mask === this.#given) return;
+  /** Before each step. False when `isAborted` has become true meanwhile: the session then has no mask to go on with. */
+  async apply(isAborted: () => boolean): Promise<boolean> {
+    const known = this.#masks.known(this.#place);
+    const mask = known ?? (await inParts(this.#masks.at(this.#place), isAborted));
+    if (mask === null) return false;
+    if (mask === this.#given) return true;
     if (mask.every((word) => word === 0))
       throw new TercetError("BAD_GRAMMAR", "the model has no token for what must come next");
     this.#buffer ??= this.#module.createBuffer(mask.byteLength);
     this.#module.write(this.#buffer.address, new Uint8Array(mask.buffer));
     this.#module.setMask(this.#session, this.#buffer.address, mask.length);
     this.#given = mask;
+    return true;
   }
 
   /** After each token; true when nothing can follow it. */
@@ -97,5 +101,24 @@ export class GrammarGuide {
     if (this.#buffer) this.#module.destroy(this.#buffer.handle);
     this.#buffer = null;
     this.#putBack();
+  }
+}
+
+/** The longest that messages wait for a part of the work. */
+const PART_MS = 10;
+
+/** What the work gives, with pauses in which messages come in; null when `isAborted` has become true meanwhile. */
+export async function inParts<Result>(
+  work: Generator<void, Result>,
+  isAborted: () => boolean,
+): Promise<Result | null> {
+  let begun = performance.now();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
+    if (performance.now() - begun < PART_MS) continue;
+    await yieldToMessages();
+    if (isAborted()) return null;
+    begun = performance.now();
   }
 }

@@ -5,6 +5,8 @@ import {
   grammarError,
   isProductive,
   NEVER,
+  emptyRules,
+  canBeEmpty,
   productiveRules,
   refuseLeftRecursion,
   rule,
@@ -20,10 +22,15 @@ export const DEAD: Place = 0;
 const UNKNOWN = -1;
 
 /** So many are made in 0.1 s, and take 24 MB. */
-const MOST_STATES = 100_000;
+const MOST_STATES = 120_000;
 /** Ways to read one text, each with its own calls to come back from. Rules that begin alike and call themselves double them. */
 const MOST_STACKS = 2000;
 const ROOT = "(the whole)";
+
+/** Of what most states have none of. */
+const NONE: readonly never[] = [];
+/** States that are made between two looks at the clock. */
+const PART = 512;
 
 interface Met {
   /** State and stack, in turn, of all that wait for a byte. */
@@ -32,13 +39,13 @@ interface Met {
 }
 
 export class GrammarMachine {
-  readonly start: Place;
+  start: Place = DEAD;
   readonly #rules = new Map<string, { start: number; end: number }>();
   readonly #productive: Set<string>;
   // Of each state.
-  readonly #bytes: { ranges: readonly Range[]; to: number }[][] = [];
-  readonly #jumps: number[][] = [];
-  readonly #calls: { start: number; back: number }[][] = [];
+  readonly #bytes: (readonly { ranges: readonly Range[]; to: number }[])[] = [];
+  readonly #jumps: (readonly number[])[] = [];
+  readonly #calls: (readonly { start: number; back: number }[])[] = [];
   readonly #isEnd: boolean[] = [];
   // Of each stack of calls; 0 is the empty one.
   readonly #parents = [0];
@@ -46,27 +53,53 @@ export class GrammarMachine {
   readonly #stacks = new Map<number, number>();
   /** Bytes between two bounds of the grammar's ranges are never told apart: one entry in the tables. */
   readonly #classOf = new Uint8Array(256);
-  readonly #classes: number;
+  #classes = 0;
+  /** For each of the depths: of each state one that nobody can tell from it within so many bytes. */
+  readonly #depths: readonly number[];
+  readonly #twins: number[][];
+  /** The same of each stack. */
+  readonly #twinStacks: number[][];
+  #hasTwins = false;
+  #empty: ReadonlySet<string> = new Set();
   /** Of each place that was met, of each class of bytes: the next place, or UNKNOWN. Grows. */
   #next = new Int32Array(1 << 10);
   readonly #met: Met[] = [];
   readonly #places = new Map<string, Place>();
   readonly #seeds = new Map<string, Place>();
 
-  /** BAD_GRAMMAR for one that no text fits, that is too large, or that comes back to itself without a byte. */
-  constructor(given: Grammar) {
+  private constructor(productive: Set<string>, depths: readonly number[]) {
+    this.#productive = productive;
+    this.#depths = depths;
+    this.#twins = depths.map(() => []);
+    this.#twinStacks = depths.map(() => [0]);
+  }
+
+  /**
+   * BAD_GRAMMAR for one that no text fits, that is too large, or that comes back to itself without a byte. Work in parts: large
+   * grammars take a quarter of a second. `depths`: what alike() is asked for.
+   */
+  static *make(given: Grammar, depths: readonly number[] = []): Generator<void, GrammarMachine> {
     const rules = new Map(given.rules).set(ROOT, given.root);
     const grammar = { root: rule(ROOT), rules };
-    this.#productive = productiveRules(grammar);
-    if (!this.#productive.has(ROOT)) throw grammarError("no text at all fits it");
-    refuseLeftRecursion(grammar);
+    const productive = yield* productiveRules(grammar);
+    if (!productive.has(ROOT)) throw grammarError(given.impossible ?? "no text at all fits it");
+    const empty = yield* emptyRules(grammar);
+    yield* refuseLeftRecursion(grammar, empty);
+    const made = new GrammarMachine(productive, depths);
+    made.#empty = empty;
+    yield* made.#buildAll(rules);
+    return made;
+  }
+
+  *#buildAll(rules: Grammar["rules"]): Generator<void, void> {
     for (const name of this.#productive) {
       const [start, end] = [this.#state(), this.#state()];
       this.#isEnd[end] = true;
       this.#rules.set(name, { start, end });
     }
     for (const [name, { start, end }] of this.#rules)
-      this.#build(rules.get(name) ?? NEVER, start, end);
+      yield* this.#build(rules.get(name) ?? NEVER, start, end);
+    yield;
     const begins = new Uint8Array(257);
     for (const arcs of this.#bytes)
       for (const { ranges } of arcs)
@@ -99,9 +132,40 @@ export class GrammarMachine {
     return mayEnd && items.length === 0;
   }
 
+  /**
+   * A name; places with the same one let the same texts of at most `depths[which]` bytes follow. A string of at most 2000 characters has
+   * thousands of places, and but for the last few its tokens are those of all. null: no two places are known to be alike.
+   */
+  alike(place: Place, which: number): string | null {
+    if (!this.#hasTwins) return null;
+    const { items, mayEnd } = this.#met[place] as Met;
+    const twins = this.#twins[which] as number[];
+    const states = this.#bytes.length;
+    const keys = new Set<number>();
+    for (let i = 0; i < items.length; i += 2)
+      keys.add(
+        this.#twinStack(items[i + 1] as number, which) * states +
+          (twins[items[i] as number] as number),
+      );
+    return `${[...keys].sort((a, b) => a - b).join()}${mayEnd ? "." : ""}`;
+  }
+
+  #twinStack(stack: number, which: number): number {
+    const [known, twins] = [this.#twinStacks[which] as number[], this.#twins[which] as number[]];
+    // A stack's parent is older than itself.
+    for (let next = known.length; next <= stack; next++)
+      known.push(
+        this.#push(
+          known[this.#parents[next] as number] as number,
+          twins[this.#returns[next] as number] as number,
+        ),
+      );
+    return known[stack] as number;
+  }
+
   /** About what the graph takes, from heaps that were measured. */
   get graphBytes(): number {
-    return this.#bytes.length * 240;
+    return this.#bytes.length * (180 + 8 * this.#twins.length);
   }
 
   /** About what it remembers of places that were met. */
@@ -110,7 +174,7 @@ export class GrammarMachine {
       this.#met.length * 700 +
       this.#next.byteLength +
       this.#seeds.size * 120 +
-      this.#parents.length * 60
+      this.#parents.length * (60 + 8 * this.#twins.length)
     );
   }
 
@@ -131,65 +195,119 @@ export class GrammarMachine {
 
   #state(): number {
     if (this.#bytes.length >= MOST_STATES) throw grammarError("it is too large: repeat less");
-    this.#jumps.push([]);
-    this.#calls.push([]);
+    this.#jumps.push(NONE);
+    this.#calls.push(NONE);
     this.#isEnd.push(false);
-    return this.#bytes.push([]) - 1;
+    const state = this.#bytes.push(NONE) - 1;
+    for (const twins of this.#twins) twins.push(state);
+    return state;
   }
 
-  #build(pattern: Pattern, from: number, to: number): void {
+  *#build(pattern: Pattern, from: number, to: number): Generator<void, void> {
     switch (pattern.kind) {
       case "byte":
-        this.#bytes[from]?.push({ ranges: pattern.ranges, to });
-        return;
+      case "rule":
+        return this.#link(pattern, from, to);
       case "sequence":
-        return this.#buildSequence(pattern.parts, from, to);
+        return yield* this.#buildSequence(pattern.parts, from, to);
       case "choice":
         for (const part of pattern.parts)
-          if (isProductive(part, this.#productive)) this.#build(part, from, to);
+          if (isProductive(part, this.#productive)) yield* this.#build(part, from, to);
         return;
       case "repeat":
-        return this.#buildRepeat(pattern.part, pattern.least, pattern.most, from, to);
-      case "rule":
-        this.#calls[from]?.push({ start: this.#rules.get(pattern.name)?.start ?? 0, back: to });
-        return;
+        return yield* this.#buildRepeat(pattern.part, pattern.least, pattern.most, from, to);
     }
   }
 
-  #buildSequence(parts: readonly Pattern[], from: number, to: number): void {
-    if (parts.length === 0) this.#jumps[from]?.push(to);
-    let at = from;
-    parts.forEach((part, index) => {
-      const next = index === parts.length - 1 ? to : this.#state();
-      this.#build(part, at, next);
-      at = next;
-    });
+  #link(pattern: Pattern, from: number, to: number): void {
+    if (pattern.kind === "byte")
+      this.#bytes[from] = added(this.#bytes[from], { ranges: pattern.ranges, to });
+    else if (pattern.kind === "rule")
+      this.#calls[from] = added(this.#calls[from], {
+        start: this.#rules.get(pattern.name)?.start ?? 0,
+        back: to,
+      });
   }
 
-  #buildRepeat(part: Pattern, least: number, most: number, from: number, to: number): void {
+  #jump(from: number, to: number): void {
+    this.#jumps[from] = added(this.#jumps[from], to);
+  }
+
+  *#buildSequence(parts: readonly Pattern[], from: number, to: number): Generator<void, void> {
+    if (parts.length === 0) this.#jump(from, to);
     let at = from;
-    const again = () => {
-      const next = this.#state();
-      this.#build(part, at, next);
+    for (const [index, part] of parts.entries()) {
+      const next = index === parts.length - 1 ? to : this.#state();
+      if (next % PART === 0) yield;
+      if (part.kind === "byte" || part.kind === "rule") this.#link(part, at, next);
+      else yield* this.#build(part, at, next);
       at = next;
-    };
-    for (let i = 0; i < least; i++) again();
+    }
+  }
+
+  *#buildRepeat(
+    part: Pattern,
+    least: number,
+    most: number,
+    from: number,
+    to: number,
+  ): Generator<void, void> {
+    const first = this.#bytes.length;
+    let at = from;
+    const again = function* (this: GrammarMachine) {
+      const next = this.#state();
+      if (next % PART === 0) yield;
+      yield* this.#build(part, at, next);
+      at = next;
+    }.bind(this);
+    for (let i = 0; i < least; i++) yield* again();
     if (isProductive(part, this.#productive)) {
       if (most === Infinity) {
+        this.#pair(part, first, least, least, most);
         const loop = this.#state();
         const back = this.#state();
-        this.#jumps[at]?.push(loop);
-        this.#build(part, loop, back);
-        this.#jumps[back]?.push(loop);
+        this.#jump(at, loop);
+        yield* this.#build(part, loop, back);
+        this.#jump(back, loop);
         at = loop;
       } else {
         for (let i = least; i < most; i++) {
-          this.#jumps[at]?.push(to);
-          again();
+          this.#jump(at, to);
+          yield* again();
         }
+        this.#pair(part, first, most, least, most);
       }
     }
-    this.#jumps[at]?.push(to);
+    this.#jump(at, to);
+  }
+
+  /**
+   * Of `count` rounds, made one behind the other from the state `first` on, those from which neither the least nor the most comes near
+   * within a depth are as one. The n-th leads to where n + 1 are done; each takes a byte at least, or they would not count bytes.
+   */
+  #pair(part: Pattern, first: number, count: number, least: number, most: number): void {
+    if (count < 2 || canBeEmpty(part, this.#empty)) return;
+    const size = (this.#bytes.length - first) / count;
+    for (const [which, depth] of this.#depths.entries()) {
+      const twins = this.#twins[which] as number[];
+      const far = (done: number) => done + depth < least;
+      const between = (done: number) => done >= least && done + depth < most;
+      let model = -1;
+      for (let round = 0; round < count; round++) {
+        const kind = far(round + 1) ? far : between(round + 1) ? between : null;
+        if (kind === null) {
+          model = -1;
+          continue;
+        }
+        if (model < 0 || !kind(model + 1)) {
+          model = round;
+          continue;
+        }
+        this.#hasTwins = true;
+        const [own, other] = [first + round * size, first + model * size];
+        for (let i = 0; i < size; i++) twins[own + i] = twins[other + i] as number;
+      }
+    }
   }
 
   // ---------------------------------------------------------------- places
@@ -281,5 +399,12 @@ export class GrammarMachine {
     return found;
   }
 }
+
+/** A list with one more; most are empty, and all empty ones are one. */
+const added = <T>(list: readonly T[] | undefined, one: T): readonly T[] => {
+  if (list === undefined || list.length === 0) return [one];
+  (list as T[]).push(one);
+  return list;
+};
 
 const nameOf = ({ items, mayEnd }: Met): string => `${items.join()}${mayEnd ? "." : ""}`;

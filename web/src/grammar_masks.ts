@@ -4,9 +4,9 @@
 import { ebnfGrammar } from "./grammar_ebnf.js";
 import { DEAD, GrammarMachine, type Place } from "./grammar_machine.js";
 import { characters, grammarError, type Grammar } from "./grammar_pattern.js";
-import { regexPattern } from "./grammar_regex.js";
+import { regexPattern, searchProperties } from "./grammar_regex.js";
 import { schemaGrammar } from "./grammar_schema.js";
-import type { Vocabulary } from "./grammar_vocabulary.js";
+import { DEPTHS, type TokenList, type Vocabulary } from "./grammar_vocabulary.js";
 import type { GrammarOption } from "./types.js";
 
 /** What a grammar may remember of places and masks; beyond that it forgets all but where it is. */
@@ -14,22 +14,37 @@ const MOST_BYTES = 16e6;
 /** Of all that are kept ready, together. With a text in work and the largest graph it stays below 64 MB. */
 const MOST_KEPT_BYTES = 16e6;
 
+/** Tokens that are looked at between two looks at the clock. */
+const PART = 4096;
+
 /** One grammar over one vocabulary; texts that follow each other share what it learns. */
 export class TokenMasks {
   readonly machine: GrammarMachine;
   readonly #vocabulary: Vocabulary;
   readonly #stops: readonly number[];
   readonly #masks = new Map<Place, Uint32Array>();
+  /** Of each list of the vocabulary but the last: what all places that are alike for it have. */
+  readonly #shared: Map<string, Uint32Array>[] = DEPTHS.map(() => new Map());
   readonly #mostBytes: number;
 
-  /** `stops`: tokens that come only where the text may end. */
-  constructor(
+  /** `stops`: tokens that come only where the text may end. Work in parts, as GrammarMachine.make. */
+  static *make(
     grammar: Grammar,
     vocabulary: Vocabulary,
     stops: readonly number[] = vocabulary.stops,
     mostBytes = MOST_BYTES,
+  ): Generator<void, TokenMasks> {
+    const machine = yield* GrammarMachine.make(grammar, DEPTHS);
+    return new TokenMasks(machine, vocabulary, stops, mostBytes);
+  }
+
+  private constructor(
+    machine: GrammarMachine,
+    vocabulary: Vocabulary,
+    stops: readonly number[],
+    mostBytes: number,
   ) {
-    this.machine = new GrammarMachine(grammar);
+    this.machine = machine;
     this.#vocabulary = vocabulary;
     this.#stops = stops;
     this.#mostBytes = mostBytes;
@@ -41,18 +56,49 @@ export class TokenMasks {
   }
 
   get #rememberedBytes(): number {
-    return (
-      this.machine.placesBytes + this.#masks.size * (Math.ceil(this.#vocabulary.size / 8) + 100)
-    );
+    const masks = this.#shared.reduce((sum, { size }) => sum + size, this.#masks.size);
+    return this.machine.placesBytes + masks * (Math.ceil(this.#vocabulary.size / 8) + 100);
   }
 
-  /** A bit for each token that may come next; stop tokens where the text may end. The same array for the same place. */
-  at(place: Place): Uint32Array {
+  /** As at(), when it is known. */
+  known(place: Place): Uint32Array | undefined {
+    return this.#masks.get(place);
+  }
+
+  /**
+   * A bit for each token that may come next; stop tokens where the text may end. The same array for the same place. Work in parts;
+   * nothing else may be asked between them.
+   */
+  *at(place: Place): Generator<void, Uint32Array> {
     let mask = this.#masks.get(place);
-    if (!mask) {
-      mask = this.#compute(place);
-      this.#masks.set(place, mask);
+    if (mask) return mask;
+    mask = new Uint32Array(Math.ceil(this.#vocabulary.size / 32));
+    for (const [which, list] of this.#vocabulary.lists.entries()) {
+      const shared = this.#shared[which];
+      if (!shared) {
+        yield* this.#look(place, list, mask);
+        continue;
+      }
+      const name = this.machine.alike(place, which);
+      if (name === null) {
+        yield* this.#look(place, list, mask);
+        continue;
+      }
+      let part = shared.get(name);
+      if (!part) {
+        part = new Uint32Array(mask.length);
+        yield* this.#look(place, list, part);
+        shared.set(name, part);
+      }
+      for (let word = 0; word < mask.length; word++)
+        mask[word] = (mask[word] as number) | (part[word] as number);
     }
+    const mayEnd = this.machine.mayEnd(place);
+    for (const id of this.#stops) {
+      const [word, bit] = [mask[id >> 5] as number, 1 << (id & 31)];
+      mask[id >> 5] = mayEnd ? word | bit : word & ~bit;
+    }
+    this.#masks.set(place, mask);
     return mask;
   }
 
@@ -63,19 +109,21 @@ export class TokenMasks {
       place = this.machine.step(place, bytes[at] as number);
     if (this.#rememberedBytes > this.#mostBytes) {
       this.#masks.clear();
+      for (const shared of this.#shared) shared.clear();
       place = this.machine.forgetAllBut(place);
     }
     return place;
   }
 
-  #compute(start: Place): Uint32Array {
-    const { sorted, offsets, bytes, common, longest, size } = this.#vocabulary;
+  /** Sets the bits of those tokens of the list that fit. */
+  *#look(start: Place, { sorted, common }: TokenList, mask: Uint32Array): Generator<void, void> {
+    const { offsets, bytes, longest } = this.#vocabulary;
     const { machine } = this;
-    const mask = new Uint32Array(Math.ceil(size / 32));
     const path = new Int32Array(longest + 1); // the place after so many bytes
     path[0] = start;
     let dead = Infinity; // so many bytes of the last token do not fit
     for (let i = 0; i < sorted.length; i++) {
+      if (i % PART === PART - 1) yield;
       const shared = common[i] as number;
       if (shared >= dead) continue;
       const id = sorted[i] as number;
@@ -92,12 +140,6 @@ export class TokenMasks {
       }
       if (dead === Infinity) mask[id >> 5] = (mask[id >> 5] as number) | (1 << (id & 31));
     }
-    const mayEnd = machine.mayEnd(start);
-    for (const id of this.#stops) {
-      const [word, bit] = [mask[id >> 5] as number, 1 << (id & 31)];
-      mask[id >> 5] = mayEnd ? word | bit : word & ~bit;
-    }
-    return mask;
   }
 }
 
@@ -105,12 +147,22 @@ export class TokenMasks {
 export class GrammarShelf {
   readonly #kept = new Map<string, TokenMasks>();
 
-  /** BAD_GRAMMAR says what is wrong with it. */
-  take(option: GrammarOption, vocabulary: Vocabulary, stops: readonly number[]): ShelvedMasks {
+  /** BAD_GRAMMAR says what is wrong with it. Work in parts. */
+  *take(
+    option: GrammarOption,
+    vocabulary: Vocabulary,
+    stops: readonly number[],
+  ): Generator<void, ShelvedMasks> {
     const key = JSON.stringify([option, stops]);
     const kept = this.#kept.get(key);
     this.#kept.delete(key);
-    return { key, masks: kept ?? new TokenMasks(readGrammar(option), vocabulary, stops) };
+    if (kept) return { key, masks: kept };
+    yield* searchProperties(
+      option.jsonSchema === undefined
+        ? `${option.regex}${option.ebnf}`
+        : JSON.stringify(option.jsonSchema).replaceAll("\\\\", "\\"),
+    );
+    return { key, masks: yield* TokenMasks.make(readGrammar(option), vocabulary, stops) };
   }
 
   putBack({ key, masks }: ShelvedMasks): void {

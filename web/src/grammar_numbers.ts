@@ -2,10 +2,12 @@
 // their last place, so that nothing is rounded.
 import {
   choice,
+  isProductive,
   literal,
   NEVER,
   NOTHING,
   repeat,
+  rule,
   sequence,
   type Pattern,
 } from "./grammar_pattern.js";
@@ -14,6 +16,8 @@ import {
 const MOST_DIGITS = 15;
 /** Of multiples without bounds: each remainder is a rule for each number of digits. */
 const MOST_DIVISOR = 100;
+/** Of a divisor. */
+const MOST_PLACES = 9;
 
 const digits = (first: number, last: number): Pattern =>
   first > last ? NEVER : { kind: "byte", ranges: [[0x30 + first, 0x30 + last]] };
@@ -51,40 +55,80 @@ export function numberBetween(bounds: Bounds): Pattern {
   return choice(integerBetween(bounds), signedBetween(least, most, places));
 }
 
-/** Multiples of an integer: all of a range, or any at all. */
-export function multiplesOf(
-  divisor: number,
-  bounds: Bounds,
-  rules: Map<string, Pattern>,
-): Pattern | null {
-  const step = BigInt(divisor);
-  if (bounds.least && bounds.most) {
-    const { least, most } = scaledBounds(bounds, 0);
+/** Multiples of numbers, with the rules that they name: one for each number of signs left and each remainder. */
+export class Multiples {
+  readonly rules = new Map<string, Pattern>();
+  /** Those of the rules that some text fits. */
+  readonly possible = new Set<string>();
+
+  /**
+   * Multiples of a number above 0, as decimals: 0.07 is one of 0.01, whatever its nearest binary fractions are. null when they are too
+   * many to be written down, and their remainders as well.
+   */
+  of(divisor: number, bounds: Bounds, integer: boolean): Pattern | null {
+    let places = placesOf(divisor);
+    if (places > MOST_PLACES) return null;
+    // In units of the last place of the divisor.
+    let step = scaled(divisor, places, false).value;
+    if (integer) {
+      step /= greatestCommonDivisor(step, 10n ** BigInt(places));
+      places = 0;
+    }
+    const { least, most } = scaledBounds(bounds, places, MOST_DIGITS);
+    if (step === 1n) {
+      // Any with so many places, or fewer.
+      const parts = [signedBetween(least, most, places)];
+      for (let fewer = places - 1; fewer >= 0; fewer--) {
+        const range = scaledBounds(bounds, fewer, MOST_DIGITS);
+        parts.push(signedBetween(range.least, range.most, fewer));
+      }
+      return choice(...parts);
+    }
+    if (step <= BigInt(MOST_DIVISOR)) {
+      const last = (left: string, rest: number) =>
+        this.#rest(left.length, rest, Number(step), places);
+      return signedBetween(least, most, places, Number(step), last);
+    }
     const first = least + (((-least % step) + step) % step);
-    if ((most - first) / step > 2000n) return null;
+    if (!bounds.least || !bounds.most || (most - first) / step > 2000n) return null;
     const texts = [];
-    for (let value = first; value <= most; value += step) texts.push(literal(String(value)));
+    for (let value = first; value <= most; value += step)
+      texts.push(literal(decimalText(value, places)));
     return choice(...texts);
   }
-  if (bounds.least || bounds.most || divisor > MOST_DIVISOR) return null;
-  const name = (left: number, rest: number) => `multiple of ${divisor}: ${left} digits, ${rest}`;
-  for (let left = MOST_DIGITS - 1; left >= 0; left--) {
-    for (let rest = 0; rest < divisor && !rules.has(name(left, rest)); rest++) {
-      const next: Pattern[] = rest === 0 ? [NOTHING] : [];
-      for (let digit = 0; digit < 10 && left > 0; digit++)
-        next.push(
-          sequence(digits(digit, digit), nameOf(name(left - 1, (rest * 10 + digit) % divisor))),
-        );
-      rules.set(name(left, rest), choice(...next));
+
+  /** What is left of a text, `left` signs long, when the digits in front of it leave `rest`: all that make it a multiple. */
+  #rest(left: number, rest: number, divisor: number, places: number): Pattern {
+    if (left === 0) return rest === 0 ? NOTHING : NEVER;
+    const name = `multiple of ${divisor} with ${places} places: ${left} signs, ${rest}`;
+    if (!this.rules.has(name)) {
+      const next = (rest: number) => this.#rest(left - 1, rest, divisor, places);
+      const all =
+        places > 0 && left === places + 1
+          ? sequence(literal("."), next(rest))
+          : choice(
+              ...Array.from({ length: 10 }, (_, digit) =>
+                sequence(digits(digit, digit), next((10 * rest + digit) % divisor)),
+              ),
+            );
+      this.rules.set(name, all);
+      if (isProductive(all, this.possible)) this.possible.add(name);
     }
+    return rule(name);
   }
-  const begins = [];
-  for (let digit = 1; digit < 10; digit++)
-    begins.push(sequence(digits(digit, digit), nameOf(name(MOST_DIGITS - 1, digit % divisor))));
-  return choice(literal("0"), sequence(repeat(literal("-"), 0, 1), choice(...begins)));
 }
 
-const nameOf = (name: string): Pattern => ({ kind: "rule", name });
+function greatestCommonDivisor(a: bigint, b: bigint): bigint {
+  while (b > 0n) [a, b] = [b, a % b];
+  return a;
+}
+
+/** In units of the last of `places`. */
+function decimalText(value: bigint, places: number): string {
+  const [sign, size] = value < 0n ? ["-", -value] : ["", value];
+  const all = String(size).padStart(places + 1, "0");
+  return sign + (places === 0 ? all : `${all.slice(0, -places)}.${all.slice(-places)}`);
+}
 
 /** 0.05 and 5e-2 have two. */
 function placesOf(value: number | undefined): number {
@@ -100,9 +144,12 @@ function decimal(value: number): string[] {
 }
 
 /** In units of the last of `places`, both included. An open end is as far as MOST_DIGITS go. */
-function scaledBounds({ least, most }: Bounds, places: number): { least: bigint; most: bigint } {
-  const scale = 10n ** BigInt(places);
-  const far = 10n ** BigInt(MOST_DIGITS) * scale - 1n;
+function scaledBounds(
+  { least, most }: Bounds,
+  places: number,
+  mostDigits = MOST_DIGITS + places,
+): { least: bigint; most: bigint } {
+  const far = 10n ** BigInt(mostDigits) - 1n;
   const lowest = least ? scaled(least.value, places, true) : { value: -far, exact: false };
   const highest = most ? scaled(most.value, places, false) : { value: far, exact: false };
   const first = lowest.value + (least?.open && lowest.exact ? 1n : 0n);
@@ -127,42 +174,63 @@ function scaled(value: number, places: number, up: boolean): { value: bigint; ex
   return { value: cut + (up && rest > 0n ? 1n : 0n) - (!up && rest < 0n ? 1n : 0n), exact: false };
 }
 
-function signedBetween(least: bigint, most: bigint, places: number): Pattern {
+/** What may stand for the rest of a text whose signs are all free; `rest`: of the digits in front of it, divided. */
+type Last = (shape: string, rest: number) => Pattern;
+
+function signedBetween(
+  least: bigint,
+  most: bigint,
+  places: number,
+  divisor = 1,
+  last: Last = anyOf,
+): Pattern {
   if (least > most) return NEVER;
   const parts = [];
-  if (most >= 0n) parts.push(between(least > 0n ? least : 0n, most, places));
-  if (least < 0n)
-    parts.push(sequence(literal("-"), between(most < 0n ? -most : 1n, -least, places)));
+  const all = (low: bigint, high: bigint) => between(low, high, places, divisor, last);
+  if (most >= 0n) parts.push(all(least > 0n ? least : 0n, most));
+  if (least < 0n) parts.push(sequence(literal("-"), all(most < 0n ? -most : 1n, -least)));
   return choice(...parts);
 }
 
 /** 0 <= least <= most, in units of the last of `places`. */
-function between(least: bigint, most: bigint, places: number): Pattern {
+function between(
+  least: bigint,
+  most: bigint,
+  places: number,
+  divisor: number,
+  last: Last,
+): Pattern {
   const parts: Pattern[] = [];
-  const text = (value: bigint) => {
-    const all = String(value).padStart(places + 1, "0");
-    return places === 0 ? all : `${all.slice(0, -places)}.${all.slice(-places)}`;
-  };
+  const text = (value: bigint) => decimalText(value, places);
   for (let length = text(least).length; length <= text(most).length; length++) {
     const count = BigInt(length - (places > 0 ? 1 : 0));
     const first = count === BigInt(places + 1) ? 0n : 10n ** (count - 1n);
-    const last = 10n ** count - 1n;
-    parts.push(fixed(text(least > first ? least : first), text(most < last ? most : last)));
+    const end = 10n ** count - 1n;
+    const [low, high] = [least > first ? least : first, most < end ? most : end];
+    parts.push(fixed(text(low), text(high), 0, divisor, last));
   }
   return choice(...parts);
 }
 
-/** Texts of one length and shape from `low` to `high`. */
-function fixed(low: string, high: string): Pattern {
-  if (/^[0.]*$/.test(low) && /^[9.]*$/.test(high)) return shape(low);
-  const [a, b] = [low.charCodeAt(0), high.charCodeAt(0)];
-  if (a === b) return sequence(literal(low.charAt(0)), fixed(low.slice(1), high.slice(1)));
-  return choice(
-    sequence(literal(low.charAt(0)), fixed(low.slice(1), low.slice(1).replace(/\d/g, "9"))),
-    sequence(digits(a - 0x30 + 1, b - 0x30 - 1), shape(low.slice(1))),
-    sequence(literal(high.charAt(0)), fixed(high.slice(1).replace(/\d/g, "0"), high.slice(1))),
+/** Texts of one length and shape from `low` to `high`; `rest`: of the digits in front of them. */
+function fixed(low: string, high: string, rest: number, divisor: number, last: Last): Pattern {
+  if (/^[0.]*$/.test(low) && /^[9.]*$/.test(high)) return last(low, rest);
+  const after = (sign: string) => (sign === "." ? rest : (10 * rest + Number(sign)) % divisor);
+  const [a, b] = [low.charAt(0), high.charAt(0)];
+  const [lower, higher] = [low.slice(1), high.slice(1)];
+  if (a === b) return sequence(literal(a), fixed(lower, higher, after(a), divisor, last));
+  const parts = [
+    sequence(literal(a), fixed(lower, lower.replace(/\d/g, "9"), after(a), divisor, last)),
+  ];
+  if (divisor === 1) parts.push(sequence(digits(Number(a) + 1, Number(b) - 1), last(lower, 0)));
+  else
+    for (let digit = Number(a) + 1; digit < Number(b); digit++)
+      parts.push(sequence(digits(digit, digit), last(lower, after(String(digit)))));
+  parts.push(
+    sequence(literal(b), fixed(higher.replace(/\d/g, "0"), higher, after(b), divisor, last)),
   );
+  return choice(...parts);
 }
 
-const shape = (text: string): Pattern =>
-  sequence(...[...text].map((sign) => (sign === "." ? literal(".") : anyDigit)));
+const anyOf: Last = (shape) =>
+  sequence(...[...shape].map((sign) => (sign === "." ? literal(".") : anyDigit)));

@@ -14,10 +14,14 @@ export type Pattern =
 
 export interface Grammar {
   root: Pattern;
+  /** What to say when no text at all fits it. */
+  impossible?: string;
   rules: Map<string, Pattern>;
 }
 
 export const LAST_CHARACTER = 0x10ffff;
+/** Rules that are looked at between two looks at the clock. */
+const PART = 256;
 /** Of one repetition: more is refused, not computed for ever. */
 const MOST_REPEATS = 10_000;
 
@@ -43,9 +47,13 @@ export function grammarError(detail: string): TercetError {
 /** These bytes, as UTF-8. */
 export function literal(text: string): Pattern {
   if (/\p{Surrogate}/u.test(text)) throw grammarError("half a character");
-  const bytes = [...new TextEncoder().encode(text)];
-  return sequence(...bytes.map((byte): Pattern => ({ kind: "byte", ranges: [[byte, byte]] })));
+  return { kind: "sequence", parts: Array.from(new TextEncoder().encode(text), one) };
 }
+
+/** This byte. Made once: long lists of words hold each many times. */
+const one = (byte: number): Pattern =>
+  (ONES[byte] ??= { kind: "byte", ranges: [[byte, byte]] } as const);
+const ONES: Pattern[] = [];
 
 /** One character of these ranges, as UTF-8. */
 export function characters(ranges: readonly Range[]): Pattern {
@@ -121,13 +129,22 @@ export function invertRanges(ranges: readonly Range[]): Range[] {
   return rest;
 }
 
-/** Which rules can end in a finite text; what cannot is as good as NEVER. */
-export function productiveRules({ rules }: Grammar): Set<string> {
+/** Which rules can end in a finite text; what cannot is as good as NEVER. Work in parts. */
+export const productiveRules = (grammar: Grammar) => closure(grammar, isProductive);
+
+/** Rules of which that holds, given those of which it holds. */
+function* closure(
+  { rules }: Grammar,
+  holds: (pattern: Pattern, known: ReadonlySet<string>) => boolean,
+): Generator<void, Set<string>> {
   const known = new Set<string>();
+  let looked = 0;
   for (let before = -1; before !== known.size;) {
     before = known.size;
-    for (const [name, pattern] of rules)
-      if (!known.has(name) && isProductive(pattern, known)) known.add(name);
+    for (const [name, pattern] of rules) {
+      if (++looked % PART === 0) yield;
+      if (!known.has(name) && holds(pattern, known)) known.add(name);
+    }
   }
   return known;
 }
@@ -147,19 +164,30 @@ export function isProductive(pattern: Pattern, rules: ReadonlySet<string>): bool
   }
 }
 
-/** Refuses rules that come back to themselves before any byte: nobody could say how often. */
-export function refuseLeftRecursion({ rules }: Grammar): void {
-  const empty = new Set<string>();
-  const canBeEmpty = (pattern: Pattern): boolean => {
-    if (pattern.kind === "sequence") return pattern.parts.every(canBeEmpty);
-    if (pattern.kind === "choice") return pattern.parts.some(canBeEmpty);
-    if (pattern.kind === "repeat") return pattern.least === 0 || canBeEmpty(pattern.part);
-    return pattern.kind === "rule" && empty.has(pattern.name);
-  };
-  for (let before = -1; before !== empty.size;) {
-    before = empty.size;
-    for (const [name, pattern] of rules) if (canBeEmpty(pattern)) empty.add(name);
+/** Rules that no byte at all fits as well. Work in parts. */
+export const emptyRules = (grammar: Grammar) => closure(grammar, canBeEmpty);
+
+/** `empty`: what emptyRules gave. */
+export function canBeEmpty(pattern: Pattern, empty: ReadonlySet<string>): boolean {
+  switch (pattern.kind) {
+    case "byte":
+      return false;
+    case "sequence":
+      return pattern.parts.every((part) => canBeEmpty(part, empty));
+    case "choice":
+      return pattern.parts.some((part) => canBeEmpty(part, empty));
+    case "repeat":
+      return pattern.least === 0 || canBeEmpty(pattern.part, empty);
+    case "rule":
+      return empty.has(pattern.name);
   }
+}
+
+/** Refuses rules that come back to themselves before any byte: nobody could say how often. Work in parts. */
+export function* refuseLeftRecursion(
+  { rules }: Grammar,
+  empty: ReadonlySet<string>,
+): Generator<void, void> {
   const begins = (pattern: Pattern): string[] => {
     if (pattern.kind === "rule") return [pattern.name];
     if (pattern.kind === "choice") return pattern.parts.flatMap(begins);
@@ -168,18 +196,30 @@ export function refuseLeftRecursion({ rules }: Grammar): void {
     const names: string[] = [];
     for (const part of pattern.parts) {
       names.push(...begins(part));
-      if (!canBeEmpty(part)) break;
+      if (!canBeEmpty(part, empty)) break;
     }
     return names;
   };
-  const done = new Set<string>();
-  const visit = (name: string, path: ReadonlySet<string>): void => {
-    if (path.has(name))
-      throw grammarError(`${name} comes back to itself with nothing in front of it`);
-    if (done.has(name)) return;
-    const next = new Set(path).add(name);
-    for (const other of begins(rules.get(name) ?? NEVER)) visit(other, next);
-    done.add(name);
-  };
-  for (const name of rules.keys()) visit(name, new Set());
+  const seen = new Set<string>();
+  for (const root of rules.keys()) {
+    // A stack of our own: rules may follow each other by the thousand.
+    const path = new Set<string>();
+    const open: { name: string; next: Iterator<string> }[] = [];
+    const enter = (name: string) => {
+      seen.add(name);
+      path.add(name);
+      open.push({ name, next: begins(rules.get(name) ?? NEVER).values() });
+    };
+    if (!seen.has(root)) enter(root);
+    if (seen.size % PART === 0) yield;
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const { value, done } = top.next.next();
+      if (done === true) {
+        path.delete(top.name);
+        open.pop();
+      } else if (path.has(value))
+        throw grammarError(`${value} comes back to itself with nothing in front of it`);
+      else if (!seen.has(value)) enter(value);
+    }
+  }
 }

@@ -248,28 +248,60 @@ class RegexReader {
     return 0x10000 + ((first - 0xd800) << 10) + (Number.parseInt(second[1] as string, 16) - 0xdc00);
   }
 
-  /** \p{…}: the engine knows which characters have it; it is asked about blocks of them, which takes milliseconds for all. */
+  /** \p{…} */
   #property(letter: string): Range[] {
-    const end = this.#source.indexOf("}", this.#at);
-    const runs = new RegExp(`\\${letter}${this.#source.slice(this.#at, end + 1)}+`, "gu");
-    this.#at = end + 1;
-    const decoder = new TextDecoder("utf-16le", { ignoreBOM: true });
-    const ranges: Range[] = [];
-    for (let first = 0; first <= LAST_CHARACTER; first += BLOCK) {
-      if (first >= 0xd800 && first <= 0xdfff) continue; // halves of characters
-      const units = first > 0xffff ? 2 : 1; // of a string, for each character
-      const text = new Uint16Array(BLOCK * units);
-      for (let index = 0; index < BLOCK; index++) {
-        const code = first + index;
-        if (units === 1) text[index] = code;
-        else {
-          text[2 * index] = 0xd800 + ((code - 0x10000) >> 10);
-          text[2 * index + 1] = 0xdc00 + (code & 0x3ff);
-        }
-      }
-      for (const { index, 0: run } of decoder.decode(text).matchAll(runs))
-        ranges.push([first + index / units, first + (index + run.length) / units - 1]);
+    const end = this.#source.indexOf("}", this.#at) + 1;
+    const property = `\\${letter}${this.#source.slice(this.#at, end)}`;
+    this.#at = end;
+    const search = searchProperty(property);
+    for (;;) {
+      const { done, value } = search.next();
+      if (done === true) return value;
     }
-    return sortRanges(ranges);
   }
+}
+
+/** What was asked for lately: from one property to its ranges. */
+const known = new Map<string, Range[]>();
+const MOST_KNOWN = 50;
+
+/** Looks for all \p{…} of a text ahead, in parts: each takes tens of milliseconds, and reading an expression makes no pauses. */
+export function* searchProperties(text: string): Generator<void, void> {
+  for (const [property] of text.matchAll(/\\[pP]\{\w+(?:=\w+)?\}/g)) {
+    try {
+      new RegExp(property, "u");
+    } catch {
+      continue; // the reading of the expression says what is wrong
+    }
+    yield* searchProperty(property);
+  }
+}
+
+/** The engine knows which characters have it; it is asked about blocks of them. */
+function* searchProperty(property: string): Generator<void, Range[]> {
+  const found = known.get(property);
+  if (found) return found;
+  const runs = new RegExp(`${property}+`, "gu");
+  const decoder = new TextDecoder("utf-16le", { ignoreBOM: true });
+  const ranges: Range[] = [];
+  for (let first = 0; first <= LAST_CHARACTER; first += BLOCK) {
+    if (first >= 0xd800 && first <= 0xdfff) continue; // halves of characters
+    yield;
+    const units = first > 0xffff ? 2 : 1; // of a string, for each character
+    const text = new Uint16Array(BLOCK * units);
+    for (let index = 0; index < BLOCK; index++) {
+      const code = first + index;
+      if (units === 1) text[index] = code;
+      else {
+        text[2 * index] = 0xd800 + ((code - 0x10000) >> 10);
+        text[2 * index + 1] = 0xdc00 + (code & 0x3ff);
+      }
+    }
+    for (const { index, 0: run } of decoder.decode(text).matchAll(runs))
+      ranges.push([first + index / units, first + (index + run.length) / units - 1]);
+  }
+  const sorted = sortRanges(ranges);
+  if (known.size >= MOST_KNOWN) known.clear();
+  known.set(property, sorted);
+  return sorted;
 }

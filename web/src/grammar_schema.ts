@@ -6,7 +6,7 @@ import { FORMATS } from "./grammar_formats.js";
 import {
   anyNumber,
   integerBetween,
-  multiplesOf,
+  Multiples,
   numberBetween,
   type Bounds,
 } from "./grammar_numbers.js";
@@ -21,7 +21,6 @@ import {
   NEVER,
   NOTHING,
   optional,
-  productiveRules,
   repeat,
   rule,
   sequence,
@@ -31,20 +30,17 @@ import {
   type Range,
 } from "./grammar_pattern.js";
 import { regexPattern } from "./grammar_regex.js";
+import {
+  isObject,
+  isOfType,
+  list,
+  mergedSchema,
+  overlappingPair,
+  SAYS_NOTHING,
+  type Json,
+  type Schema,
+} from "./grammar_schema_parts.js";
 
-type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
-type Schema = { readonly [name: string]: Json };
-
-const ANNOTATIONS = [
-  "title",
-  "description",
-  "default",
-  "examples",
-  "deprecated",
-  "readOnly",
-  "writeOnly",
-];
-const NAMES = ["$schema", "$id", "$comment", "$defs", "definitions", "$anchor"];
 /** Keywords of each type; they say which type is meant where none is named. */
 const OF_TYPE: Readonly<Record<string, readonly string[]>> = {
   object: ["properties", "required", "additionalProperties"],
@@ -92,6 +88,7 @@ function inString(ranges: readonly Range[]): Pattern {
 class SchemaReader {
   readonly #root: Json;
   readonly #rules = new Map<string, Pattern>();
+  readonly #multiples = new Multiples();
 
   constructor(root: Json) {
     this.#root = root;
@@ -117,10 +114,8 @@ class SchemaReader {
     const words = ["true", "false", "null"].map(literal);
     rules.set("value", choice(...["object", "array", "string", "number"].map(rule), ...words));
     const root = this.#at(this.#root, "#");
-    const grammar = { root, rules };
-    if (!isProductive(root, productiveRules(grammar)))
-      throw grammarError(this.#why ?? "no JSON fits the schema");
-    return grammar;
+    for (const [name, pattern] of this.#multiples.rules) rules.set(name, pattern);
+    return { root, rules, impossible: this.#why ?? "no JSON fits the schema" };
   }
 
   /** What the first schema that nothing fits says; the whole need not be impossible for it. */
@@ -146,7 +141,7 @@ class SchemaReader {
     if (schema === false) return this.#impossible(`${place} is false`);
     if (!isObject(schema)) throw grammarError(`${place} is no schema`);
     const keys = Object.keys(schema).filter(
-      (key) => ![...ANNOTATIONS, ...NAMES].includes(key) && schema[key] !== undefined,
+      (key) => !SAYS_NOTHING.includes(key) && schema[key] !== undefined,
     );
     const alone = (key: string, ...with_: string[]) => {
       const other = keys.find((one) => one !== key && !with_.includes(one));
@@ -157,12 +152,20 @@ class SchemaReader {
       alone("$ref");
       return this.#reference(schema["$ref"] as Json, place);
     }
-    if (keys.includes("allOf")) {
-      alone("allOf", "type");
-      const parts = list(schema["allOf"], `${place}/allOf`);
-      if (parts.length !== 1)
-        throw grammarError(`${place}: "allOf" of more than one is not possible`);
-      return this.#at(parts[0] as Json, `${place}/allOf/0`);
+    if (keys.includes("allOf"))
+      return this.#at(mergedSchema(schema, place, this.#find), `${place} as one`);
+    if (keys.includes("oneOf")) {
+      alone("oneOf", "type");
+      const parts = list(schema["oneOf"], `${place}/oneOf`);
+      const [first, second] = overlappingPair(parts, this.#find) ?? [];
+      if (first !== undefined)
+        throw grammarError(
+          `${place}: "oneOf" is possible where no two of its schemas have a value in common, and nothing says so of ` +
+            `the ${first}. and the ${second}.: give them different types, or objects a required property with a different "const", ` +
+            `or write "anyOf"`,
+        );
+      const { oneOf, ...others } = schema;
+      return this.#pattern({ ...others, anyOf: oneOf as Json }, place);
     }
     if (keys.includes("anyOf")) {
       alone("anyOf", "type");
@@ -178,6 +181,11 @@ class SchemaReader {
   }
 
   #reference(target: Json, place: string): Pattern {
+    return this.#at(this.#find(target, place), target as string);
+  }
+
+  /** What a $ref at that place means. */
+  readonly #find = (target: Json | undefined, place: string): Json => {
     if (typeof target !== "string" || !/^#(\/|$)/.test(target))
       throw grammarError(`${place}: "$ref" goes to a place in the same schema: "#/$defs/…"`);
     let found = this.#root;
@@ -190,8 +198,8 @@ class SchemaReader {
       if (inside === undefined) throw grammarError(`${place}: there is no ${target}`);
       found = inside;
     }
-    return this.#at(found, target);
-  }
+    return found;
+  };
 
   #values(schema: Schema, keys: string[], place: string): Pattern {
     const key = keys.includes("enum") ? "enum" : "const";
@@ -263,13 +271,14 @@ class SchemaReader {
     )
       return rule("object");
     const properties = new Map<string, { value: Pattern; needed: boolean }>();
+    const names = new Set(required);
     for (const [name, value] of Object.entries(given))
       properties.set(name, {
         value: this.#at(
           value,
           `${place}/properties/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
         ),
-        needed: required.includes(name),
+        needed: names.has(name),
       });
     const others = () => this.#at(more as Json, `${place}/additionalProperties`);
     for (const name of required) {
@@ -281,42 +290,42 @@ class SchemaReader {
     }
     const open = more !== undefined && more !== false && Object.keys(more as object).length >= 0;
     const tail = open ? this.#otherProperties([...properties.keys()], others(), place) : null;
-    const begin = this.#properties([...properties], 0, false, tail, place);
+    const begin = this.#properties([...properties], tail, place);
     return sequence(literal("{"), begin, literal("}"));
   }
 
-  /** The properties from the index-th on; `behind`: something stands in front. Rules, or they would double with each. */
+  /** Properties in their order, and what may stand behind them. From the last one back: there may be thousands, each a rule. */
   #properties(
     all: readonly [string, { value: Pattern; needed: boolean }][],
-    index: number,
-    behind: boolean,
-    tail: ((behind: boolean) => Pattern) | null,
+    others: Pattern | null,
     place: string,
   ): Pattern {
-    const entry = all[index];
-    if (!entry) return tail ? tail(behind) : NOTHING;
-    const name = `properties ${place} ${index} ${behind}`;
-    if (!this.#rules.has(name)) {
-      const [key, { value, needed }] = entry;
-      const next = (after: boolean) => this.#properties(all, index + 1, after, tail, place);
-      const here = sequence(
-        behind ? rule("comma") : NOTHING,
-        literal(JSON.stringify(key)),
-        rule("colon"),
-        value,
-        next(true),
-      );
-      this.#rules.set(name, needed ? here : choice(here, next(behind)));
+    const name = (index: number) => `properties ${place} ${index}`;
+    /** One or more of the index-th and those behind it. */
+    const some = (index: number) => (index < all.length ? rule(name(index)) : (others ?? NEVER));
+    const lastNeeded = all.findLastIndex(([, { needed }]) => needed);
+    // No repetitions: what stands last in a choice needs no way back.
+    const orNothing = (index: number, pattern: Pattern) =>
+      index <= lastNeeded
+        ? pattern
+        : index === all.length && !others
+          ? NOTHING
+          : choice(pattern, NOTHING);
+    for (let index = all.length - 1; index >= 0; index--) {
+      const [key, { value, needed }] = all[index] as (typeof all)[number];
+      const more = orNothing(index + 1, sequence(rule("comma"), some(index + 1)));
+      const here = sequence(literal(JSON.stringify(key)), rule("colon"), value, more);
+      this.#rules.set(name(index), needed ? here : choice(here, some(index + 1)));
     }
-    return rule(name);
+    return orNothing(0, some(0));
   }
 
-  #otherProperties(names: string[], value: Pattern, place: string): (behind: boolean) => Pattern {
+  /** One or more of other names. */
+  #otherProperties(names: string[], value: Pattern, place: string): Pattern {
     const key = `other names ${place}`;
     const one = sequence(rule(key), rule("colon"), value);
     this.#rules.set(key, sequence(literal('"'), otherText(names), literal('"')));
-    const more = repeat(sequence(rule("comma"), one));
-    return (behind) => (behind ? more : optional(sequence(one, more)));
+    return sequence(one, repeat(sequence(rule("comma"), one)));
   }
 
   // ---------------------------------------------------------------- arrays, strings, numbers
@@ -404,24 +413,24 @@ class SchemaReader {
     const divisor = read("multipleOf");
     const between =
       divisor !== undefined
-        ? this.#multiples(divisor, bounds, place)
+        ? this.#multiplesOf(divisor, bounds, integer, place)
         : bounds.least === null && bounds.most === null
           ? anyNumber(integer)
           : integer
             ? integerBetween(bounds)
             : numberBetween(bounds);
-    if (!isProductive(between, new Set(this.#rules.keys())))
+    if (!isProductive(between, this.#multiples.possible))
       return this.#impossible(`${place}: no number is between its bounds`);
     return between;
   }
 
-  #multiples(divisor: number, bounds: Bounds, place: string): Pattern {
-    if (!Number.isInteger(divisor) || divisor < 1)
-      throw grammarError(`${place}: "multipleOf" is possible for whole numbers from 1 on`);
-    const found = multiplesOf(divisor, bounds, this.#rules);
+  #multiplesOf(divisor: number, bounds: Bounds, integer: boolean, place: string): Pattern {
+    if (divisor <= 0) throw grammarError(`${place}: "multipleOf" is above 0`);
+    const found = this.#multiples.of(divisor, bounds, integer);
     if (!found)
       throw grammarError(
-        `${place}: "multipleOf" goes with both bounds and at most 2000 values, or with none and up to 100`,
+        `${place}: "multipleOf" has at most 9 decimals; with more than 100 in units of the last of them it goes with both ` +
+          `bounds and at most 2000 values between them`,
       );
     return found;
   }
@@ -443,21 +452,4 @@ function otherText(names: readonly string[]): Pattern {
   for (const [code, rests] of next)
     parts.push(sequence(inString([[code, code]]), otherText(rests)));
   return choice(...parts, ...(names.includes("") ? [] : [NOTHING]));
-}
-
-function isObject(value: Json | undefined): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function list(value: Json | undefined, place: string): readonly Json[] {
-  if (!Array.isArray(value)) throw grammarError(`${place} is no list`);
-  return value as readonly Json[];
-}
-
-function isOfType(value: Json, type: string): boolean {
-  if (type === "integer") return Number.isInteger(value);
-  if (type === "array") return Array.isArray(value);
-  if (type === "null") return value === null;
-  if (type === "object") return isObject(value);
-  return typeof value === type;
 }

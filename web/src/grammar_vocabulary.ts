@@ -6,6 +6,19 @@ const SLICE_MS = 10;
 /** Sorted apart, by their first two bytes: none is large enough to take long. */
 const BUCKETS = 1 << 16;
 
+/**
+ * Tokens of at most so many bytes apart from longer ones: places in a grammar that differ only further on share their answer for them
+ * (GrammarMachine.alike). Nine of ten tokens have at most ten bytes, few more than twenty.
+ */
+export const DEPTHS: readonly number[] = [10, 20];
+
+/** Tokens in the order of their bytes; those without a text of their own are in none. */
+export interface TokenList {
+  readonly sorted: Int32Array;
+  /** Bytes that each has in common with the one in front of it. */
+  readonly common: Int32Array;
+}
+
 export interface TokenText {
   text: Uint8Array;
   /** Whether the token ends a text. */
@@ -17,10 +30,8 @@ export class Vocabulary {
   readonly bytes: Uint8Array;
   /** Where each begins: [tokens + 1]. */
   readonly offsets: Int32Array;
-  /** Tokens in the order of their bytes; those without a text of their own are left out. */
-  readonly sorted: Int32Array;
-  /** Bytes that each of these has in common with the one in front of it. */
-  readonly common: Int32Array;
+  /** One for each of DEPTHS, and one of what is longer. */
+  readonly lists: readonly TokenList[];
   readonly longest: number;
   /** Logits of the model: some may have no token. */
   readonly size: number;
@@ -29,15 +40,15 @@ export class Vocabulary {
   private constructor(given: Omit<Vocabulary, "memoryBytes">) {
     this.bytes = given.bytes;
     this.offsets = given.offsets;
-    this.sorted = given.sorted;
-    this.common = given.common;
+    this.lists = given.lists;
     this.longest = given.longest;
     this.size = given.size;
     this.stops = given.stops;
   }
 
   get memoryBytes(): number {
-    const arrays = [this.bytes, this.offsets, this.sorted, this.common];
+    const lists = this.lists.flatMap(({ sorted, common }) => [sorted, common]);
+    const arrays = [this.bytes, this.offsets, ...lists];
     return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
@@ -117,6 +128,28 @@ export class Vocabulary {
         common[at] = same(sorted[at - 1] as number, sorted[at] as number);
       await rest();
     }
-    return new Vocabulary({ bytes, offsets, sorted, common, longest, size, stops });
+    await rest();
+    const lists = [...DEPTHS, Infinity].map((depth, index) =>
+      only(sorted, common, (id) => {
+        const length = lengthOf(id);
+        return length <= depth && length > (DEPTHS[index - 1] ?? 0);
+      }),
+    );
+    return new Vocabulary({ bytes, offsets, lists, longest, size, stops });
   }
+}
+
+/** Some of the tokens. What one has in common with an earlier one is the least of all between them. */
+function only(sorted: Int32Array, common: Int32Array, wanted: (id: number) => boolean): TokenList {
+  const some = { sorted: new Int32Array(sorted.length), common: new Int32Array(sorted.length) };
+  let count = 0;
+  let least = 0;
+  for (let i = 0; i < sorted.length; i++) {
+    least = Math.min(least, common[i] as number);
+    if (!wanted(sorted[i] as number)) continue;
+    some.sorted[count] = sorted[i] as number;
+    some.common[count++] = least;
+    least = Infinity;
+  }
+  return { sorted: some.sorted.slice(0, count), common: some.common.slice(0, count) };
 }

@@ -145,7 +145,7 @@ export class SessionRunner {
         continue;
       }
       const begin = performance.now();
-      this.#guide?.apply();
+      if (this.#guide && !(await this.#guide.apply(() => control.aborted))) continue;
       const { status, token } = module.step(session);
       if (status === "end" || status === "full") {
         finishReason = status === "end" ? "stop" : "context";
