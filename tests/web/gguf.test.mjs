@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { root } from "../../scripts/paths.mjs";
+import { changed, readGguf, writeGguf } from "../native/gguf_edit.mjs";
 import {
   TestPage,
   TestServer,
@@ -491,7 +492,7 @@ test("cut and damaged files are refused, and nothing of them stays", limit, asyn
   const counted = Buffer.from(source);
   counted.fill(0xff, 8, 16);
   await openPage();
-  for (const bytes of [cut, source.subarray(0, 100), version, counted]) {
+  for (const bytes of [cut, source.subarray(0, 100), version, counted, unknownType(source)]) {
     serve(bytes);
     const found = await page.run(async () => ({
       failed: await failure(tercet.load("/model.tercet", { network: quick })),
@@ -500,10 +501,182 @@ test("cut and damaged files are refused, and nothing of them stays", limit, asyn
     }));
     assert.match(found.failed.code, /^(BAD_SOURCE|UNSUPPORTED_SOURCE|LIMIT_EXCEEDED)$/);
     assert.ok(found.failed.detail.length > 10);
-    assert.deepEqual(found.left.files, []);
+    assert.deepEqual(found.left, nothing);
     assert.deepEqual(found.list, []);
   }
 });
+
+/** The file with the type of one of its matrices changed to one that nobody knows. */
+function unknownType(bytes) {
+  const path = join(folder, "edited.gguf");
+  writeFileSync(path, bytes);
+  const gguf = readGguf(path);
+  const [name, tensor] = [...gguf.tensors].find(([, { type }]) => type > 1);
+  const tensors = changed(gguf.tensors, { [name]: { ...tensor, type: 99 } });
+  return readFileSync(writeGguf(path, { ...gguf, tensors }));
+}
+
+test("an unfinished download is in the list, counts, and can be deleted", limit, async () => {
+  serve(large);
+  server.faults = { cutAfter: 2 * PART_BYTES + 100_000 };
+  await openPage();
+  const found = await page.run(async () => {
+    await failure(tercet.load("/model.tercet", { network: quick }));
+    const [download, ...others] = await tercet.cache.list();
+    const { modelBytes } = await tercet.cache.usage();
+    const { state } = await tercet.cache.verify(download.modelId);
+    const { code } = await failure(tercet.cache.export(download.modelId));
+    const deleted = [];
+    for (let times = 0; times < 2; times++)
+      deleted.push(await tercet.cache.delete(download.modelId));
+    const left = await leftOver();
+    return {
+      download,
+      others,
+      modelBytes,
+      state,
+      code,
+      deleted,
+      left,
+      list: await tercet.cache.list(),
+    };
+  });
+  const { modelId, ...download } = found.download;
+  assert.match(modelId, /^[0-9a-f]{64}$/);
+  assert.deepEqual(download, {
+    name: "model.tercet",
+    urls: [`${server.origin}/model.tercet`],
+    state: "partial",
+    fileBytes: large.length,
+    storedBytes: 2 * PART_BYTES,
+    chunks: Math.ceil(large.length / PART_BYTES),
+    storedChunks: 2,
+  });
+  assert.equal(found.modelBytes, 2 * PART_BYTES);
+  assert.deepEqual([found.state, found.code], ["absent", "BAD_ARGUMENT"]);
+  assert.deepEqual([found.deleted, found.others, found.list], [[true, false], [], []]);
+  assert.deepEqual(found.left, nothing);
+});
+
+test("a download that is deleted while it comes leaves no part without a list", limit, async () => {
+  serve(large);
+  server.faults = { slowly: 20 };
+  await openPage();
+  const found = await page.run(async () => {
+    const loading = loadOnce("/model.tercet");
+    let download;
+    while ((download?.storedChunks ?? 0) === 0) [download] = await tercet.cache.list();
+    const deleted = await tercet.cache.delete(download.modelId);
+    return { deleted, ...(await loading), left: await leftOver() };
+  });
+  assert.equal(found.deleted, true);
+  assert.equal(found.modelId, largeId);
+  assert.ok(found.notices.some((notice) => /what is downloaded is not kept/.test(notice)));
+  assert.deepEqual(found.left, nothing);
+});
+
+test("too little room is seen before the download: nothing of it is kept", limit, async () => {
+  serve(large);
+  // Chromium says the same for every site, so a small one is told in its place.
+  const quota = 2 * large.length;
+  const script = readFileSync(join(root, "dist/tercet-packer.mjs"), "utf8");
+  const told = `navigator.storage.estimate = async () => ({ usage: 0, quota: ${quota} });`;
+  server.write("dist/tercet-packer.mjs", `${told}\n${script}`);
+  try {
+    await openPage();
+    server.faults = { cutAfter: 2 * PART_BYTES + 100_000 };
+    const failed = await page.run(async () => ({
+      ...(await failure(tercet.load("/model.tercet", { network: quick }))),
+      left: await leftOver(),
+    }));
+    assert.equal(failed.code, "NETWORK_FAILED");
+    assert.deepEqual(failed.left, nothing);
+    server.repair();
+    serve(large);
+    const whole = await page.run(() => loadOnce("/model.tercet"));
+    assert.equal(whole.modelId, largeId);
+    assert.match(whole.notices.join(), /what is downloaded is not kept: .* needs \d+ MB more/);
+    // The model itself has room, and is there the next time.
+    const again = await page.run(() => loadOnce("/model.tercet"));
+    assert.equal(again.source, "indexeddb");
+  } finally {
+    server.write("dist/tercet-packer.mjs", script);
+  }
+});
+
+test("a full disk: packed from memory into memory, and nothing is left over", limit, async () => {
+  serve(large);
+  await openPage();
+  const session = await page.context.newCDPSession(page.page);
+  const { usedBytes } = await page.run(() => tercet.cache.usage());
+  const quotaSize = usedBytes + PART_BYTES + 500_000;
+  await session.send("Storage.overrideQuotaForOrigin", { origin: server.origin, quotaSize });
+  const full = await page.run(async () => ({
+    ...(await loadOnce("/model.tercet")),
+    left: await leftOver(),
+    list: await tercet.cache.list(),
+  }));
+  assert.equal(full.modelId, largeId);
+  assert.match(full.notices.join(), /what is downloaded is not kept/);
+  assert.deepEqual(full.left, nothing);
+  assert.ok(full.list.every(({ state }) => state === "complete" || state === "partial"));
+});
+
+test(
+  "two tabs, one file: one download, one packing; whoever is closed while it packs",
+  limit,
+  async () => {
+    serve(large);
+    server.faults = { slowly: 3 };
+    await openPage();
+    const other = await page.anotherTab(server);
+    const load = (tab) =>
+      tab.run(async () => {
+        const phases = [];
+        const onProgress = ({ phase }) => phases.push(phase);
+        const model = await tercet.load("/model.tercet", { context: 64, threads: 1, onProgress });
+        const { modelId } = model.info;
+        await model.dispose();
+        return { modelId, packed: phases.includes("pack") };
+      });
+    const both = await Promise.all([load(page), load(other)]);
+    assert.deepEqual(
+      both.map(({ modelId }) => modelId),
+      [largeId, largeId],
+    );
+    assert.equal(both.filter(({ packed }) => packed).length, 1);
+    // To learn what lies at the address each asks for the first bytes.
+    assert.ok(server.sentBytes <= large.length + (256 << 10), `${server.sentBytes}`);
+    await other.run(async (id) => tercet.cache.delete(id), largeId);
+
+    // It has downloaded all, made its file, and packs for as long as it lives.
+    server.requests = [];
+    server.faults = {};
+    const script = readFileSync(join(root, "dist/tercet-packer.mjs"), "utf8");
+    const endless = "WebAssembly.compile = () => new Promise(() => {});";
+    server.write("dist/tercet-packer.mjs", `${endless}\n${script}`);
+    await page.run(() => void tercet.load("/model.tercet").catch(() => {}));
+    const tab = page.page;
+    page.page = other.page;
+    await prepare();
+    for (let left = nothing; left.files.length === 0;) left = await page.run(() => leftOver());
+    server.write("dist/tercet-packer.mjs", script);
+    const follower = load(other);
+    await tab.close();
+    const { modelId, packed } = await follower;
+    assert.equal(modelId, largeId);
+    assert.equal(packed, true);
+    // Every part was there: of the second tab the server saw at most a question.
+    const fetched = server.requests.filter(({ sent }) => sent > 128 << 10);
+    assert.equal(fetched.length, 1, JSON.stringify(server.requests));
+    const list = await other.run(() => tercet.cache.list());
+    assert.deepEqual(
+      list.map(({ modelId, state }) => [modelId, state]),
+      [[largeId, "complete"]],
+    );
+    assert.deepEqual(await page.run(() => leftOver()), nothing);
+  },
+);
 
 test(
   "stopped while it comes, or is packed, it goes on later with what had come",

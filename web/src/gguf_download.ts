@@ -194,6 +194,8 @@ class GgufDownload {
     try {
       return await work(this.#parts);
     } catch (thrown) {
+      // What came so far can still be read; its room is for the model.
+      await this.#parts.delete(this.#url).catch(() => {});
       this.#parts = null;
       this.#request.notices.push(`what is downloaded is not kept: ${describe(thrown)}`);
       return undefined;
