@@ -52,6 +52,10 @@ export class Project {
     return readFileSync(this.path(path), "utf8");
   }
 
+  readBytes(...names) {
+    return readFileSync(this.path(...names));
+  }
+
   write(path, text) {
     mkdirSync(dirname(this.path(path)), { recursive: true });
     writeFileSync(this.path(path), text);
