@@ -208,6 +208,15 @@ tercet_status tercet_model_get_tensor(const tercet_model *model, uint32_t index,
     return model_get_tensor(model, index, info);
 }
 
+void tercet_model_get_bytes(const tercet_model *model, tercet_model_bytes *bytes) {
+    *bytes = (tercet_model_bytes){
+        .header = model->file.header,
+        .data = model->file.data,
+        .header_bytes = model->file.header_bytes,
+        .data_bytes = model->file.data_bytes,
+    };
+}
+
 void tercet_model_destroy(tercet_model *model) {
     model_destroy(model);
 }
@@ -386,6 +395,7 @@ tercet_status tercet_session_set_sampling(tercet_session *session, const tercet_
     if (session == NULL || sampling == NULL)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
     TERCET_TRY(sampler_check(sampling, error));
+    session_drop_step(session); /* it was sampled otherwise */
     sampler_start(&session->sampler, sampling);
     return TERCET_OK;
 }
@@ -427,6 +437,14 @@ tercet_status tercet_session_step(tercet_session *session, uint32_t *token, terc
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
     TERCET_TRY(check_whole(session, error));
     return session_step(session, token, error);
+}
+
+tercet_status tercet_session_step_part(tercet_session *session, uint32_t *token, int *more,
+                                       tercet_error *error) {
+    if (session == NULL || token == NULL || more == NULL)
+        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "no session");
+    TERCET_TRY(check_whole(session, error));
+    return session_step_part(session, token, more, error);
 }
 
 tercet_status tercet_session_take_text(tercet_session *session, int flush, const char **text,
@@ -552,6 +570,7 @@ void tercet_session_get_info(const tercet_session *session, tercet_session_info 
         .passes = session->passes,
         .drafted = session->drafted,
         .accepted = session->accepted,
+        .kept_bytes = forward_kept_bytes(&session->forward, session->context),
     };
 }
 

@@ -48,6 +48,7 @@ set(TERCET_CORE_SOURCES
     generate/sampler.c
     generate/logprobs.c
     generate/session.c
+    generate/session_step.c
     generate/session_state.c
     generate/arriving.c
     api.c

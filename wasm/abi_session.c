@@ -120,6 +120,20 @@ int32_t tercet_abi_session_step(uint32_t handle) {
     return abi_end(status, &error);
 }
 
+/* A part of such a step: OK with values: token, 1 when there are more parts; else as tercet_abi_session_step. */
+int32_t tercet_abi_session_step_part(uint32_t handle) {
+    tercet_error error = abi_start();
+    tercet_session *session = abi_pointer(handle, ABI_SESSION);
+    if (session == NULL)
+        return abi_refuse(not_open);
+    uint32_t token = 0;
+    int more = 0;
+    tercet_status status = tercet_session_step_part(session, &token, &more, &error);
+    abi_put(0, token);
+    abi_put(1, (uint64_t)more);
+    return abi_end(status, &error);
+}
+
 /* values: address, bytes of the text that the last step completed; valid until the next call for this session. */
 int32_t tercet_abi_session_text(uint32_t handle, uint32_t flush) {
     tercet_error error = abi_start();
@@ -225,6 +239,7 @@ int32_t tercet_abi_session_info(uint32_t handle) {
     abi_put(5, info.passes);
     abi_put(6, info.drafted);
     abi_put(7, info.accepted);
+    abi_put(8, info.kept_bytes);
     return TERCET_OK;
 }
 

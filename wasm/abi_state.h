@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 /* Rises with every change of a signature, of the meaning of a value, or of the block. */
-#define ABI_VERSION 4u
+#define ABI_VERSION 5u
 
 /* ---------------------------------------------------------------- result block */
 

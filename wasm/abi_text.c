@@ -42,6 +42,21 @@ int32_t tercet_abi_model_info(uint32_t handle) {
     return TERCET_OK;
 }
 
+/* values: address of the file's header in memory, its bytes; address of the packed tensors, their bytes. */
+int32_t tercet_abi_model_bytes(uint32_t handle) {
+    (void)abi_start();
+    const tercet_model *model = abi_pointer(handle, ABI_MODEL);
+    if (model == NULL)
+        return abi_refuse("this model is not open");
+    tercet_model_bytes bytes;
+    tercet_model_get_bytes(model, &bytes);
+    abi_put_address(0, bytes.header);
+    abi_put(1, bytes.header_bytes);
+    abi_put_address(2, bytes.data);
+    abi_put(3, bytes.data_bytes);
+    return TERCET_OK;
+}
+
 /* UTF-8 text to tokens (u32 at `tokens`, room for `capacity`; 0 and 0: just count). values: number of tokens, also when
  * they did not fit. */
 int32_t tercet_abi_tokenize(uint32_t handle, uint32_t text, uint32_t text_bytes, uint32_t flags,

@@ -1,14 +1,8 @@
 /*
  * session.c: see session.h. A slice is computed or not at all: `tokens` moves only after forward_run came back, so a cancel
  * leaves the session as it was, and the positions that were half computed are simply written again.
- *
- * A step computes the token that it sampled, and in the same pass the tokens that lookup.c expects behind it. The steps
- * after it sample as always; where they come upon a token that is computed already they need no pass, and at the first
- * other one the rest of the draft is dropped: its positions in the cache are simply written again. So neither tokens nor
- * logits nor the random stream know whether anything was drafted.
  */
 #include "session.h"
-#include "logprobs.h"
 
 #include <string.h>
 
@@ -200,8 +194,7 @@ const float *session_logits(const struct tercet_session *session) {
                : NULL;
 }
 
-/* A request is used up by the call that answers it. */
-static tercet_status cancelled(struct tercet_session *session) {
+tercet_status session_cancelled(struct tercet_session *session) {
     atomic_store(&session->cancel, 0);
     return TERCET_CANCELLED;
 }
@@ -243,16 +236,17 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
     uint32_t taken = 0;
     *done = 0;
     if (atomic_load(&session->cancel) != 0)
-        return cancelled(session);
+        return session_cancelled(session);
     TERCET_TRY(check_slice(session, tokens, count, &taken, error));
     if (taken == 0)
         return TERCET_OK;
+    session_drop_step(session);
     session->ahead = 0;
     session->restored_bytes = 0;
     /* Only the last token of a prompt has logits that anybody asks for; the head can be half of a small model. */
     uint32_t keep = taken == count || logits != NULL ? 1 : 0;
     if (!forward_run(&session->forward, tokens, taken, session->tokens, keep, logits))
-        return cancelled(session);
+        return session_cancelled(session);
     session->has_logits = keep != 0;
     take_slice(session, tokens, taken);
     *done = taken;
@@ -264,132 +258,19 @@ tercet_status session_embed(struct tercet_session *session, const uint32_t *toke
     uint32_t taken = 0;
     *done = 0;
     if (atomic_load(&session->cancel) != 0)
-        return cancelled(session);
+        return session_cancelled(session);
     TERCET_TRY(check_slice(session, tokens, count, &taken, error));
     if (taken == 0)
         return TERCET_OK;
+    session_drop_step(session);
     session->ahead = 0;
     session->restored_bytes = 0;
     if (!forward_run(&session->forward, tokens, taken, session->tokens, 0, NULL))
-        return cancelled(session);
+        return session_cancelled(session);
     forward_add_hidden(&session->forward, taken, sums);
     session->has_logits = false;
     take_slice(session, tokens, taken);
     *done = taken;
-    return TERCET_OK;
-}
-
-static bool is_among(const uint32_t *tokens, uint32_t count, uint32_t token) {
-    for (uint32_t i = 0; i < count; i++)
-        if (tokens[i] == token)
-            return true;
-    return false;
-}
-
-static bool is_stop_token(const struct tercet_session *session, uint32_t token) {
-    const struct container_config *config = &session->model->file.container.config;
-    return is_among(config->stop_tokens, config->stop_count, token) ||
-           is_among(session->stop_tokens, session->stop_count, token);
-}
-
-static void append_text(struct tercet_session *session, uint32_t token) {
-    const struct container_tokenizer *tokenizer = &session->model->file.container.tokenizer;
-    const uint8_t *bytes;
-    size_t count;
-    if (!tokenizer_token_bytes(tokenizer, token, &bytes, &count) || count == 0)
-        return;
-    if (!session->text_started && (tokenizer->flags & TOKENIZER_FLAG_ADD_PREFIX_SPACE) != 0 &&
-        bytes[0] == ' ') {
-        bytes++;
-        count--;
-    }
-    session->text_bytes = utf8_stream_push(&session->text_stream, bytes, count, session->text);
-}
-
-/* Ends the draft at what would end the text. */
-static uint32_t draft(struct tercet_session *session, uint32_t *next, uint32_t most) {
-    bool from_memory = session->model->file.data_bytes >= SESSION_CACHED_BYTES;
-    const uint16_t *cost = session->forward.kernels->pass_cost[from_memory ? 1 : 0];
-    uint32_t drafted = lookup_draft(&session->lookup, session->history, most,
-                                    session->speculation == 0 ? cost : NULL);
-    for (uint32_t i = 0; i < drafted; i++)
-        if (is_stop_token(session, next[i]))
-            return i;
-    return drafted;
-}
-
-/* The token that was sampled, history[tokens], and whatever is expected behind it. */
-static bool compute_next(struct tercet_session *session) {
-    uint32_t *next = session->history + session->tokens;
-    uint32_t rows = session->forward.logits_rows;
-    if (session->speculation != 0)
-        rows = min_u32(rows, session->speculation);
-    uint32_t most = min_u32(rows, session->context - session->tokens) - 1;
-    struct lookup_guess guess = session->lookup.guess;
-    uint32_t drafted = 0;
-    if (session->forward.logits_rows > 1) {
-        lookup_follow(&session->lookup, session->history);
-        drafted = draft(session, next + 1, most);
-    }
-    session->ahead = 0;
-    if (!forward_run(&session->forward, next, 1 + drafted, session->tokens, 1 + drafted, NULL)) {
-        if (session->forward.logits_rows > 1) {
-            lookup_truncate(&session->lookup, session->history, session->tokens);
-            session->lookup.guess = guess;
-        }
-        return false;
-    }
-    session->row = 0;
-    session->ahead = drafted;
-    session->drafted += drafted;
-    session->passes++;
-    return true;
-}
-
-/* The token that was sampled is the next one of the draft. */
-static void take_ahead(struct tercet_session *session) {
-    lookup_follow(&session->lookup, session->history);
-    session->row++;
-    session->ahead--;
-    session->accepted++;
-}
-
-tercet_status session_step(struct tercet_session *session, uint32_t *token, tercet_error *error) {
-    session->text_bytes = 0;
-    if (atomic_load(&session->cancel) != 0)
-        return cancelled(session);
-    if (!session->has_logits)
-        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
-                           "there is nothing to continue: prefill at least one token");
-    if (session->tokens == session->context)
-        return TERCET_CONTEXT_FULL;
-
-    uint64_t random[4];
-    memcpy(random, session->sampler.random, sizeof random);
-    uint32_t next = sampler_sample(&session->sampler, session_logits(session), session->history,
-                                   session->tokens);
-    if (next == TERCET_NO_TOKEN)
-        return tercet_fail(error, TERCET_BAD_ARGUMENT, 0, "the mask allows no token");
-    if (session->logprobs_on)
-        logprobs_read(&session->logprobs, session_logits(session),
-                      session->model->config.vocabulary, next, session->logprobs_top);
-    if (is_stop_token(session, next)) {
-        *token = next;
-        return TERCET_END_OF_TEXT;
-    }
-    if (session->ahead > 0 && session->history[session->tokens] == next) {
-        take_ahead(session);
-    } else {
-        session->history[session->tokens] = next;
-        if (!compute_next(session)) {
-            memcpy(session->sampler.random, random,
-                   sizeof random); /* as if this call had not been */
-            return cancelled(session);
-        }
-    }
-    append_text(session, next);
-    session_advance(session, 1);
-    *token = next;
     return TERCET_OK;
 }
 
@@ -405,6 +286,7 @@ void session_take_text(struct tercet_session *session, bool flush, const char **
 
 /* Only the first `keep` tokens stay. Their logits are left alone: they are the caller's to keep or drop. */
 static void shorten(struct tercet_session *session, uint32_t keep) {
+    session_drop_step(session);
     if (session->forward.logits_rows > 1) {
         lookup_truncate(&session->lookup, session->history, keep);
         lookup_forget_rates(&session->lookup);

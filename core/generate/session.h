@@ -1,5 +1,5 @@
 /*
- * session.h: one text: prompt in slices, steps, cancel, reset. What is behind tercet_session; tercet.h has the contracts.
+ * session.h: one text: prompt in slices, steps (session_step.c), cancel, reset. What is behind tercet_session; tercet.h has the contracts.
  * All memory is one block, taken when the session opens.
  */
 #ifndef TERCET_GENERATE_SESSION_H
@@ -28,6 +28,14 @@ struct arriving {
     uint32_t done;  /* tokens that have it behind them */
 };
 
+/* A step that is computed in parts: what is needed to go on with it, or to be as before it. */
+struct step_in_parts {
+    bool begun;
+    uint32_t token, drafted;
+    uint64_t random[4];
+    struct lookup_guess guess;
+};
+
 struct tercet_session {
     struct tercet_model *model;
     void *block;
@@ -54,6 +62,7 @@ struct tercet_session {
     uint32_t restoring;      /* session_state.c: tokens of the state that comes in parts */
     uint64_t restored_bytes; /* of it; 0: none comes */
     struct arriving arriving;
+    struct step_in_parts step;
     bool logprobs_on;
     uint32_t logprobs_top;
     tercet_logprobs logprobs; /* of the latest token of a step */
@@ -74,6 +83,13 @@ tercet_status session_create(struct tercet_model *model, const tercet_session_op
 tercet_status session_prefill(struct tercet_session *session, const uint32_t *tokens, size_t count,
                               size_t *done, float *logits, tercet_error *error);
 tercet_status session_step(struct tercet_session *session, uint32_t *token, tercet_error *error);
+/* A request is used up by the call that answers it. */
+tercet_status session_cancelled(struct tercet_session *session);
+/* As tercet_session_step_part. */
+tercet_status session_step_part(struct tercet_session *session, uint32_t *token, int *more,
+                                tercet_error *error);
+/* A step that was begun and not ended has not been; harmless when there is none. */
+void session_drop_step(struct tercet_session *session);
 void session_take_text(struct tercet_session *session, bool flush, const char **text,
                        size_t *bytes);
 /* BAD_ARGUMENT where states cannot go back to `keep`. */

@@ -94,6 +94,7 @@ tercet_status session_save(struct tercet_session *session, uint64_t offset, void
                            "the session's state has %llu bytes, and others were asked for",
                            (unsigned long long)shape.bytes);
     if (offset == 0) {
+        session_drop_step(session);
         /* What was drafted lies behind the text, and would make two states of the same text differ. */
         session->ahead = 0;
         if (!session->model->config.state_space)

@@ -230,6 +230,13 @@ void tercet_model_get_info(const tercet_model *model, tercet_model_info *info);
 /* Counts zeros of a ternary tensor by reading it: not for loops. */
 tercet_status tercet_model_get_tensor(const tercet_model *model, uint32_t index,
                                       tercet_tensor_info *info);
+/* The bytes of the file where they lie in memory: the header, and the packed tensors, which begin at file offset header_bytes. Owned
+ * by the model; `data` is NULL for a model without data, and complete only when every chunk was given. */
+typedef struct tercet_model_bytes {
+    const uint8_t *header, *data;
+    uint64_t header_bytes, data_bytes;
+} tercet_model_bytes;
+void tercet_model_get_bytes(const tercet_model *model, tercet_model_bytes *bytes);
 void tercet_model_destroy(tercet_model *model);
 
 /* ---------------------------------------------------------------- text */
@@ -370,6 +377,12 @@ tercet_status tercet_session_prefill(tercet_session *session, const uint32_t *to
 /* Samples the next token from the current logits and computes it. OK: *token is new text. END_OF_TEXT: *token is the
  * stop token, not computed. CONTEXT_FULL: nothing was sampled. CANCELLED: nothing happened. */
 tercet_status tercet_session_step(tercet_session *session, uint32_t *token, tercet_error *error);
+/* The same in parts, for a host that measures layers by its own clock: the first call samples, each of the next ones computes one layer,
+ * the last one the end of the network, which gives the logits. *more: call again; *token is there when it is 0. A token that was
+ * drafted and computed already takes one call. Layers can be counted by the calls: the model's, and two more. CANCELLED, and any other
+ * use of the session's text before the last part: the step has not been. tercet_session_step in between ends it. */
+tercet_status tercet_session_step_part(tercet_session *session, uint32_t *token, int *more,
+                                       tercet_error *error);
 /* UTF-8 text that the last step completed; half characters are held back for the next one. Text that is not taken is
  * dropped by the next step. `flush` also gives what is held back, as U+FFFD. A space that the tokenizer puts in front of
  * every text is taken off when nothing but control tokens came before. Owned by the session until its next call. */
@@ -454,6 +467,7 @@ typedef struct tercet_session_info {
     /* Since the session was made: passes through the network that steps needed, tokens drafted in them, and how many of
      * those were then sampled. */
     uint64_t passes, drafted, accepted;
+    uint64_t kept_bytes; /* of `bytes`: the cache of keys and values, or the states */
 } tercet_session_info;
 void tercet_session_get_info(const tercet_session *session, tercet_session_info *info);
 void tercet_session_destroy(tercet_session *session);

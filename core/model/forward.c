@@ -421,29 +421,55 @@ static void embed(struct forward *f, const uint32_t *tokens, uint32_t count, uin
     }
 }
 
-bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
-                 uint32_t keep, float *all_logits) {
-    const struct model_config *c = &f->model->config;
+void forward_begin(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position) {
+    f->count = count;
+    f->position = position;
+    f->layer = 0;
     embed(f, tokens, count, position);
-    if (!c->state_space)
+    if (!f->model->config.state_space)
         attention_place(&f->attention, count, position);
     else if (position == 0)
         state_space_clear(&f->state_space);
-    for (uint32_t l = 0; l < c->layers; l++) {
-        if (atomic_load(f->cancel) != 0)
-            return false;
-        atomic_fetch_add(f->layers_run, 1);
-        if (c->state_space)
-            run_mixer_layer(f, l, count);
-        else
-            run_layer(f, l, count, position);
-    }
+}
+
+bool forward_next(struct forward *f) {
     if (atomic_load(f->cancel) != 0)
         return false;
-    if (c->state_space)
-        state_space_commit(&f->state_space);
-    finish(f, count, keep, all_logits);
+    atomic_fetch_add(f->layers_run, 1);
+    if (f->model->config.state_space)
+        run_mixer_layer(f, f->layer, f->count);
+    else
+        run_layer(f, f->layer, f->count, f->position);
+    f->layer++;
     return true;
+}
+
+bool forward_finish(struct forward *f, uint32_t keep, float *all_logits) {
+    if (atomic_load(f->cancel) != 0)
+        return false;
+    if (f->model->config.state_space)
+        state_space_commit(&f->state_space);
+    finish(f, f->count, keep, all_logits);
+    return true;
+}
+
+bool forward_run(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,
+                 uint32_t keep, float *all_logits) {
+    forward_begin(f, tokens, count, position);
+    while (f->layer < f->model->config.layers)
+        if (!forward_next(f))
+            return false;
+    return forward_finish(f, keep, all_logits);
+}
+
+uint64_t forward_kept_bytes(const struct forward *f, uint32_t context) {
+    const struct model_config *c = &f->model->config;
+    if (c->state_space)
+        return state_space_kept_bytes(&f->state_space);
+    struct kv_cache cache;
+    struct arena arena = {0};
+    kv_cache_layout(&cache, c, f->attention.cache.form, context, &arena);
+    return arena.used;
 }
 
 void forward_embed(struct forward *f, const uint32_t *tokens, uint32_t count, uint32_t position,

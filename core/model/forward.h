@@ -37,6 +37,8 @@ struct forward {
     size_t logits_stride;         /* vocabulary padded to 16 */
     float *
         logits; /* [logits_rows][logits_stride] of the last tokens of the latest run that kept any */
+    uint32_t count, position,
+        layer; /* of the latest run: its tokens, and the layer that comes next */
 };
 
 /* Counting pass or real one, as arena.h says. */
@@ -48,6 +50,16 @@ void forward_layout(struct forward *forward, const struct tercet_model *model, u
  * then keep is 1. False when cancelled: earlier positions and the logits are untouched. */
 bool forward_run(struct forward *forward, const uint32_t *tokens, uint32_t count, uint32_t position,
                  uint32_t keep, float *all_logits);
+
+/* The same in parts, for who measures them: begin, a layer with each call of forward_next until forward.layer is the number of layers (false
+ * when cancelled), and the end, which gives the logits. Nothing else may run in between. */
+void forward_begin(struct forward *forward, const uint32_t *tokens, uint32_t count,
+                   uint32_t position);
+bool forward_next(struct forward *forward);
+bool forward_finish(struct forward *forward, uint32_t keep, float *all_logits);
+
+/* Bytes of what is kept of earlier tokens: the cache of keys and values, or the states. */
+uint64_t forward_kept_bytes(const struct forward *forward, uint32_t context);
 
 /* The same in steps, for who keeps the residual stream: x and y are [count][hidden_stride], y is what the layer below has left
  * there (not read by layer 0). Not for state spaces; the caller looks at `cancel`. */

@@ -27,6 +27,11 @@ void state_space_layout(struct state_space *s, const struct tercet_model *model,
     s->ones = arena_take(arena, c->head_dim, sizeof(float));
 }
 
+uint64_t state_space_kept_bytes(const struct state_space *s) {
+    return 2 * sizeof(float) * (uint64_t)s->model->config.layers * STATE_SPACE_TAPS *
+           s->inner_stride;
+}
+
 static float *layer_states(const struct state_space *s, uint32_t which) {
     return s->states[which] + (size_t)s->layer * STATE_SPACE_TAPS * s->inner_stride;
 }

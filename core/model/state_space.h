@@ -42,6 +42,8 @@ void state_space_run(struct state_space *s, uint32_t layer, uint32_t count);
 /* What a layer keeps behind the last committed token, for saving; TAPS runs, of which the last is the state. */
 uint32_t state_space_runs(const struct state_space *s, uint32_t layer,
                           struct memory_run runs[MEMORY_RUNS_MAX]);
+/* Bytes of the states: of all layers, twice. */
+uint64_t state_space_kept_bytes(const struct state_space *s);
 /* Whether they hold numbers: after they were restored. */
 bool state_space_sound(const struct state_space *s);
 /* All layers have run: their states count from now on. */

@@ -6,7 +6,7 @@ import type { Variant } from "./types.js";
 import { crashed, endThreads, type Instance } from "./wasm_start.js";
 
 /** Of wasm/abi_state.h; a module of another version is a module of another build. */
-const ABI_VERSION = 4;
+const ABI_VERSION = 5;
 
 // The result block (struct abi_result).
 const RESULT_VALUES = 32;
