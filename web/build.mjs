@@ -62,6 +62,10 @@ export async function buildLibrary({
     entryNames: "tercet-grammar",
     outExtension: { ".js": ".mjs" },
   });
+  await bundle(out, "look_module.ts", {
+    entryNames: "tercet-look",
+    outExtension: { ".js": ".mjs" },
+  });
   await buildInlined(out, { banner, packerBanner });
   await buildForNode(out);
   emitTypes(out);
@@ -75,7 +79,7 @@ export async function buildLibrary({
   const largest = Math.max(
     ...VARIANTS.map((name) => gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`)),
   );
-  // The packer comes only with a GGUF file, grammars only with the first text that is held to one, what answers in the shape of
+  // The packer comes only with a GGUF file, grammars only with the first text that is held to one, looking inside with the first look, what answers in the shape of
   // OpenAI with the first such question: no part of this.
   const download = gzipped("index.js") + gzipped("engine_worker.js") + largest;
   if (download > LIMIT_GZIPPED_BYTES)
@@ -162,7 +166,8 @@ async function buildInlined(out, { banner, packerBanner }) {
     const name = `tercet-${variant}`;
     inlined[name] = { script: packed(`${name}.mjs`), binary: packed(`${name}.wasm`) };
   }
-  inlined["tercet-grammar"] = { script: packed("tercet-grammar.mjs") };
+  for (const name of ["tercet-grammar", "tercet-look"])
+    inlined[name] = { script: packed(`${name}.mjs`) };
   for (const [name, { script, binary }] of Object.entries(inlined)) {
     const lines = [`export const script = "${script}";`];
     if (binary) lines.push(`export const binary = "${binary}";`);

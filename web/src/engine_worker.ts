@@ -5,7 +5,7 @@
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
 import { deleteDownload, listDownloads } from "./gguf_kept.js";
 import { exportModel, verifyModel } from "./model_archive.js";
-import { GrammarLoader } from "./grammar_loader.js";
+import { LateScripts } from "./late_scripts.js";
 import { inspectModel, loadModel } from "./model_loader.js";
 import { OpenSessions } from "./open_sessions.js";
 import {
@@ -121,6 +121,8 @@ function perform(
       return loaded().inTurn(message.session, control, ({ open, slicing }) =>
         measureSpeed(open, slicing, message, control),
       );
+    case "map":
+      return loaded().scripts.mapModel(loaded().first, control);
     case "tokenize":
       return asPromise(() => own().tokenize(message.text, message));
     case "detokenize":
@@ -175,7 +177,7 @@ async function load(message: LoadMessage, control: RunControl): Promise<LoadedMo
     report: (progress) => emit(control.id, { event: "progress", progress }),
     onThreads: (starting) => emit(control.id, { event: "threads", starting }),
   });
-  sessions = new OpenSessions(open, new GrammarLoader(message.assetsUrl));
+  sessions = new OpenSessions(open, new LateScripts(message.assetsUrl));
   return { info, opened: sessions.openFirst() };
 }
 

@@ -25,13 +25,16 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
   constructor(
     client: EngineClient,
     message: Omit<GenerateMessage, "demand">,
-    options: Pick<GenerateOptions, "signal" | "onToken" | "onLogprobs" | "onPromptProgress">,
+    options: Pick<
+      GenerateOptions,
+      "signal" | "onToken" | "onLogprobs" | "onLayerTimes" | "onPromptProgress"
+    >,
     /** The result of a text that was stopped before it began. */
     aborted: (seed: bigint) => Result,
     /** Told before anybody else. */
     onResult: (result: Result) => void = () => {},
   ) {
-    const { signal, onToken, onLogprobs, onPromptProgress } = options;
+    const { signal, onToken, onLogprobs, onLayerTimes, onPromptProgress } = options;
     let settle: (result: Result | PromiseLike<Result>) => void;
     this.#result = new Promise((resolve) => (settle = resolve));
     // A consumer that only iterates gets the failure from the iterator; then nobody need look at the promise.
@@ -53,6 +56,7 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
                 const { done, total, reused } = event;
                 onPromptProgress?.({ done, total, reused });
               }
+              if (event.event === "layers") onLayerTimes?.(event.times);
               if (event.event !== "piece") return;
               if (event.logprobs.length > 0) onLogprobs?.(event.logprobs);
               this.#stream.push(event.text);
@@ -139,11 +143,14 @@ export function generateMessage(
     stop = [],
     speculation = "auto",
     logprobs,
+    onLayerTimes,
+    layerTimesEvery = 8,
     onPromptProgress,
     addBeginning = true,
     parseSpecial = true,
   } = options;
   if (logprobs !== undefined) requireInteger("logprobs", logprobs, 0, SESSION.LOGPROBS_TOP_MAX);
+  requireInteger("layerTimesEvery", layerTimesEvery, 1, 2 ** 31 - 1);
   if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
   const stopTexts = typeof stop === "string" ? [stop] : [...stop];
   requireThat(
@@ -165,6 +172,7 @@ export function generateMessage(
     speculation: speculationValue(speculation),
     stop: stopTexts,
     logprobs: logprobs ?? null,
+    layerTimes: onLayerTimes ? layerTimesEvery : null,
     promptProgress: onPromptProgress !== undefined,
     addBeginning,
     parseSpecial,

@@ -10,7 +10,7 @@ import { KV } from "./generated_constants.js";
 import { packOptions } from "./pack_options.js";
 import { Model, type StartedModel } from "./model.js";
 import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
-import type { LoadMessage } from "./protocol.js";
+import type { LoadMessage, LoadSource } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
 import type {
   ChatMessage,
@@ -44,7 +44,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   const { signal, heartbeatSeconds = 30 } = options;
   throwIfAborted(signal);
   requireInteger("heartbeatSeconds", heartbeatSeconds, 0, 2 ** 31);
-  const message = loadMessage(source, options);
+  const message = loadMessage(loadSource(source, options.hub), options);
   const stores = message.cache !== "memory" && message.source.kind === "url";
   const persisted = stores && options.persist !== false ? askToPersist() : null;
   const started = await start(message, options);
@@ -52,11 +52,14 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<M
   const persistence = (await Promise.race([persisted, null])) ?? null;
   started.loaded.info.persisted = persistence;
   for (const notice of started.loaded.info.notices) tell(`tercet: ${notice}`);
-  return Model.open(started, async () => {
-    // What is stored is what ran: the server need not be asked.
-    const again = await start({ ...message, revalidate: false }, { heartbeatSeconds });
-    again.loaded.info.persisted = persistence;
-    return again;
+  return Model.open(started, (changes) => {
+    const changed = loadMessage(message.source, { ...options, ...changes });
+    return async () => {
+      // What is stored is what ran: the server need not be asked.
+      const again = await start({ ...changed, revalidate: false }, { heartbeatSeconds });
+      again.loaded.info.persisted = persistence;
+      return again;
+    };
   });
 }
 
@@ -270,7 +273,7 @@ function firstPrompt(prompt: LoadOptions["prompt"]): LoadMessage["prompt"] {
     : tokenArray(prompt as Uint32Array | readonly number[]);
 }
 
-function loadMessage(source: Source, options: LoadOptions): LoadMessage {
+function loadMessage(source: LoadSource, options: LoadOptions): LoadMessage {
   const {
     threads,
     context,
@@ -307,7 +310,7 @@ function loadMessage(source: Source, options: LoadOptions): LoadMessage {
   const cacheDir = cacheFolder(options);
   return {
     op: "load",
-    source: loadSource(source, options.hub),
+    source,
     assetsUrl: assetsFolder(options.assetsUrl),
     threads: threads ?? null,
     context: context ?? null,

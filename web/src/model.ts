@@ -2,7 +2,7 @@
 // which can be started again. It must never import a worker file or a store.
 import { chatPrompt } from "./chat.js";
 import { requireInteger, requireThat } from "./checks.js";
-import type { EngineClient } from "./engine_client.js";
+import { throwIfAborted, type EngineClient } from "./engine_client.js";
 import { TercetError } from "./errors.js";
 import { tokenArray, type Generation } from "./generation.js";
 import { KV } from "./generated_constants.js";
@@ -18,7 +18,9 @@ import type {
   EmbedResult,
   GenerateOptions,
   ModelInfo,
+  ModelMap,
   PerplexityResult,
+  RestartOptions,
   SavedSession,
   SessionOptions,
 } from "./types.js";
@@ -29,20 +31,23 @@ export interface StartedModel {
   loaded: LoadedModel;
 }
 
+/** Checks the options; what it gives back starts. */
+type StartAgain = (options: RestartOptions) => () => Promise<StartedModel>;
+
 /** A loaded model. Made by load(). generate(), chat() and what measures a text use its own session. */
 export class Model {
   /** The model in the shape of OpenAI's client: openai.chat.completions.create(), and openai.fetch for other clients. */
   readonly openai: OpenAiFace;
   /** The one that generate() and chat() use. */
   readonly session: Session;
-  readonly #startAgain: () => Promise<StartedModel>;
+  readonly #startAgain: StartAgain;
   readonly #others = new Set<Session>();
   #client: EngineClient;
   #info: ModelInfo;
   #disposed = false;
   #restarting: Promise<void> | null = null;
 
-  private constructor({ client, loaded }: StartedModel, startAgain: () => Promise<StartedModel>) {
+  private constructor({ client, loaded }: StartedModel, startAgain: StartAgain) {
     this.#client = client;
     this.#info = loaded.info;
     this.#startAgain = startAgain;
@@ -51,7 +56,7 @@ export class Model {
   }
 
   /** @internal Users call load(). */
-  static open(started: StartedModel, startAgain: () => Promise<StartedModel>): Model {
+  static open(started: StartedModel, startAgain: StartAgain): Model {
     return new Model(started, startAgain);
   }
 
@@ -157,6 +162,16 @@ export class Model {
     return this.session.perplexity(text, options);
   }
 
+  /**
+   * What the model is made of: signs of its weights by layer and tensor, bytes by part of the file, and what memory is used for. Reads
+   * all weights where they lie, beside whatever else runs. Needs the file tercet-look.mjs beside the worker. Rejects with ABORTED
+   * on `signal`.
+   */
+  async map(options: { signal?: AbortSignal } = {}): Promise<ModelMap> {
+    throwIfAborted(options.signal);
+    return this.#use().request<"map">({ op: "map" }, options).result;
+  }
+
   /** As Session.bench() of the model's own session. */
   async bench(options: BenchOptions = {}): Promise<BenchResult> {
     return this.session.bench(options);
@@ -165,11 +180,13 @@ export class Model {
   /**
    * Starts the engine again, after it crashed (ENGINE_CRASHED) or in place of one that runs: what was pending is rejected. The model
    * comes from the browser's storage, without its server. Sessions stay usable: one that was saved has the text of its last save
-   * again, the others are empty. Rejects as load() does; then it can be called again.
+   * again, the others are empty. Rejects as load() does; then it can be called again. `options`: what is to be otherwise from now on,
+   * such as another module build or number of threads, for comparing them; without them it is as the model was loaded. A call while
+   * another one runs is that one.
    */
-  restart(): Promise<void> {
+  restart(options: RestartOptions = {}): Promise<void> {
     if (this.#disposed) return Promise.reject(new TercetError("DISPOSED"));
-    this.#restarting ??= this.#restart().finally(() => (this.#restarting = null));
+    this.#restarting ??= this.#restart(options).finally(() => (this.#restarting = null));
     return this.#restarting;
   }
 
@@ -179,9 +196,10 @@ export class Model {
     this.#client.terminate(new TercetError("DISPOSED"));
   }
 
-  async #restart(): Promise<void> {
+  async #restart(options: RestartOptions): Promise<void> {
+    const start = this.#startAgain(options);
     this.#client.terminate(new TercetError("ENGINE_CRASHED", "the engine is started again"));
-    const { client, loaded } = await this.#startAgain();
+    const { client, loaded } = await start();
     if (this.#disposed) {
       client.terminate(new TercetError("DISPOSED"));
       throw new TercetError("DISPOSED");

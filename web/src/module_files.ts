@@ -51,6 +51,11 @@ function besideWorker(name: string): [script: URL, binary: URL] {
         new URL("./tercet-grammar.mjs", import.meta.url),
         new URL("./tercet-grammar.mjs", import.meta.url), // it has no binary
       ];
+    case "look":
+      return [
+        new URL("./tercet-look.mjs", import.meta.url),
+        new URL("./tercet-look.mjs", import.meta.url), // it has no binary
+      ];
     case "packer":
       return [
         new URL("./tercet-packer.mjs", import.meta.url),

@@ -4,7 +4,7 @@
 import { TercetError } from "./errors.js";
 import type { OpenedSession, SessionShape, SharedCancel } from "./protocol.js";
 import type { RunControl } from "./run_control.js";
-import type { GrammarLoader } from "./grammar_loader.js";
+import type { LateScripts } from "./late_scripts.js";
 import { SessionRunner, type OpenSession } from "./session_runner.js";
 import type { KvForm } from "./types.js";
 
@@ -16,28 +16,28 @@ interface Entry {
 }
 
 export class OpenSessions {
-  /** What a session is made like where nothing else is asked. */
-  readonly #first: OpenSession;
+  /** The model's own; what a session is made like where nothing else is asked. */
+  readonly first: OpenSession;
   readonly #entries = new Map<number, Entry>();
-  readonly #grammars: GrammarLoader;
+  readonly scripts: LateScripts;
   #nextId = 0;
 
-  constructor(first: OpenSession, grammars: GrammarLoader) {
-    this.#first = first;
-    this.#grammars = grammars;
+  constructor(first: OpenSession, scripts: LateScripts) {
+    this.first = first;
+    this.scripts = scripts;
   }
 
   /** The model's own. */
   openFirst(): OpenedSession {
-    return this.#add(this.#first);
+    return this.#add(this.first);
   }
 
   create(shape: SessionShape): OpenedSession {
-    const { module, model } = this.#first;
+    const { module, model } = this.first;
     const { context, slice, kv } = this.#shapeOf(shape);
     try {
       const session = module.createSession(model, context, slice, kv);
-      return this.#add({ ...this.#first, session, kv, ...module.sessionInfo(session) });
+      return this.#add({ ...this.first, session, kv, ...module.sessionInfo(session) });
     } catch (thrown) {
       if (!(thrown instanceof TercetError) || thrown.code !== "OUT_OF_MEMORY") throw thrown;
       throw new TercetError(
@@ -50,7 +50,7 @@ export class OpenSessions {
 
   /** What it would take. */
   bytesOf(shape: SessionShape): number {
-    const { module, model } = this.#first;
+    const { module, model } = this.first;
     const { context, slice, kv } = this.#shapeOf(shape);
     const bytes = module.sessionBytes(model, context, slice, kv);
     if (bytes === 0) throw new TercetError("BAD_ARGUMENT", "no session can have that shape");
@@ -116,7 +116,7 @@ export class OpenSessions {
       : null;
     const id = this.#nextId++;
     this.#entries.set(id, {
-      runner: new SessionRunner(open, this.#grammars),
+      runner: new SessionRunner(open, this.scripts),
       cancel,
       turn: Promise.resolve(),
     });
@@ -124,7 +124,7 @@ export class OpenSessions {
   }
 
   #shapeOf(shape: SessionShape): { context: number; slice: number; kv: KvForm } {
-    const { context, slice, kv } = this.#first;
+    const { context, slice, kv } = this.first;
     return {
       context: shape.context ?? context,
       slice: shape.slice ?? slice,

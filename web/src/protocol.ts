@@ -12,8 +12,10 @@ import type {
   GenerateResult,
   GrammarOption,
   KvForm,
+  LayerTimes,
   LoadProgress,
   ModelInfo,
+  ModelMap,
   ModelPlan,
   NetworkSettings,
   PackOptions,
@@ -91,6 +93,8 @@ export interface GenerateMessage extends PromptMessage {
   grammar: GrammarOption | null;
   /** How many of the likeliest tokens are noted; null: nothing is. */
   logprobs: number | null;
+  /** Every so many passes one is measured layer by layer; null: none is. */
+  layerTimes: number | null;
   promptProgress: boolean;
   /** Pieces that the worker may send before it is granted more; null = no limit. */
   demand: number | null;
@@ -133,6 +137,10 @@ export interface BenchMessage {
   session: number;
   promptTokens: number;
   decodeTokens: number;
+}
+
+export interface MapMessage {
+  op: "map";
 }
 
 export interface SessionCreateMessage {
@@ -229,6 +237,7 @@ export type RequestMessage =
   | InspectMessage
   | PerplexityMessage
   | BenchMessage
+  | MapMessage
   | SessionCreateMessage
   | SessionBytesMessage
   | SessionDisposeMessage
@@ -257,6 +266,7 @@ export interface ResultOf {
   embed: EmbedResult;
   perplexity: PerplexityResult;
   bench: BenchResult;
+  map: ModelMap;
   sessionCreate: OpenedSession;
   sessionBytes: number;
   sessionDispose: boolean;
@@ -307,6 +317,7 @@ export type EventOf =
   /** Around the one call that can hang for ever (wasm_start.ts). */
   | { event: "threads"; starting: boolean }
   | { event: "prompt"; done: number; total: number; reused: number }
+  | { event: "layers"; times: LayerTimes }
   /** `logprobs`: of the tokens since the last piece, where they are noted. */
   | { event: "piece"; text: string; logprobs: TokenLogprob[] };
 

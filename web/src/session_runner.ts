@@ -5,7 +5,7 @@ import { TercetError } from "./errors.js";
 import type { ChatPrompt, EventOf, GenerateMessage, PromptMessage } from "./protocol.js";
 import { yieldToMessages, type RunControl } from "./run_control.js";
 import type { GrammarGuide } from "./grammar_guide.js";
-import type { GrammarLoader } from "./grammar_loader.js";
+import type { LateScripts } from "./late_scripts.js";
 import { Slicing } from "./slicing.js";
 import { StopText } from "./stop_text.js";
 import { rate } from "./text_measures.js";
@@ -41,14 +41,14 @@ export interface OpenSession {
 export class SessionRunner {
   readonly open: OpenSession;
   readonly slicing: Slicing;
-  readonly #grammars: GrammarLoader;
+  readonly #scripts: LateScripts;
   /** Of the text in work, when it is held to a grammar. */
   #guide: GrammarGuide | null = null;
 
-  constructor(open: OpenSession, grammars: GrammarLoader) {
+  constructor(open: OpenSession, scripts: LateScripts) {
     this.open = open;
     this.slicing = new Slicing(open);
-    this.#grammars = grammars;
+    this.#scripts = scripts;
   }
 
   tokenize(text: string, options: { addBeginning: boolean; parseSpecial: boolean }): Uint32Array {
@@ -109,12 +109,18 @@ export class SessionRunner {
     const stopTokens = chat?.stopTokens ?? new Uint32Array(0);
     module.setStopTokens(session, stopTokens);
     if (message.grammar)
-      this.#guide = await this.#grammars.open(
+      this.#guide = await this.#scripts.openGrammar(
         message.grammar,
         this.open,
         stopTokens,
         () => control.aborted,
       );
+    const timer =
+      message.layerTimes === null
+        ? null
+        : await this.#scripts.timeLayers(this.open, message.layerTimes, (times) =>
+            emit({ event: "layers", times }),
+          );
     module.setSpeculation(session, message.speculation);
     module.setLogprobs(session, message.logprobs);
     const before = module.stepCounts(session);
@@ -146,7 +152,7 @@ export class SessionRunner {
       }
       const begin = performance.now();
       if (this.#guide && !(await this.#guide.apply(() => control.aborted))) continue;
-      const { status, token } = module.step(session);
+      const { status, token } = timer ? timer.step() : module.step(session);
       if (status === "end" || status === "full") {
         finishReason = status === "end" ? "stop" : "context";
         break;

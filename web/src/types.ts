@@ -247,6 +247,13 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: number | undefined;
   /** Called for each piece, before onToken, with what was noted of its tokens. */
   onLogprobs?: ((logprobs: TokenLogprob[]) => void) | undefined;
+  /**
+   * Called with the time of each layer, for one of so many passes through the network as `layerTimesEvery` says. Needs the file
+   * tercet-look.mjs beside the worker. In pages that are not cross-origin isolated clocks are coarse: look at means.
+   */
+  onLayerTimes?: ((times: LayerTimes) => void) | undefined;
+  /** Default 8; 1: every pass is measured. */
+  layerTimesEvery?: number | undefined;
   /** Called while a prompt is computed: at once with what need not be computed again, then after each slice. */
   onPromptProgress?: ((progress: PromptProgress) => void) | undefined;
   /** Put the beginning-of-text token in front, if the model has one; default true. Only for a text prompt. */
@@ -388,6 +395,96 @@ export interface ChatResult extends GenerateResult {
   /** What the model thought before it answered; "" if it did not. `text` holds both, as they came. */
   thinking: string;
 }
+
+/** Seconds of one pass through the network, as a step of generate() makes it. */
+export interface LayerTimes {
+  /** All of it: the sum of the others. */
+  seconds: number;
+  /** Sampling, and the embedding of the token. */
+  inputSeconds: number;
+  /** Of each layer, in order. */
+  layerSeconds: number[];
+  /** The output head, which gives the logits. */
+  headSeconds: number;
+  /** How many tokens the pass computed: one, and those that were drafted behind it. */
+  tokens: number;
+}
+
+/** Signs of ternary weights. minus, zero and plus add up to weights. */
+export interface TernaryCount {
+  weights: number;
+  minus: number;
+  zero: number;
+  plus: number;
+}
+
+/**
+ * What bytes of a file belong to. "states" stand in place of attention and feed-forward part in models that have them; norms and
+ * biases belong to the part that they stand in. "tables": the rest of the header, such as hashes and rotation frequencies.
+ */
+export type ModelPart =
+  "embedding" | "attention" | "feedForward" | "states" | "head" | "tokenizer" | "tables";
+
+export interface TensorMap {
+  /** As `tercet inspect --tensors` has it, for example "layers.3.attention.q". */
+  name: string;
+  part: ModelPart;
+  /** null: it belongs to no layer. */
+  layer: number | null;
+  type: "f32" | "f16" | "int8" | "ternary";
+  scale: "none" | "tensor" | "row" | "group64" | "group128";
+  rows: number;
+  columns: number;
+  /** In the file. */
+  offset: number;
+  /** With scales and padding. */
+  bytes: number;
+  /** null: its weights are not ternary. */
+  ternary: TernaryCount | null;
+  /** null: it has none. */
+  scales: { least: number; greatest: number } | null;
+}
+
+export interface LayerMap {
+  bytes: number;
+  parts: Partial<Record<ModelPart, number>>;
+  ternary: TernaryCount;
+}
+
+/** What the WebAssembly memory is used for, in bytes; the parts add up to totalBytes. */
+export interface MemoryMap {
+  totalBytes: number;
+  /** The packed tensors, as in the file. */
+  weightBytes: number;
+  /** The file's header, used where it lies: tokenizer, hashes, tables. */
+  headerBytes: number;
+  /** Keys and values of earlier tokens (or states), of the model's own session. */
+  keptBytes: number;
+  /** The rest of that session: activations, logits, what threads work with. */
+  workBytes: number;
+  /** Stacks, static data, room for texts, and for further sessions. */
+  engineBytes: number;
+}
+
+/** What model.map() found. */
+export interface ModelMap {
+  modelId: string;
+  fileBytes: number;
+  /** They add up to fileBytes. */
+  parts: { part: ModelPart; bytes: number }[];
+  /** Of all ternary weights, embedding and head included. */
+  ternary: TernaryCount;
+  layers: LayerMap[];
+  /** In the order of the file, which is that of a pass through the network. */
+  tensors: TensorMap[];
+  memory: MemoryMap;
+}
+
+/** What restart() changes; everything else stays as the model was loaded. */
+export type RestartOptions = Pick<
+  LoadOptions,
+  "threads" | "variant" | "kernels" | "context" | "kv"
+>;
 
 export interface BenchOptions {
   /** Default 128, cut to the context. */

@@ -48,13 +48,17 @@ export class WasmSession extends WasmText {
     return status === STATUS.CANCELLED ? null : this.value(0);
   }
 
-  step(session: Handle): { status: "token" | "end" | "full" | "cancelled"; token: number } {
-    const status = this.call("session_step", session);
-    const token = this.value(0);
-    if (status === STATUS.END_OF_TEXT) return { status: "end", token };
-    if (status === STATUS.CONTEXT_FULL) return { status: "full", token };
-    if (status === STATUS.CANCELLED) return { status: "cancelled", token };
-    return { status: "token", token };
+  /** `part`: only a part of it; there is a token when there are no `more`. */
+  step(
+    session: Handle,
+    part = false,
+  ): { status: "token" | "end" | "full" | "cancelled"; token: number; more: boolean } {
+    const status = this.call(part ? "session_step_part" : "session_step", session);
+    const [token, more] = [this.value(0), this.value(1) === 1];
+    if (status === STATUS.END_OF_TEXT) return { status: "end", token, more };
+    if (status === STATUS.CONTEXT_FULL) return { status: "full", token, more };
+    if (status === STATUS.CANCELLED) return { status: "cancelled", token, more };
+    return { status: "token", token, more };
   }
 
   /** What the last step completed; `flush` also gives a half character, as U+FFFD. */
@@ -182,6 +186,8 @@ export class WasmSession extends WasmText {
     context: number;
     slice: number;
     bytes: number;
+    /** Of these: keys and values, or states. */
+    keptBytes: number;
   } {
     this.call("session_info", session);
     return {
@@ -189,6 +195,7 @@ export class WasmSession extends WasmText {
       context: this.value(1),
       slice: this.value(2),
       bytes: this.value(3),
+      keptBytes: this.value(8),
     };
   }
 

@@ -8,7 +8,7 @@ export type { ModuleFiles } from "../module_files.js";
 export async function moduleFiles(name: string): Promise<ModuleFiles> {
   const glue = name === "packer" ? "./packer_worker.js" : `../tercet-${name}.mjs`;
   const script = new URL(glue, import.meta.url).href;
-  if (name === "grammar") return { script, binary: script };
+  if (name === "grammar" || name === "look") return { script, binary: script };
   const bytes = await readFile(new URL(`../tercet-${name}.wasm`, import.meta.url));
   return { script, binary: new Blob([bytes]) };
 }
