@@ -120,7 +120,10 @@ async function startOnce(
  * keeps nothing. Rejects with the errors that load() gives for what is no model, or one that cannot run here.
  */
 export async function inspect(source: Source, options: LoadOptions = {}): Promise<ModelPlan> {
-  const message = { ...loadMessage(source, options), op: "inspect" } as const;
+  const message = {
+    ...loadMessage(loadSource(source, options.hub), options),
+    op: "inspect",
+  } as const;
   return askWorker(options, (client) => client.request<"inspect">(message).result);
 }
 

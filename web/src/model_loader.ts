@@ -77,7 +77,8 @@ export async function loadModel(
 export async function inspectModel(message: LoadMessage, signal: AbortSignal): Promise<ModelPlan> {
   const choice = chooseModule(detectFeatures(globalThis), message);
   const progress = new Progress(() => {});
-  const load = new ModelLoad(message, signal, progress, choice, new MemoryStore(), null);
+  const context = { signal, report: () => {}, onThreads: () => {} };
+  const load = new ModelLoad(message, context, progress, choice, new MemoryStore(), null, false);
   try {
     return await load.inspect();
   } finally {
