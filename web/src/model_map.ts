@@ -19,7 +19,10 @@ const SCALES = ["none", "tensor", "row", "group64", "group128"] as const;
 
 export async function mapModel(open: OpenSession, control: RunControl): Promise<ModelMap> {
   const { module, model, facts } = open;
-  const { headerAddress, headerBytes, dataAddress, dataBytes } = module.modelBytes(model);
+  // As wasm/abi_text.c and abi_session.c number them.
+  const [headerAddress, headerBytes, dataAddress, dataBytes] = [0, 1, 2, 3].map((at) =>
+    module.ask("model_bytes", model, at),
+  ) as [number, number, number, number];
   const header = new DataView(module.read(headerAddress, headerBytes).buffer);
   const sections = readSections(header);
   const layers: LayerMap[] = Array.from({ length: facts.layers }, () => ({
@@ -50,7 +53,8 @@ export async function mapModel(open: OpenSession, control: RunControl): Promise<
   const tokenizerBytes = sections.get(SECTION_TOKENIZER)?.bytes ?? 0;
   bytes.set("tokenizer", tokenizerBytes);
   bytes.set("tables", headerBytes - tokenizerBytes);
-  const { bytes: sessionBytes, keptBytes } = module.sessionInfo(open.session);
+  const sessionBytes = module.ask("session_info", open.session, 3);
+  const keptBytes = module.ask("session_info", open.session, 8);
   const totalBytes = memory.byteLength;
   return {
     modelId: facts.modelId,

@@ -99,6 +99,12 @@ export class WasmCalls {
 
   // ---------------------------------------------------------------- calls
 
+  /** What a function says of a handle: for scripts that come late and ask what nobody else does. */
+  ask(name: string, handle: Handle, at: number): number {
+    this.call(name, handle);
+    return this.value(at);
+  }
+
   protected raw(name: string, ...values: (number | bigint)[]): number {
     const run = this.#instance?.[`_tercet_abi_${name}`];
     if (this.#trapped || !run)

@@ -54,7 +54,8 @@ export class WasmSession extends WasmText {
     part = false,
   ): { status: "token" | "end" | "full" | "cancelled"; token: number; more: boolean } {
     const status = this.call(part ? "session_step_part" : "session_step", session);
-    const [token, more] = [this.value(0), this.value(1) === 1];
+    const token = this.value(0);
+    const more = this.value(1) === 1;
     if (status === STATUS.END_OF_TEXT) return { status: "end", token, more };
     if (status === STATUS.CONTEXT_FULL) return { status: "full", token, more };
     if (status === STATUS.CANCELLED) return { status: "cancelled", token, more };
@@ -186,8 +187,6 @@ export class WasmSession extends WasmText {
     context: number;
     slice: number;
     bytes: number;
-    /** Of these: keys and values, or states. */
-    keptBytes: number;
   } {
     this.call("session_info", session);
     return {
@@ -195,7 +194,6 @@ export class WasmSession extends WasmText {
       context: this.value(1),
       slice: this.value(2),
       bytes: this.value(3),
-      keptBytes: this.value(8),
     };
   }
 

@@ -84,22 +84,6 @@ export class WasmText extends WasmCalls {
     };
   }
 
-  /** Where the file lies in memory: its header, and the packed tensors behind it. */
-  modelBytes(model: Handle): {
-    headerAddress: number;
-    headerBytes: number;
-    dataAddress: number;
-    dataBytes: number;
-  } {
-    this.call("model_bytes", model);
-    return {
-      headerAddress: this.value(0),
-      headerBytes: this.value(1),
-      dataAddress: this.value(2),
-      dataBytes: this.value(3),
-    };
-  }
-
   tokenize(
     model: Handle,
     text: string,
