@@ -1,7 +1,7 @@
 // library-samples.mjs - the code samples of the library's pages, found by how they are fenced: "```js run=page" for Chromium with
 // a model at /models/story.tercet, "run=chat" with one that answers at /models/chat.tercet, "run=node" for a script,
 // "rival=NAME@VERSION" for code of another library, "policy" for a page's policy (tests/package/whole_session.test.mjs runs it), "worker"
-// for a service worker (tests/web/openai_clients.test.mjs), "other" for what is not to be run.
+// and "worker-page" for a service worker and its page (tests/web/openai_clients.test.mjs runs them), "other" for what is not to be run.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";

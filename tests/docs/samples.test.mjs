@@ -20,7 +20,7 @@ import {
   tercet,
 } from "../web/library_under_test.mjs";
 
-const KINDS = /^(run=page|run=chat|run=node|rival=\S+|policy|worker|other)$/;
+const KINDS = /^(run=page|run=chat|run=node|rival=\S+|policy|worker(-page)?|other)$/;
 const samples = librarySamples();
 /** { page, target, anchor } of every link within the checkout. */
 const links = libraryPages().flatMap(({ name, text }) =>

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
+import { librarySamples } from "../../scripts/library-samples.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { TestPage, TestServer, launchBrowser, limit, tercet } from "./library_under_test.mjs";
 
@@ -36,25 +37,15 @@ before(async () => {
   server.write("openai.js", await bundle('export { default } from "openai";'));
   server.write(
     "ai.js",
-    await bundle(`export { embed, generateText, streamText } from "ai";
+    await bundle(`export { embed, generateText, jsonSchema, Output, streamText, tool } from "ai";
       export { createOpenAICompatible } from "@ai-sdk/openai-compatible";`),
   );
+  // As docs/chat.md has them.
+  const sample = (wanted) => librarySamples().find(({ kind }) => kind === wanted).code;
+  server.write("sw.js", sample("worker"));
   server.write(
-    "sw.js",
-    `addEventListener("install", () => skipWaiting());
-    addEventListener("activate", (event) => event.waitUntil(clients.claim()));
-    addEventListener("fetch", (event) => {
-      if (new URL(event.request.url).pathname.startsWith("/v1/")) event.respondWith(answer(event));
-    });
-    async function answer({ request, clientId }) {
-      const page = await clients.get(clientId);
-      const { port1, port2 } = new MessageChannel();
-      const reply = new Promise((resolve) => (port1.onmessage = ({ data }) => resolve(data)));
-      const { url, method } = request;
-      page.postMessage({ url, method, body: await request.text() }, [port2]);
-      const { body, ...rest } = await reply;
-      return new Response(body, rest);
-    }`,
+    "answering.js",
+    `export async function answerBehind(model) { ${sample("worker-page")} }`,
   );
   page = await TestPage.open(browser, server);
   await page.run(async () => {
@@ -122,18 +113,67 @@ test("npm ai: generateText, streamText and embed give what the model gives", lim
 });
 
 test(
+  "npm ai: an object of a schema, a stop in the middle, a tool that is refused",
+  limit,
+  async () => {
+    const got = await page.run(async () => {
+      const ai = await import("/ai.js");
+      const provider = ai.createOpenAICompatible({
+        name: "tercet",
+        baseURL: "https://tercet.invalid/v1",
+        fetch: model.openai.fetch,
+        supportsStructuredOutputs: true,
+      });
+      const ask = { model: provider("any"), prompt: "Hi", seed: 4, maxRetries: 0 };
+      const schema = {
+        type: "object",
+        properties: {
+          ready: { type: "boolean" },
+          count: { type: "integer", minimum: 1, maximum: 5 },
+        },
+        required: ["ready", "count"],
+        additionalProperties: false,
+      };
+      const { output } = await ai.generateText({
+        ...ask,
+        output: ai.Output.object({ schema: ai.jsonSchema(schema) }),
+      });
+      const stop = new AbortController();
+      const stream = ai.streamText({ ...ask, abortSignal: stop.signal });
+      const kinds = new Set();
+      for await (const { type } of stream.fullStream) {
+        kinds.add(type);
+        if (type.endsWith("-delta")) stop.abort();
+      }
+      const after = await ai.generateText({ ...ask, maxOutputTokens: 3 });
+      const inputSchema = ai.jsonSchema({ type: "object", properties: {} });
+      const tools = { clock: ai.tool({ description: "the time", inputSchema }) };
+      const refused = await ai.generateText({ ...ask, tools }).catch((error) => error);
+      return {
+        output,
+        kinds: [...kinds],
+        tokens: after.usage.outputTokens,
+        refused: [refused.statusCode, refused.message, refused.isRetryable],
+      };
+    });
+    assert.equal(typeof got.output.ready, "boolean");
+    assert.ok(got.output.count >= 1 && got.output.count <= 5);
+    assert.ok(got.kinds.includes("abort"), got.kinds.join(" "));
+    assert.ok(!got.kinds.includes("error"));
+    assert.equal(got.tokens, 3);
+    const [status, message, retryable] = got.refused;
+    assert.deepEqual([status, retryable], [400, false]);
+    assert.match(message, /tools is not possible with this engine/);
+  },
+);
+
+test(
   "npm openai with the browser's own fetch, through a service worker: whole, streamed, stopped",
   limit,
   async () => {
     const got = await page.run(async () => {
-      navigator.serviceWorker.addEventListener("message", async ({ data, ports: [port] }) => {
-        const { url, method, body } = data;
-        const response = await model.openai.fetch(url, { method, ...(body ? { body } : {}) });
-        const answer = { status: response.status, headers: [...response.headers] };
-        port.postMessage({ ...answer, body: response.body }, [response.body]);
-      });
-      await navigator.serviceWorker.register("/sw.js");
-      await navigator.serviceWorker.ready;
+      const { answerBehind } = await import("/answering.js");
+      await answerBehind(model);
       while (!navigator.serviceWorker.controller)
         await new Promise((resolve) => setTimeout(resolve, 20));
       const { default: OpenAI } = await import("/openai.js");
@@ -160,6 +200,22 @@ test(
       const after = await client.chat.completions.create(ask);
       const models = [];
       for await (const { id } of client.models.list()) models.push(id);
+      const tools = [{ type: "function", function: { name: "f" } }];
+      const refused = await client.chat.completions
+        .create({ ...ask, tools })
+        .catch((error) => error);
+      // A stop from outside reaches the engine too.
+      const stop = new AbortController();
+      const stopped = await client.chat.completions
+        .create(long, { signal: stop.signal })
+        .then(async (stream) => {
+          for await (const _ of stream) stop.abort();
+          return "ended";
+        });
+      const counts = [];
+      const counted = { ...ask, stream: true, stream_options: { include_usage: true } };
+      for await (const { usage } of await client.chat.completions.create(counted))
+        if (usage) counts.push(usage.completion_tokens);
       const { text } = await model.chat(messages, { maxTokens: 12, seed: 4 }).result;
       const { message } = whole.choices[0];
       return {
@@ -167,6 +223,9 @@ test(
         streamed,
         same: after.choices[0].message.content === message.content,
         models: models.length,
+        refused: [refused.constructor.name, refused.status, refused.type, refused.message],
+        stopped,
+        counts,
         letters: text.replace(/<.*?>|\n/g, ""),
       };
     });
@@ -174,5 +233,10 @@ test(
     assert.equal(got.streamed.replaceAll("\n", ""), got.letters);
     assert.ok(got.same);
     assert.equal(got.models, 1);
+    const [name, status, type, message] = got.refused;
+    assert.deepEqual([name, status, type], ["BadRequestError", 400, "invalid_request_error"]);
+    assert.match(message, /tools is not possible with this engine/);
+    assert.equal(got.stopped, "ended");
+    assert.deepEqual(got.counts, [12]);
   },
 );
