@@ -93,10 +93,15 @@ function TitleField(props: { conversation: Conversation; onDone: () => void }) {
         field.current?.focus();
         field.current?.select();
     }, []);
+    // Once: the field also loses the focus when it goes.
+    const over = useRef(false);
     const done = (take: boolean) => {
-        const title = field.current?.value ?? "";
+        const { current } = field;
+        if (over.current || !current) return;
+        over.current = true;
         onDone();
-        if (take && title !== conversation.title) void rename(conversation.id, title);
+        if (take && current.value !== conversation.title)
+            void rename(conversation.id, current.value);
     };
     return (
         <form
@@ -139,10 +144,9 @@ function Menu(props: { disabled: boolean; children: ComponentChildren }) {
         document.addEventListener("pointerdown", outside);
         return () => document.removeEventListener("pointerdown", outside);
     }, []);
-    if (props.disabled) return null;
     return (
         <details
-            class="menu"
+            class={`menu ${props.disabled ? "unused" : ""}`}
             ref={place}
             onKeyDown={(event) => {
                 if (event.key !== "Escape" || !place.current?.open) return;
