@@ -20,20 +20,24 @@ import {
   runNatively,
 } from "../web/library_under_test.mjs";
 import {
+  GGUF,
   HELD,
   INLINED_POLICY,
   Project,
+  ggufBytes,
+  ggufId,
   pageMarkup,
   pageScript,
   writeAt,
   writeInPage,
 } from "./installed_package.mjs";
 
-let browser, project, expected;
+let browser, project, expected, expectedId;
 before(async () => {
   browser = await launchBrowser();
   project = await Project.create({ "app.js": pageScript() });
   expected = runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text;
+  expectedId = ggufId();
 });
 after(async () => {
   await browser?.close();
@@ -45,11 +49,13 @@ async function works(folder, { contentPolicy } = {}) {
   const plain = await writeInPage(browser, folder, { isolation: false, contentPolicy });
   assert.equal(plain.text, expected);
   assert.match(plain.held, HELD);
+  assert.equal(plain.packed, expectedId);
   assert.equal(plain.threads, 1);
   assert.equal(plain.isolated, false);
   const isolated = await writeInPage(browser, folder, { contentPolicy });
   assert.equal(isolated.text, expected);
   assert.match(isolated.held, HELD);
+  assert.equal(isolated.packed, expectedId);
   assert.equal(isolated.isolated, true);
   assert.match(isolated.variant, /-threads$/);
   assert.ok(isolated.threads > 1);
@@ -98,11 +104,13 @@ test("no bundler: the scripts come from another site", limit, async () => {
   try {
     const port = await listen(elsewhere, { port: 0 });
     const origin = `http://localhost:${port}`;
+    site.write(GGUF, ggufBytes);
     site.write("index.html", pageMarkup("app.js"));
     site.write("app.js", pageScript(`${origin}/index.js`));
     const written = await writeAt(browser, site.origin, "/", { others: [origin] });
     assert.equal(written.text, expected);
     assert.match(written.held, HELD);
+    assert.equal(written.packed, expectedId);
     assert.ok(written.threads > 1);
   } finally {
     elsewhere.closeAllConnections();
@@ -117,7 +125,10 @@ test("tercet/single: one file, nothing beside it is asked for", limit, async () 
   project.write("single/index.html", pageMarkup("app.js"));
   const written = await works(project.path("single"), { contentPolicy: INLINED_POLICY });
   assert.deepEqual(written.notices, []);
-  assert.deepEqual([...new Set(written.paths)], ["/", "/app.js", "/tercet.js", "/model.tercet"]);
+  assert.deepEqual(
+    [...new Set(written.paths)],
+    ["/", "/app.js", "/tercet.js", "/model.tercet", `/${GGUF}`],
+  );
 });
 
 describe("esbuild", () => {
@@ -147,7 +158,7 @@ describe("esbuild", () => {
     await bundle("lonely/out", { entryPoints, minify: true });
     project.write("lonely/out/index.html", pageMarkup("app.js"));
     const written = await works(project.path("lonely", "out"), { contentPolicy: INLINED_POLICY });
-    assert.deepEqual([...new Set(written.paths)], ["/", "/app.js", "/model.tercet"]);
+    assert.deepEqual([...new Set(written.paths)], ["/", "/app.js", "/model.tercet", `/${GGUF}`]);
   });
 
   test("with splitting, only the module that runs is fetched", limit, async () => {
@@ -173,7 +184,7 @@ describe("Vite", { skip: tooOld }, () => {
     const written = await works(project.path("vite", "dist"));
     assert.equal(inBundle(written), false, "Vite brings the worker along");
     const served = written.paths.filter((path) => /engine_worker/.test(path));
-    assert.equal(served.length, 1);
+    assert.equal(new Set(served).size, 1);
   });
 
   // The development server moves the script of the package and nothing else of it.
@@ -192,6 +203,7 @@ describe("Vite", { skip: tooOld }, () => {
       project.write("vite-dev/index.html", pageMarkup("/app.js"));
       project.write("vite-dev/app.js", pageScript());
       project.write("vite-dev/public/model.tercet", readFileSync(modelPath));
+      project.write(`vite-dev/public/${GGUF}`, ggufBytes);
       const vite = await createServer({
         root: project.path("vite-dev"),
         cacheDir: project.path("vite-dev-cache"),
@@ -205,6 +217,7 @@ describe("Vite", { skip: tooOld }, () => {
         const written = await writeAt(browser, `http://127.0.0.1:${port}`);
         assert.equal(written.text, expected);
         assert.match(written.held, HELD);
+        assert.equal(written.packed, expectedId);
         assert.equal(written.isolated, kind === "isolated");
         assert.equal(written.threads > 1, kind === "isolated");
       } finally {

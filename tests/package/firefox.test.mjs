@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import puppeteer from "puppeteer-core";
 import { PROMPT, TestServer, dist, modelBytes, runNatively } from "../web/library_under_test.mjs";
-import { INLINED_POLICY } from "./installed_package.mjs";
+import { GGUF, INLINED_POLICY, ggufBytes, ggufId } from "./installed_package.mjs";
 
 const firefox = process.env.TERCET_FIREFOX ?? "/usr/bin/firefox-esr";
 const missing =
   !existsSync(firefox) && `${firefox} is not installed: apt-get install firefox-esr, as root`;
-const limit = { timeout: 120_000 };
-const STEP_TIMEOUT_MS = 60_000;
+const limit = { timeout: 300_000 };
+const STEP_TIMEOUT_MS = 140_000;
 
 describe("Firefox ESR", { skip: missing }, () => {
   let browser, expected;
@@ -75,6 +75,83 @@ describe("Firefox ESR", { skip: missing }, () => {
       assert.deepEqual(second.tokens, expected);
       assert.equal(second.source, "indexeddb");
       assert.equal(server.requests.length, 0);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  /** What `work` returns on a page of this server; it must not throw. */
+  async function onPage(server, work, argument) {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    try {
+      await page.goto(`${server.origin}/`);
+      await page.evaluate(async () => (globalThis.tercet = await import("/dist/index.js")));
+      return await page.evaluate(work, argument);
+    } finally {
+      await page.close();
+    }
+  }
+
+  test("a GGUF file is packed once, a damaged one leaves nothing", limit, async () => {
+    const server = await TestServer.start();
+    try {
+      server.write(GGUF, ggufBytes);
+      const found = await onPage(
+        server,
+        async (address) => {
+          const packed = [];
+          for (let times = 0; times < 2; times++) {
+            const model = await tercet.load(address, { context: 64 });
+            const { modelId, source, notices } = model.info;
+            packed.push([modelId, source, notices]);
+            await model.dispose();
+          }
+          const bytes = await (await fetch(address)).arrayBuffer();
+          const cut = new File([bytes.slice(0, 9000)], "cut.gguf");
+          const { code } = await tercet.load(cut).catch((error) => error);
+          const listed = await tercet.cache.list();
+          return { packed, code, states: listed.map(({ state }) => state) };
+        },
+        `/${GGUF}`,
+      );
+      const modelId = ggufId();
+      assert.deepEqual(found.packed, [
+        [modelId, "network", []],
+        [modelId, "indexeddb", []],
+      ]);
+      assert.equal(found.code, "BAD_SOURCE");
+      assert.deepEqual(found.states, ["complete"]);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("grammars, sessions and saved texts", limit, async () => {
+    const server = await TestServer.start();
+    try {
+      const found = await onPage(
+        server,
+        async (prompt) => {
+          const model = await tercet.load("/model.tercet", { context: 256, sessions: 2 });
+          const grammar = { jsonSchema: { enum: ["yes", "no"] } };
+          const { text: held } = await model.generate(prompt, { grammar, seed: 5 }).result;
+          const write = (session) => session.generate(prompt, { maxTokens: 8, seed: 5 }).result;
+          const session = await model.createSession({ context: 128 });
+          const first = await write(session);
+          await session.save("kept");
+          await session.dispose();
+          const other = await model.createSession({ context: 128 });
+          await other.restore("kept");
+          const again = await write(other);
+          await model.dispose();
+          return { held, first: first.text, again: again.text, reused: again.reusedTokens };
+        },
+        PROMPT,
+      );
+      assert.match(found.held, /^"(yes|no)"$/);
+      assert.equal(found.again, found.first);
+      assert.ok(found.reused > 0);
     } finally {
       await server.stop();
     }

@@ -1,14 +1,14 @@
 // installed_package.mjs - what the tests of the package share: the tarball that `npm pack` makes, installed into a project of its
 // own as a user would have it, and a page in Chromium on what a bundler made of that project.
 
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { listFiles } from "../../scripts/fingerprint.mjs";
 import { root } from "../../scripts/paths.mjs";
-import { PROMPT, TestPage, TestServer } from "../web/library_under_test.mjs";
+import { PROMPT, TestPage, TestServer, tercet } from "../web/library_under_test.mjs";
 
 const run = promisify(execFile);
 const NPM_TIMEOUT_MS = 300_000;
@@ -86,7 +86,30 @@ globalThis.write = async (prompt) => {
   await model.dispose();
   return { text, held: held.replaceAll(" ", ""), variant, threads, notices, isolated };
 };
+globalThis.packed = async (address) => {
+  const model = await load(address, { cache: "memory" });
+  const { modelId } = model.info;
+  await model.dispose();
+  return modelId;
+};
 `;
+
+/** A GGUF file that every page is given: the packer comes out of the package too. */
+export const GGUF = "small.gguf";
+const ggufPath = join(root, "tests/golden/models/gguf-llama-tq2_0/model.gguf");
+export const ggufBytes = readFileSync(ggufPath);
+
+/** Of the model that the native twin makes of it. */
+export function ggufId() {
+  const folder = mkdtempSync(join(tmpdir(), "tercet-packed-"));
+  try {
+    const args = ["pack", ggufPath, "-o", join(folder, "m.tercet"), "--json"];
+    const out = execFileSync(tercet, args, { stdio: ["ignore", "pipe", "ignore"] });
+    return JSON.parse(out).model_id;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
 
 export const pageMarkup = (script) =>
   `<!doctype html><title>page</title><script type="module" src="${script}"></script>`;
@@ -95,7 +118,7 @@ export const pageMarkup = (script) =>
  * Serves a folder and lets its page write. `isolation`: whether the page can have threads. `contentPolicy`: in place of the
  * strict one that `npm start` sends.
  * Fails on any request that leaves the server and on whatever the page reports.
- * @returns {Promise<{ text: string, held: string, variant: string, threads: number, notices: string[], isolated: boolean, paths: string[] }>}
+ * @returns {Promise<{ text: string, held: string, variant: string, threads: number, notices: string[], isolated: boolean, packed: string, paths: string[] }>} `packed`: id of the GGUF file's model
  */
 export async function writeInPage(
   browser,
@@ -106,6 +129,7 @@ export async function writeInPage(
   try {
     for (const file of listFiles(folder))
       server.write(file.slice(folder.length + 1), readFileSync(file));
+    server.write(GGUF, ggufBytes);
     if (!existsSync(join(folder, "index.html"))) throw new Error(`${folder} holds no page`);
     return await writeAt(browser, server.origin, path);
   } finally {
@@ -126,6 +150,7 @@ export async function writeAt(browser, origin, path = "/", { others = [] } = {})
       throw new Error(`${error.message} ${page.problems.join("; ")} of ${addresses.join(" ")}`);
     });
   const written = await page.run((prompt) => globalThis.write(prompt), PROMPT);
+  const modelId = await page.run((address) => globalThis.packed(address), `/${GGUF}`);
   await page.finish();
   const foreign = addresses.filter(
     (url) => !/^(blob|data):/.test(url) && ![origin, ...others].includes(new URL(url).origin),
@@ -134,5 +159,5 @@ export async function writeAt(browser, origin, path = "/", { others = [] } = {})
   const paths = addresses
     .filter((url) => url.startsWith(origin))
     .map((url) => new URL(url).pathname);
-  return { ...written, paths };
+  return { ...written, packed: modelId, paths };
 }
