@@ -7,7 +7,18 @@ import { join } from "node:path";
 import { root } from "../scripts/paths.mjs";
 import { keptResults } from "./results.mjs";
 
-const benches = ["limits", "native", "twin", "growth", "web", "load", "abort", "pack"];
+const benches = [
+  "limits",
+  "native",
+  "twin",
+  "growth",
+  "web",
+  "load",
+  "arrive",
+  "abort",
+  "grammar",
+  "pack",
+];
 
 const args = process.argv.slice(2);
 const only = args[0] === "--only" ? (args[1] ?? "").split(",") : benches;

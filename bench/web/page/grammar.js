@@ -27,7 +27,7 @@ const GRAMMARS = {
 };
 
 export async function visit({ model, threads, tokens, runs }) {
-  const loaded = await load(model, { threads });
+  const loaded = await load(model, { threads, context: 512 });
   const names = Object.keys(GRAMMARS);
   const answer = { threads: loaded.info.threads, first: {}, secondsPerToken: {} };
   for (const name of names) answer.secondsPerToken[name] = [];
