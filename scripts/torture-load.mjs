@@ -9,7 +9,7 @@ import { prepareBrowser } from "../bench/browser.mjs";
 import { readOptions } from "../bench/options.mjs";
 import { root, tercet } from "./paths.mjs";
 import { Ledger, contentHash } from "./torture-ledger.mjs";
-import { isProgram, reportFailure, runCommand } from "./steps.mjs";
+import { StepError, isProgram, reportFailure, runCommand } from "./steps.mjs";
 
 const folder = join(root, "build", "torture");
 
@@ -19,10 +19,13 @@ const folder = join(root, "build", "torture");
  */
 const SIZES = {
   // 64 chunks exactly.
-  small: { layers: 6, chain: 1, kills: 50, leaders: 50, gguf: 10 },
+  small: { layers: 6, chain: 8, kills: 50, leaders: 50, gguf: 10 },
   // 602 chunks.
   full: { layers: 79, chain: 25, kills: 200, leaders: 50, gguf: 50 },
 };
+
+/** So many failures one after another have one cause. */
+const BAD_MOST = 10;
 
 const command = {
   usage: "npm run torture:load -- [OPTIONS]",
@@ -140,8 +143,9 @@ function tortureRows(parts, { chain, kills, leaders, gguf }, seed) {
 }
 
 /** Runs what is not in the ledger yet. */
-async function runCases(rows, ledger) {
+async function runCases(rows, ledger, holds) {
   const begin = performance.now();
+  let badInARow = 0;
   const cases = rows.flatMap(({ name, cases }) =>
     cases.map((one) => ({ ...one, id: `${name} ${one.name}` })),
   );
@@ -157,6 +161,9 @@ async function runCases(rows, ledger) {
     const line = `${cases.length - missing.length + index + 1}/${cases.length} ${id}: ${ended}`;
     process.stderr.write(`${line}; about ${Math.ceil(left)} min left\n`);
     for (const problem of outcome.problems) process.stderr.write(`  ${problem}\n`);
+    badInARow = holds(outcome) ? 0 : badInARow + 1;
+    if (badInARow === BAD_MOST)
+      throw new StepError(`${BAD_MOST} cases in a row are not as they must be: no need to go on`);
   }
 }
 
@@ -204,7 +211,7 @@ export async function main(args) {
   const all = tortureRows(parts, SIZES[size], seed);
   const rows = all.filter(({ name }) => only === null || only.includes(name));
   try {
-    await runCases(rows, ledger);
+    await runCases(rows, ledger, holds);
   } finally {
     await parts.close();
   }
