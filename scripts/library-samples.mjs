@@ -20,7 +20,7 @@ export function libraryPages() {
 /** { page, line, kind, code } of every block that is fenced as js or ts. */
 export function librarySamples() {
   return libraryPages().flatMap(({ name, text }) =>
-    [...text.matchAll(/^```(?:js|ts|javascript|typescript)([^\n]*)\n([^]*?)^```$/gm)].map(
+    [...text.matchAll(/^```(?:js|ts|javascript|typescript)(?![a-z])([^\n]*)\n([^]*?)^```$/gm)].map(
       (found) => ({
         page: name,
         line: text.slice(0, found.index).split("\n").length,
