@@ -2,7 +2,6 @@
 // the packer's worker, and the file until the store has all of it. A lock of that name says that somebody needs the
 // file: what is left of a tab that died is removed by the next load. node/packing_place.ts takes its place in Node.
 import { BlobSource, type ByteSource } from "./byte_source.js";
-import { TercetError } from "./errors.js";
 
 /** Of the origin's own file system. */
 export const PACKING_FOLDER = "tercet-packing";
@@ -34,8 +33,8 @@ export class PackingPlace {
   }
 
   openPacked(file: Blob | string): ByteSource {
-    if (typeof file === "string") throw new TercetError("PROTOCOL", "a path is of no use here");
-    return new BlobSource(file);
+    // A path comes from Node's worker alone.
+    return new BlobSource(file as Blob);
   }
 
   /** The file goes, as soon as no worker writes it. */

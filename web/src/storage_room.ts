@@ -8,5 +8,5 @@ export async function roomLeft(): Promise<number> {
 
 /** For people. */
 export function megabytes(bytes: number): string {
-  return `${Math.ceil(Math.max(0, bytes) / 1e6)} MB`;
+  return `${Math.ceil(bytes / 1e6)} MB`;
 }
