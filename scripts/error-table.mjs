@@ -20,7 +20,8 @@ const ADVICE = {
 /** Not errors, but answers of the core; they never reach who calls the library. */
 const SILENT = ["OK", "END_OF_TEXT", "FEWER_THREADS", "NEED_BYTES", "CANCELLED"];
 
-export async function renderErrorTable() {
+/** The table of the library, by its own code. */
+async function readMessages() {
   const { outputFiles } = await build({
     stdin: {
       contents: `export * from "./user_messages.js"; export { STATUS_TEXT } from "./generated_constants.js";
@@ -33,9 +34,20 @@ export async function renderErrorTable() {
     logLevel: "error",
   });
   const source = Buffer.from(outputFiles[0].contents).toString("base64");
-  const { HOST_MESSAGES, STATUS_TEXT, adviceFor, userMessage } = await import(
-    `data:text/javascript;base64,${source}`
-  );
+  return import(`data:text/javascript;base64,${source}`);
+}
+
+/** Every code that a user of the library can meet, those of the page first. */
+export async function errorCodes() {
+  const { HOST_MESSAGES, STATUS_TEXT } = await readMessages();
+  return [
+    ...Object.keys(HOST_MESSAGES),
+    ...Object.keys(STATUS_TEXT).filter((code) => !SILENT.includes(code)),
+  ];
+}
+
+export async function renderErrorTable() {
+  const { HOST_MESSAGES, STATUS_TEXT, adviceFor, userMessage } = await readMessages();
   const row = (code) => `| \`${code}\` | ${userMessage(code)} | ${ADVICE[adviceFor(code)]} |`;
   const table = (codes) =>
     ["| code | sentence | what to do |", "|---|---|---|", ...codes.map(row)].join("\n");

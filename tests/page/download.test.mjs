@@ -73,7 +73,7 @@ test("progress shows bytes, rate and time left; cancelling keeps what came", lim
   await visit.locate("cancel").click();
   await visit.page.waitForSelector("#resume");
   assert.match(await visit.text("model-state"), /^Cancelled\. What has arrived is kept\.$/);
-  assert.equal(await visit.locate("model-problem").count(), 0, "what one asked for is no error");
+  assert.equal(await visit.problem("model").count(), 0, "what one asked for is no error");
 
   site.repair();
   site.resetCounts();
@@ -93,17 +93,17 @@ test(
     site.cutModelAfter(half);
     const visit = await open(site);
     assert.equal(await visit.errorCode("model"), "NETWORK_FAILED");
-    const said = await visit.text("model-problem");
+    const said = await visit.problem("model").textContent();
     assert.match(said, /The download was cut\./);
     assert.equal(await isOpen(visit), false);
     assert.equal(site.modelBytesSent, half);
 
     site.repair();
     site.resetCounts();
-    await visit.locate("model-problem").getByRole("button", { name: "Retry" }).click();
+    await visit.problem("model").getByRole("button", { name: "Retry" }).click();
     await visit.ready();
     assertResumed(site, half);
-    assert.equal(await visit.locate("model-problem").count(), 0);
+    assert.equal(await visit.problem("model").count(), 0);
     assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
     await close(visit, site);
   },
@@ -140,9 +140,12 @@ for (const [what, bytes, code, button] of [
     assert.equal(await visit.errorCode("model"), code);
     assert.equal(await isOpen(visit), false);
     site.repair();
-    const buttons = visit.locate("model-problem").getByRole("button");
+    const buttons = visit.problem("model").getByRole("button");
     if (button) {
       await buttons.getByText(button).click();
+      // What was refused before its download is offered again.
+      await visit.page.waitForSelector("#accept, .open-model.opening, .open-model.open");
+      if ((await visit.locate("accept").count()) > 0) await visit.locate("accept").click();
     } else {
       assert.equal(await buttons.count(), 0, "the same again would not help");
       await visit.openModel();
@@ -161,6 +164,7 @@ test("a deleted model works on, and the next visit downloads it again", limit, a
   const list = visit.locate("stored-models").getByRole("listitem");
   assert.equal(await list.count(), 1);
   await list.getByRole("button", { name: /^Delete/ }).click();
+  await list.getByRole("button", { name: /^Delete/ }).click(); // really
   await visit.page.waitForFunction(() => !document.querySelector("#stored-models li"));
   assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
   site.resetCounts();

@@ -20,6 +20,11 @@ test("sizes take the unit that suits them", () => {
   assert.equal(format.formatBytes(1_234_000_000), "1.23 GB");
 });
 
+test("memory of a machine is counted as people count it", () => {
+  assert.equal(format.formatMachineMemory(2 ** 34), "16 GB");
+  assert.equal(format.formatMachineMemory(2 ** 29), "0.5 GB");
+});
+
 test("a part is told in the unit of the whole", () => {
   assert.equal(format.formatBytesOf(0, 3_493_184), "0.0 of 3.5 MB");
   assert.equal(format.formatBytesOf(1_234_567, 3_493_184), "1.2 of 3.5 MB");

@@ -229,11 +229,25 @@ export class Visit {
     await this.page.waitForSelector(`.view-${view || "start"}:not([hidden])`);
   }
 
-  /** Begins to open the model that comes with the page, by its address. */
+  /**
+   * Begins to open the model that comes with the page, by its address: what it needs is shown, and agreed to. Ends early where
+   * the page finds out that there is no model at that address.
+   */
   async openModel(address = modelAddress) {
     await this.goTo("");
     await this.locate("model-url").fill(address);
+    await this.page.evaluate(() => {
+      const state = document.querySelector(".open-model");
+      globalThis.opened = false;
+      const watch = () => (globalThis.opened ||= state.classList.contains("opening"));
+      new MutationObserver(watch).observe(state, { attributes: true });
+    });
     await this.locate("model-url").press("Enter");
+    // One that is stored is opened at once.
+    await this.page.waitForFunction(
+      () => globalThis.opened || document.querySelector("#accept, #candidate-problem"),
+    );
+    if ((await this.locate("accept").count()) > 0) await this.locate("accept").click();
   }
 
   /** A model is open: a story can be written. */
@@ -296,10 +310,18 @@ export class Visit {
     return this.text("story");
   }
 
+  /** The error in `place`; what keeps a model from being offered at all counts as the model's. */
+  problem(place) {
+    return this.page.locator(
+      place === "model" ? "#model-problem, #candidate-problem" : `#${place}-problem`,
+    );
+  }
+
   /** The code of the error that is shown in `place` ("model" or "write"). */
   async errorCode(place) {
-    await this.page.waitForSelector(`#${place}-problem`);
-    return this.locate(`${place}-problem`).locator("code").textContent();
+    const found = this.problem(place);
+    await found.waitFor();
+    return found.locator("code").textContent();
   }
 }
 

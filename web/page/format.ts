@@ -10,6 +10,12 @@ export function formatBytes(bytes: number): string {
   return `${Math.round(bytes)} B`;
 }
 
+/** Memory of a machine, which people and browsers count in powers of two: "16 GB". */
+export function formatMachineMemory(bytes: number): string {
+  const gibibytes = bytes / 2 ** 30;
+  return `${gibibytes < 1 ? gibibytes.toFixed(1) : Math.round(gibibytes)} GB`;
+}
+
 /** "1.2 of 3.5 MB"; only what has come while the total is unknown. */
 export function formatBytesOf(loaded: number, total: number): string {
   if (total <= 0) return formatBytes(loaded);

@@ -4,7 +4,7 @@
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./parts/problem.js";
-import { activity, stopRunning } from "./state/activity.js";
+import { activity, stopRunning, type Kind } from "./state/activity.js";
 import { spoken } from "./state/announcer.js";
 import { model, opening } from "./state/models.js";
 import { addressOf, route } from "./state/routes.js";
@@ -76,8 +76,16 @@ function skipTo(event: Event, main: HTMLElement | null): void {
     main?.querySelector<HTMLElement>(".view:not([hidden]) h1")?.focus();
 }
 
+/** Where something that runs is shown. */
+const VIEW_OF: Readonly<Record<Kind, string>> = {
+    write: "write",
+    chat: "write",
+    inspect: "inside",
+    bench: "bench",
+};
+
 function Links({ shown }: { shown: View }) {
-    const busy = activity.value?.running ? activity.value.kind : null;
+    const busy = activity.value?.running ? VIEW_OF[activity.value.kind] : null;
     return (
         <nav class="links" aria-label={strings.navigation}>
             <ul>
@@ -87,8 +95,12 @@ function Links({ shown }: { shown: View }) {
                             href={addressOf(view.id)}
                             aria-current={view === shown ? "page" : undefined}
                         >
-                            <span class="long">{view.title}</span>
-                            <span class="short">{view.short}</span>
+                            <span class="long" data-text={view.title}>
+                                {view.title}
+                            </span>
+                            <span class="short" data-text={view.short}>
+                                {view.short}
+                            </span>
                             {busy === view.id && (
                                 <span class="busy" role="img" aria-label={strings.working} />
                             )}

@@ -141,7 +141,10 @@ export function originOfStored(entry: StoredModel): Origin {
 }
 
 async function sourceOf(origin: Origin): Promise<string | Blob> {
-  if (typeof origin.source === "string") return new URL(origin.source, document.baseURI).href;
+  if (typeof origin.source === "string")
+    return origin.source.startsWith("hf:")
+      ? origin.source
+      : new URL(origin.source, document.baseURI).href;
   return origin.source ?? cache.export(origin.modelId ?? "");
 }
 

@@ -1,32 +1,18 @@
-// view.tsx: under the hood: where and how the model runs.
+// view.tsx: under the hood: which module runs here and why, what the model is and whether it is whole, what is stored, and
+// every error that there can be.
 
-import { formatBytes } from "../../format.js";
-import { Figures } from "../../parts/figures.js";
-import { model } from "../../state/models.js";
-import { offline } from "../../state/offline.js";
-import { strings } from "../../strings.js";
-
-const words = strings.hood;
+import { EngineFacts } from "./engine_facts.js";
+import { ErrorTable } from "./error_table.js";
+import { ModelFacts } from "./model_facts.js";
+import { StorageFacts } from "./storage_facts.js";
 
 export default function HoodView() {
-    const info = model.value?.info;
     return (
-        <Figures
-            className="table"
-            figures={[
-                { name: words.modelMemory, value: info && formatBytes(info.dataBytes) },
-                { name: words.sessionMemory, value: info && formatBytes(info.sessionBytes) },
-                {
-                    name: words.modelFrom,
-                    value: info && words.sources[info.source],
-                    id: "figure-source",
-                },
-                { name: words.kernels, value: info?.kernels },
-                { name: words.module, value: info?.variant },
-                { name: words.threads, value: info && String(info.threads) },
-                { name: words.isolated, value: crossOriginIsolated ? words.yes : words.no },
-                { name: words.offline, value: offline.value, id: "figure-offline" },
-            ]}
-        />
+        <div class="hood">
+            <EngineFacts />
+            <ModelFacts />
+            <StorageFacts />
+            <ErrorTable />
+        </div>
     );
 }

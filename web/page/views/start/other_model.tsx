@@ -1,9 +1,11 @@
 // other_model.tsx: a model from an address or from a file, chosen or dropped anywhere on the page.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { nameOfAddress, open } from "../../state/models.js";
+import { consider } from "../../state/candidate.js";
+import { nameOfAddress } from "../../state/models.js";
 import { goTo } from "../../state/routes.js";
 import { strings } from "../../strings.js";
+import { CandidatePanel } from "./candidate_panel.js";
 
 /** "" or why this address cannot work here. */
 function problemOfAddress(text: string): string {
@@ -21,7 +23,7 @@ function problemOfAddress(text: string): string {
 
 function openFile(file: File): void {
     goTo("");
-    void open({ kind: "file", label: file.name.replace(/\.(tercet|gguf)$/, ""), source: file });
+    void consider({ kind: "file", label: file.name.replace(/\.(tercet|gguf)$/, ""), source: file });
 }
 
 export function OtherModel() {
@@ -34,7 +36,7 @@ export function OtherModel() {
         const problem = problemOfAddress(text);
         input.setCustomValidity(problem);
         if (problem) input.reportValidity();
-    else void open({ kind: "url", label: text.startsWith("hf:") ? text : nameOfAddress(text), source: text }); // prettier-ignore
+    else void consider({ kind: "url", label: text.startsWith("hf:") ? text : nameOfAddress(text), source: text }); // prettier-ignore
     };
     return (
         <section class="other" aria-labelledby="other-title">
@@ -57,6 +59,7 @@ export function OtherModel() {
                 <button type="submit">{strings.start.open}</button>
             </form>
             <ChooseFile />
+            <CandidatePanel />
         </section>
     );
 }

@@ -1,7 +1,9 @@
 // view.tsx: the first view: what this is, one button that has a text written, and every other way to a model.
 
 import { bundled, bundledBytes } from "../../bundled_model.js";
-import { formatBytes } from "../../format.js";
+import { useEffect } from "preact/hooks";
+import { formatBytes, formatMachineMemory } from "../../format.js";
+import { bundledNeeds, considerBundled } from "../../state/candidate.js";
 import { intent } from "../../state/intent.js";
 import { model, open, opening, stored } from "../../state/models.js";
 import { goTo } from "../../state/routes.js";
@@ -24,11 +26,31 @@ function isHere(): boolean {
     );
 }
 
+/** Safari has no idle callbacks. */
+const requestWhenIdle =
+    globalThis.requestIdleCallback ?? ((call: () => void) => setTimeout(call, 200));
+const cancelWhenIdle = globalThis.cancelIdleCallback ?? clearTimeout;
+
+function describeNeeds(): string {
+    const size = strings.start.beginHint(formatBytes(bundledBytes));
+    const { plan, room } = bundledNeeds.value ?? {};
+    if (!plan?.memoryBytes) return size;
+    const needed = formatBytes(plan.memoryBytes);
+    return room?.memoryBytes
+        ? `${size} ${strings.start.needsOf(needed, formatMachineMemory(room.memoryBytes))}`
+        : `${size} ${strings.start.needs(needed)}.`;
+}
+
 export default function StartView() {
     const busy = opening.value.state === "opening";
-    const hint = isHere()
-        ? strings.start.beginHintStored
-        : strings.start.beginHint(formatBytes(bundledBytes));
+    const here = isHere();
+    const offered = model.value === null && !busy;
+    useEffect(() => {
+        if (!offered || here || stored.value === null) return;
+        const waiting = requestWhenIdle(() => void considerBundled(bundled));
+        return () => cancelWhenIdle(waiting);
+    }, [offered, here, stored.value === null]);
+    const hint = here ? strings.start.beginHintStored : describeNeeds();
     return (
         <>
             <div class="hero">
@@ -43,7 +65,7 @@ export default function StartView() {
                     >
                         {model.value ? strings.start.goOn : strings.start.begin}
                     </button>
-                    <p class="quiet">{model.value ? model.value.info.name : hint}</p>
+                    <p class="quiet">{model.value ? "" : hint}</p>
                 </div>
                 <OpeningProgress />
             </div>
