@@ -764,3 +764,38 @@ test(
     }
   },
 );
+
+test(
+  "the disk becomes full while the packer writes: it goes on in memory, and says so",
+  limit,
+  async () => {
+    serve(small);
+    // From the second write on there is room for a few bytes only; then for none.
+    server.write(
+      "dist/tercet-packer.mjs",
+      `{
+      const { write } = FileSystemSyncAccessHandle.prototype;
+      let count = 0;
+      FileSystemSyncAccessHandle.prototype.write = function (bytes, place) {
+        count += 1;
+        if (count > 2) throw new DOMException("no room", "QuotaExceededError");
+        return write.call(this, count > 1 ? bytes.subarray(0, 5) : bytes, place);
+      };
+    }\n${readFileSync(join(root, "dist/tercet-packer.mjs"), "utf8")}`,
+    );
+    try {
+      await openPage();
+      const found = await page.run(async () => ({
+        model: await loadOnce("/model.tercet"),
+        left: await leftOver(),
+        list: await tercet.cache.list(),
+      }));
+      assert.equal(found.model.modelId, smallId);
+      assert.ok(found.model.notices.some((notice) => /packed in memory: the disk/.test(notice)));
+      assert.equal(found.list[0].state, "complete");
+      assert.deepEqual(found.left, nothing);
+    } finally {
+      server.write("dist/tercet-packer.mjs", readFileSync(join(root, "dist/tercet-packer.mjs")));
+    }
+  },
+);

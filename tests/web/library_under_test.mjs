@@ -97,7 +97,7 @@ export class TestServer {
   etag = '"one"';
   /**
    * { status, retryAfter, noRanges, cutAfter, cutAt, onCut, stallAfter, damage, chunked, slowly, paced, emptyFrom, html,
-   * compressed, cors, redirect, noHead, cutEach, etagEach, left }; see #answerModel.
+   * compressed, cors, redirect, noHead, emptyHead, cutEach, etagEach, left }; see #answerModel.
    */
   faults = {};
   /** More files that are answered as the model is: path -> bytes. */
@@ -259,8 +259,10 @@ export class TestServer {
     if (range === "unsatisfiable") return response.writeHead(416, headers).end();
     const { first, last } = range === "whole" ? { first: 0, last: bytes.length - 1 } : range;
     if (this.etag) headers.ETag = this.etag;
-    if (method === "HEAD")
-      return response.writeHead(200, { ...headers, "Content-Length": bytes.length }).end();
+    if (method === "HEAD") {
+      const length = this.faults.emptyHead ? 0 : bytes.length;
+      return response.writeHead(200, { ...headers, "Content-Length": length }).end();
+    }
     // From this byte of the file on the network is down.
     if (first >= cutAt) return response.destroy();
     seen.first = first;

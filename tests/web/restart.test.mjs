@@ -160,7 +160,7 @@ test(
     writeFileSync(join(folder, "index.html"), "<!doctype html><title>test</title>");
     writeFileSync(join(folder, "model.tercet"), modelBytes);
     // As a host says it of files that do not change.
-    const [answer] = createServer({ root: folder }).listeners("request");
+    const [answer] = createServer({ root: folder, contentPolicy: null }).listeners("request");
     const gone = createHttpServer((request, response) => {
       const send = response.writeHead;
       response.writeHead = (status, headers) =>
@@ -194,3 +194,89 @@ test(
     rmSync(folder, { recursive: true, force: true });
   },
 );
+
+test(
+  "a session that cannot be made again says so; the others are who they were",
+  limit,
+  async () => {
+    server.workerPreamble = `addEventListener("message", (event) => {
+    const { data } = event;
+    if (data.op !== "sessionCreate" || data.shape.context !== 99) return;
+    if (!REFUSED) return;
+    event.stopImmediatePropagation();
+    const error = { code: "OUT_OF_MEMORY", detail: "made by the test", where: null };
+    postMessage({ v: 2, id: data.id, kind: "error", error });
+  })`;
+    const preamble = server.workerPreamble;
+    server.workerPreamble = preamble.replace("REFUSED", "false");
+    await page.run(async (prompt) => {
+      globalThis.model = await tercet.load("/model.tercet", { sessions: 6, context: 128 });
+      globalThis.gone = await model.createSession({ context: 64 });
+      globalThis.lost = await model.createSession({ context: 99 });
+      globalThis.third = await model.createSession({ context: 101 });
+      globalThis.fourth = await model.createSession({ context: 102 });
+      await gone.dispose(); // from here on the numbers of the new engine are others
+      for (const [i, session] of [lost, third, fourth].entries()) {
+        await session.generate(prompt, { seed: i, maxTokens: 8 }).result;
+        await session.save(`session ${i}`);
+      }
+    }, PROMPT);
+    server.workerPreamble = preamble.replace("REFUSED", "true");
+    const use = async (prompt) => {
+      await model.restart();
+      const said = await failure(lost.embed("a"));
+      const infos = [third.info.context, fourth.info.context];
+      // Each has its own text again.
+      const reused = [];
+      for (const session of [third, fourth])
+        reused.push(
+          (await session.generate(prompt, { seed: 5, maxTokens: 8 }).result).reusedTokens,
+        );
+      return { said, infos, reused };
+    };
+    const first = await page.run(use, PROMPT);
+    assert.deepEqual([first.said.code, first.said.detail], ["OUT_OF_MEMORY", "made by the test"]);
+    assert.deepEqual(first.infos, [101, 102]);
+    assert.ok(
+      first.reused.every((tokens) => tokens > 3),
+      `${first.reused}`,
+    );
+    // It is asked for again with the next start.
+    server.workerPreamble = "";
+    const second = await page.run(use, PROMPT);
+    assert.equal(second.said, "no failure");
+    assert.deepEqual(second.infos, [101, 102]);
+    // Disposed while it is lost it takes no other with it.
+    server.workerPreamble = preamble.replace("REFUSED", "true");
+    const third = await page.run(async (prompt) => {
+      await model.restart();
+      await lost.dispose();
+      const { text } = await fourth.generate(prompt, { seed: 5, maxTokens: 8 }).result;
+      const thirds = await third.generate(prompt, { seed: 5, maxTokens: 8 }).result;
+      await model.dispose();
+      return [text, thirds.text];
+    }, PROMPT);
+    assert.deepEqual(third, [expected, expected]);
+  },
+);
+
+test("dispose() of a session never fails, whatever became of the engine", limit, async () => {
+  const got = await page.run(async () => {
+    const codes = [];
+    globalThis.model = await tercet.load("/model.tercet", { sessions: 4, context: 64 });
+    const [one, two, three] = [
+      await model.createSession(),
+      await model.createSession(),
+      await model.createSession(),
+    ];
+    const dying = failure(model.tokenize("throw"));
+    codes.push(await failure(one.dispose())); // under way when the engine dies
+    codes.push((await dying).code);
+    codes.push(await failure(two.dispose())); // it is dead
+    await model.dispose();
+    codes.push(await failure(three.dispose()), await failure(three.dispose()));
+    return codes;
+  });
+  const well = "no failure";
+  assert.deepEqual(got, [well, "ENGINE_CRASHED", well, well, well]);
+});

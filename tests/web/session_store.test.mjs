@@ -103,7 +103,7 @@ const finishHeldSave = (tab) =>
   tab.run(() => {
     channel.onmessage = ({ data }) => data === "waits" && channel.postMessage("go on");
     channel.postMessage("go on");
-    return saving;
+    return saving.finally(() => channel.close());
   });
 
 /** Once `globalThis.done` of the tab is true, or somebody holds saved sessions while another waits for them. */

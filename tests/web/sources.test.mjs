@@ -117,6 +117,10 @@ test(
     const parts = cutModel([1_500_000], server);
     server.faults = { noHead: true };
     await loadWell(parts, { cache: "memory" });
+    // And on one that answers HEAD as if every file were empty; one of the parts is.
+    server.faults = { emptyHead: true };
+    await loadWell(cutModel([1_500_000, 1_500_000], server), { cache: "memory" });
+    cutModel([1_500_000], server);
     const elsewhere = cutModel([1_500_000], other).map((path) => other.origin + path);
     other.faults = { cors: true };
     await loadWell(elsewhere);

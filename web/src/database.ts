@@ -33,11 +33,7 @@ export function quiet<Transaction extends { done: Promise<void> }>(
  * keys: such a record is not there.
  */
 export function unlessLost<Value>(record: Promise<Value>): Promise<Value | undefined> {
-  return record.catch((thrown: unknown) => {
-    const { name } = thrown as Error;
-    if (["NotReadableError", "DataError", "UnknownError"].includes(name)) return undefined;
-    throw thrown;
-  });
+  return record.catch(() => undefined);
 }
 
 /** QUOTA_EXCEEDED or STORAGE_FAILED, but for errors that are ours already. */

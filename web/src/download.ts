@@ -99,12 +99,17 @@ export class HttpSource implements ByteSource {
     await this.#persist(async () => {
       const { response } = await this.#fetch("HEAD", {});
       const length = response.headers.get("Content-Length");
-      // Some servers, and addresses that are signed for GET alone, refuse HEAD; then a byte is asked for.
-      if (response.ok && length !== null && !response.headers.has("Content-Encoding")) {
+      // Some servers, and addresses that are signed for GET alone, refuse HEAD, or answer it as if the file were empty; then a
+      // byte is asked for.
+      if (response.ok && Number(length) > 0 && !response.headers.has("Content-Encoding")) {
         this.#takeVersion(response);
         this.#fileBytes = Number(length);
       } else {
-        await this.#open(0, 1);
+        await this.#open(0, 1).catch((thrown: unknown) => {
+          // It is empty.
+          if ((thrown as TercetError).code !== "TRUNCATED") throw thrown;
+          this.#fileBytes = 0;
+        });
         this.#drop();
       }
     });

@@ -1,5 +1,6 @@
 // engine_start.ts: gets a module of the engine to run: the one that the page asked for or that was chosen, and where that
 // does not start, a simpler one, which is said. It knows nothing of models but how much memory is wanted.
+import { unlessAborted } from "./aborting.js";
 import { abortedError, toTercetError } from "./errors.js";
 import type { ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
@@ -116,13 +117,4 @@ function simplerVariants(variant: Variant): Variant[] {
   const order: Variant[] = ["relaxed-threads", "simd128-threads", "relaxed", "simd128"];
   const first = order.indexOf(variant);
   return variant === "relaxed" ? ["relaxed", "simd128"] : order.slice(first);
-}
-
-/** Does not wait for work that hears no signals, such as the import of a script from a server that is silent. */
-export function unlessAborted<Value>(signal: AbortSignal, work: Promise<Value>): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(abortedError(signal));
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

@@ -23,6 +23,7 @@ import { removeLeftPacking } from "./packing_place.js";
 import { RunControl } from "./run_control.js";
 import { deleteSessions, listSessions, restoreSession, saveSession } from "./saved_sessions.js";
 import type { SessionRunner } from "./session_runner.js";
+import { storageEstimate } from "./storage_room.js";
 import type { Store } from "./store.js";
 import {
   computeEmbedding,
@@ -165,7 +166,7 @@ function perform(
         exportModel(store, message.modelId, message.assetsUrl, control.signal),
       );
     case "cacheUsage":
-      return withStore(message, (store) => usage(store, message.cacheDir));
+      return withStore(message, (store) => storageUsage(store, message.cacheDir));
   }
 }
 
@@ -213,15 +214,14 @@ async function listAll(store: Store, cacheDir: string | null): Promise<StoredMod
   return [...(await store.list()), ...(await listDownloads(cacheDir))];
 }
 
-async function usage(store: Store, cacheDir: string | null): Promise<StorageUsage> {
+async function storageUsage(store: Store, cacheDir: string | null): Promise<StorageUsage> {
   const models = await listAll(store, cacheDir);
-  const { storage } = scope.navigator;
-  const estimate = await storage?.estimate?.();
+  const { usage, quota } = await storageEstimate();
   return {
     modelBytes: models.reduce((sum, model) => sum + model.storedBytes, 0),
-    usedBytes: estimate?.usage ?? null,
-    quotaBytes: estimate?.quota ?? null,
-    persisted: (await storage?.persisted?.()) ?? false,
+    usedBytes: usage ?? null,
+    quotaBytes: quota ?? null,
+    persisted: (await scope.navigator.storage?.persisted?.().catch(() => false)) ?? false,
   };
 }
 

@@ -58,9 +58,13 @@ export class RunningGeneration<Result extends GenerateResult> implements Generat
               }
               if (event.event === "layers") onLayerTimes?.(event.times);
               if (event.event !== "piece") return;
-              if (event.logprobs.length > 0) onLogprobs?.(event.logprobs);
+              // First of all: a callback may throw. Who reads the stream goes on after the callbacks.
               this.#stream.push(event.text);
-              onToken?.(event.text);
+              try {
+                if (event.logprobs.length > 0) onLogprobs?.(event.logprobs);
+              } finally {
+                onToken?.(event.text);
+              }
             },
           },
         );

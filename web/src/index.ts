@@ -90,17 +90,17 @@ async function startOnce(
     client.terminate(new TercetError("ENGINE_CRASHED", "its threads did not start"));
   };
   client.heartbeatSeconds = heartbeatSeconds;
+  const { result } = client.request<"load">(message, {
+    signal,
+    onEvent: (event) => {
+      if (event.event === "progress") onProgress?.(event.progress);
+      else if (event.event === "threads") {
+        clearTimeout(timer);
+        if (event.starting) timer = setTimeout(onHung, THREADS_TIMEOUT_MS);
+      }
+    },
+  });
   try {
-    const { result } = client.request<"load">(message, {
-      signal,
-      onEvent: (event) => {
-        if (event.event === "progress") onProgress?.(event.progress);
-        else if (event.event === "threads") {
-          clearTimeout(timer);
-          if (event.starting) timer = setTimeout(onHung, THREADS_TIMEOUT_MS);
-        }
-      },
-    });
     const loaded = await result;
     loaded.info.notices = loaded.info.notices.map(fromWireNotice);
     if (client.usesSpare && SPARE_NOTICE) loaded.info.notices.push(SPARE_NOTICE);
@@ -217,9 +217,9 @@ export const cache = {
     );
   },
 
-  /** Asks the browser not to evict this site's storage; it may show a question to the user. */
+  /** Asks the browser not to evict this site's storage; it may show a question to the user. False where it cannot be asked. */
   async persist(): Promise<boolean> {
-    return (await globalThis.navigator?.storage?.persist?.()) ?? false;
+    return (await globalThis.navigator?.storage?.persist?.().catch(() => false)) ?? false;
   },
 };
 

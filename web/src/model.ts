@@ -180,7 +180,8 @@ export class Model {
   /**
    * Starts the engine again, after it crashed (ENGINE_CRASHED) or in place of one that runs: what was pending is rejected. The model
    * comes from the browser's storage, without its server. Sessions stay usable: one that was saved has the text of its last save
-   * again, the others are empty. Rejects as load() does; then it can be called again. `options`: what is to be otherwise from now on,
+   * again, the others are empty; one for which there is no memory any more says so when it is used, and can only be disposed. Rejects as
+   * load() does; then it can be called again. `options`: what is to be otherwise from now on,
    * such as another module build or number of threads, for comparing them; without them it is as the model was loaded. A call while
    * another one runs is that one.
    */
@@ -200,14 +201,13 @@ export class Model {
     const start = this.#startAgain(options);
     this.#client.terminate(new TercetError("ENGINE_CRASHED", "the engine is started again"));
     const { client, loaded } = await start();
-    if (this.#disposed) {
-      client.terminate(new TercetError("DISPOSED"));
-      throw new TercetError("DISPOSED");
-    }
+    // Until every session is there calls are told that the engine is started again: none meets the number of another.
+    await this.session.reopen(client, loaded.opened);
+    for (const session of this.#others) await session.reopen(client, loaded.opened);
+    if (this.#disposed) client.terminate(new TercetError("DISPOSED"));
+    if (client.deathReason) throw client.deathReason;
     this.#client = client;
     this.#info = loaded.info;
-    await this.session.reopen(loaded.opened);
-    for (const session of this.#others) await session.reopen(loaded.opened);
   }
 
   #holder(): EngineHolder {

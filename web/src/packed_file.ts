@@ -1,11 +1,12 @@
 // packed_file.ts: where the packer writes: a file of the origin's own file system, or Blobs where a browser refuses one (private
 // windows) or has no room for it. Both are read and written at once, as the packer needs it, and keep nothing in memory.
 // The engine's worker reads the whole file, and removes it (packing_place.ts). node/packed_file.ts takes its place in Node.
+import { storageError } from "./database.js";
 import { describe, TercetError } from "./errors.js";
 import { PACKING_FOLDER } from "./packing_place.js";
 
 export interface PackedFile {
-  /** It will have so many bytes. QUOTA_EXCEEDED where they have no room. */
+  /** It will have so many bytes. */
   open(bytes: number): void;
   /** A stretch is written once. */
   write(offset: number, bytes: Uint8Array): void;
@@ -35,11 +36,15 @@ export async function makePackedFile(
   }
 }
 
-/** On the disk if there is room for it. */
+/** What is read back at once when a file moves. */
+const MOVED_BYTES = 2 << 20;
+
+/** On the disk as long as there is room for it; then all of it goes on in Blobs. */
 class RoomyFile implements PackedFile {
   #file: PackedFile;
   readonly #room: number;
   readonly #say: (reason: string) => void;
+  readonly #written: { offset: number; bytes: number }[] = [];
 
   constructor(file: DiskFile, room: number, say: (reason: string) => void) {
     this.#file = file;
@@ -48,19 +53,16 @@ class RoomyFile implements PackedFile {
   }
 
   open(bytes: number): void {
-    try {
-      if (2 * bytes > this.#room) throw new TercetError("QUOTA_EXCEEDED");
-      this.#file.open(bytes);
-    } catch (thrown) {
-      if (!(thrown instanceof TercetError) || thrown.code !== "QUOTA_EXCEEDED") throw thrown;
-      this.#say(`it has ${Math.ceil(bytes / 1e6)} MB, for which this site has no room`);
-      void this.#file.remove();
-      this.#file = new BlobFile();
-    }
+    this.#orMove(`it has ${Math.ceil(bytes / 1e6)} MB, for which this site has no room`, (file) => {
+      if (2 * bytes > this.#room && file instanceof DiskFile)
+        throw new TercetError("QUOTA_EXCEEDED");
+      file.open(bytes);
+    });
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    this.#file.write(offset, bytes);
+    this.#orMove("the disk became full", (file) => file.write(offset, bytes));
+    this.#written.push({ offset, bytes: bytes.length });
   }
 
   read(offset: number, target: Uint8Array): void {
@@ -73,6 +75,26 @@ class RoomyFile implements PackedFile {
 
   remove(): Promise<void> {
     return this.#file.remove();
+  }
+
+  #orMove(reason: string, work: (file: PackedFile) => void): void {
+    const file = this.#file;
+    try {
+      work(file);
+    } catch (thrown) {
+      const full = thrown instanceof TercetError && thrown.code === "QUOTA_EXCEEDED";
+      if (!full || !(file instanceof DiskFile)) throw thrown;
+      this.#say(reason);
+      this.#file = new BlobFile();
+      for (const { offset, bytes } of this.#written)
+        for (let at = 0; at < bytes; at += MOVED_BYTES) {
+          const piece = new Uint8Array(Math.min(MOVED_BYTES, bytes - at));
+          file.read(offset + at, piece);
+          this.#file.write(offset + at, piece);
+        }
+      void file.remove();
+      work(this.#file);
+    }
   }
 }
 
@@ -170,10 +192,6 @@ function attempt(work: () => void): void {
   try {
     work();
   } catch (thrown) {
-    if (thrown instanceof TercetError) throw thrown;
-    const full = thrown instanceof Error && thrown.name === "QuotaExceededError";
-    throw new TercetError(full ? "QUOTA_EXCEEDED" : "STORAGE_FAILED", describe(thrown), {
-      cause: thrown,
-    });
+    throw storageError(thrown);
   }
 }

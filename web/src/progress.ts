@@ -26,8 +26,14 @@ export class Progress {
     this.#report = report;
   }
 
+  /** Of the file that is read now: also of one that took the place of another, of which nothing counts. */
   setTotal(bytes: number): void {
+    // A smaller one counts as what was left of the one before.
+    const done = this.#highest;
+    if (bytes < this.#total) this.before(done, done, this.#total - done || bytes);
     this.#total = bytes;
+    this.#loaded = 0;
+    this.#partial = 0;
   }
 
   /** So much of so much is done before the model's own bytes come, and these will count `own` whatever their number is. */

@@ -40,8 +40,8 @@ export async function saveSession(
       await store.commit({ ...record, sha256 });
       return withoutHashes({ ...record, sha256 });
     } catch (thrown) {
-      // What has been written of it is of no use; where that fails too, the next save does it.
-      await store.sweep().catch(() => {});
+      // What has been written of it is of no use.
+      await store.sweep();
       throw thrown;
     }
   };

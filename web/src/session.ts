@@ -46,6 +46,8 @@ export class Session {
   #messages: readonly ChatMessage[] = [];
   #savedAs: string | null = null;
   #disposed = false;
+  /** Why it could not be made again. */
+  #lost: TercetError | null = null;
 
   /** @internal Users call model.createSession(). */
   constructor(engine: EngineHolder, opened: OpenedSession) {
@@ -168,8 +170,16 @@ export class Session {
   ): Promise<SavedSession | null> {
     requireName(name);
     throwIfAborted(options.signal);
+    return this.#restore(this.#use(), name, options);
+  }
+
+  async #restore(
+    client: EngineClient,
+    name: string,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<SavedSession | null> {
     const message = { op: "sessionRestore", session: this.#id, name } as const;
-    const saved = await this.#use().request<"sessionRestore">(message, options).result;
+    const saved = await client.request<"sessionRestore">(message, options).result;
     if (saved) {
       this.#messages = saved.messages;
       this.#savedAs = name;
@@ -177,34 +187,47 @@ export class Session {
     return saved;
   }
 
-  /** Frees its memory; what runs in it is stopped. The model's own session stays as long as the model. Twice is harmless. */
+  /**
+   * Frees its memory; what runs in it is stopped. The model's own session stays as long as the model. Twice is harmless, and so it is
+   * when the engine is gone: it took the session with it.
+   */
   async dispose(): Promise<void> {
     if (this.#disposed || this.#id === 0) return;
-    const client = this.#use();
     this.#disposed = true;
     this.#engine.forget(this);
-    const { result } = client.request<"sessionDispose">({
-      op: "sessionDispose",
-      session: this.#id,
-    });
-    await result.finally(() => client.shareCancel(this.#id, null));
+    if (this.#lost) return;
+    const session = this.#id;
+    try {
+      const { client } = this.#engine;
+      await client.request<"sessionDispose">({ op: "sessionDispose", session }).result;
+      client.shareCancel(session, null);
+    } catch {
+      // Nothing is left to free.
+    }
   }
 
   /** @internal The engine was started again: makes this session there, with its text if it was saved. */
-  async reopen(first: OpenedSession): Promise<void> {
-    const { client } = this.#engine;
+  async reopen(client: EngineClient, first: OpenedSession): Promise<void> {
     const { context, slice, kv } = this.#info;
     const message = { op: "sessionCreate", shape: { context, slice, kv } } as const;
-    const opened = this.#id === 0 ? first : await client.request<"sessionCreate">(message).result;
-    this.#id = opened.session;
-    this.#info = opened.info;
-    client.shareCancel(opened.session, opened.cancel);
+    try {
+      const opened = this.#id ? await client.request<"sessionCreate">(message).result : first;
+      this.#id = opened.session;
+      this.#info = opened.info;
+      this.#lost = null;
+      client.shareCancel(opened.session, opened.cancel);
+    } catch (thrown) {
+      // Its number is another one's by now, or will be.
+      this.#lost = thrown as TercetError;
+      return;
+    }
     // A text that cannot be had again is only computed again.
-    if (this.#savedAs !== null) await this.restore(this.#savedAs).catch(() => null);
+    if (this.#savedAs !== null) await this.#restore(client, this.#savedAs).catch(() => null);
   }
 
   #use(): EngineClient {
     if (this.#disposed) throw new TercetError("DISPOSED", "this session was disposed");
+    if (this.#lost) throw this.#lost;
     return this.#engine.client;
   }
 }

@@ -2,7 +2,7 @@
 // that no other save has, and the record that names them last; so what is found by a name is whole, or the one before it.
 import type { DBSchema } from "idb";
 import { openDatabase, quiet, storageError, unlessLost, type Database } from "./database.js";
-import { abortedError, TercetError } from "./errors.js";
+import { abortedError } from "./errors.js";
 import type { SavedSession } from "./types.js";
 
 /** A record holds the hash of each part. */
@@ -77,35 +77,28 @@ export class SessionStore {
 
   /** From now on the name stands for this save; what it stood for is gone. */
   async commit(record: SessionRecord): Promise<void> {
-    const { modelId, name, save, sha256 } = record;
+    const { modelId, name, save } = record;
     const change = this.#change();
     const parts = change.objectStore("parts");
     const keys = await parts.getAllKeys(partsOf(modelId, name));
-    const mine = keys.filter((key) => key[2] === save);
-    // The user may have cleared the site's data meanwhile.
-    if (mine.length !== sha256.length)
-      throw new TercetError("STORAGE_FAILED", `parts of the session ${name} are gone`);
     await change.objectStore("sessions").put(record);
     for (const key of keys) if (key[2] !== save) await parts.delete(key);
     await change.done;
   }
 
-  /** Deletes the parts that no record names: of saves that did not come to their end. And records that were lost. */
+  /** Deletes the parts that no record names: of saves that did not come to their end. */
   async sweep(): Promise<void> {
-    const keys = await quiet(this.#database.transaction("sessions")).store.getAllKeys();
-    const records = await Promise.all(keys.map((key) => this.read(...key)));
-    const saves = new Set(records.map((record) => record?.save));
+    const saves = new Set((await this.list()).map(({ save }) => save));
     const change = this.#change();
     const parts = change.objectStore("parts");
     for (const key of await parts.getAllKeys()) if (!saves.has(key[2])) await parts.delete(key);
-    for (const [place, key] of keys.entries())
-      if (!records[place]) await change.objectStore("sessions").delete(key);
     await change.done;
   }
 
-  async list(modelId: string): Promise<SessionRecord[]> {
+  /** Of one model, or of all. One by one: one that was lost hides no other. */
+  async list(modelId?: string): Promise<SessionRecord[]> {
     const { store } = quiet(this.#database.transaction("sessions"));
-    const keys = await store.getAllKeys(sessionsOf(modelId));
+    const keys = await store.getAllKeys(modelId && sessionsOf(modelId));
     const records = await Promise.all(keys.map((key) => this.read(...key)));
     return records.filter((record) => record !== undefined);
   }

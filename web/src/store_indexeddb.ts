@@ -87,7 +87,7 @@ export class IndexedDbStore implements Store {
 
   async dropChunk(modelId: string, index: number): Promise<void> {
     await attempt(async () => {
-      const change = quiet(this.#database.transaction(["chunks", "commits"], "readwrite"));
+      const change = this.#database.transaction(["chunks", "commits"], "readwrite");
       await Promise.all([
         change.objectStore("commits").delete(modelId),
         change.objectStore("chunks").delete([modelId, index]),
@@ -104,9 +104,7 @@ export class IndexedDbStore implements Store {
     await attempt(async () => {
       // Strict: on the disk before it counts. All chunks were written before.
       const stores = ["headers", "commits"] as const;
-      const change = quiet(
-        this.#database.transaction(stores, "readwrite", { durability: "strict" }),
-      );
+      const change = this.#database.transaction(stores, "readwrite", { durability: "strict" });
       await requireHeader(change.objectStore("headers"), record.modelId);
       await Promise.all([change.objectStore("commits").put(record), change.done]);
     });

@@ -1,6 +1,7 @@
 // tab_locks.ts: what the tabs of a site agree on while they load: who finds out what an address holds, and who downloads a
 // model, so that two tabs do neither twice. Built on Web Locks, which end with their tab however it ends: the next one
 // then goes on. Where there are none every tab is on its own.
+import { unlessAborted } from "./aborting.js";
 
 /** How often a tab that waits looks whether what it waits for has come. */
 const LOOK_MS = 100;
@@ -65,8 +66,8 @@ export class DownloadTurn {
     this.#mine ??= this.#ask({ signal: this.#leave.signal });
     for (;;) {
       const turn = this.#mine.then(() => true);
-      if (this.#held || (await Promise.race([turn, pause(LOOK_MS)]))) return true;
-      signal.throwIfAborted();
+      const next = Promise.race([turn, pause(LOOK_MS)]);
+      if (this.#held || (await unlessAborted(signal, next))) return true;
       if (await came()) return false;
     }
   }

@@ -1,0 +1,61 @@
+// storage_refused.test.mjs - a browser that refuses, in whole or in part, to say or to keep anything (private windows, policies, broken
+// profiles): loads work all the same.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+import {
+  PROMPT,
+  TestPage,
+  TestServer,
+  launchBrowser,
+  limit,
+  modelBytes,
+  runNatively,
+} from "./library_under_test.mjs";
+
+let browser, server, page;
+before(async () => {
+  browser = await launchBrowser();
+  server = await TestServer.start();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+beforeEach(async () => {
+  server.repair();
+  page = await TestPage.open(browser, server);
+});
+afterEach(() => page.finish());
+
+const expected = runNatively(["-p", PROMPT, "-n", 8, "--seed", 3]).text;
+
+const load = () =>
+  page.run(async (prompt) => {
+    const model = await tercet.load("/model.tercet", { network: quick });
+    const { text } = await model.generate(prompt, { maxTokens: 8, seed: 3 }).result;
+    const { notices } = model.info;
+    await model.dispose();
+    const usage = await tercet.cache.usage();
+    return { text, notices, usage, list: await tercet.cache.list().catch(({ code }) => code) };
+  }, PROMPT);
+
+test(
+  "a browser that does not say how much room there is: the model is stored all the same",
+  limit,
+  async () => {
+    const refuse = 'async () => { throw new TypeError("made by the test"); }';
+    server.workerPreamble = `for (const name of ["estimate", "persisted", "persist"]) StorageManager.prototype[name] = ${refuse}`;
+    await page.run(() => {
+      StorageManager.prototype.persist = async () => {
+        throw new TypeError("made by the test");
+      };
+    });
+    const { text, notices, usage, list } = await load();
+    assert.deepEqual([text, notices], [expected, []]);
+    assert.deepEqual([usage.usedBytes, usage.quotaBytes, usage.persisted], [null, null, false]);
+    assert.equal(usage.modelBytes, modelBytes.length);
+    assert.equal(list[0].state, "complete");
+    assert.equal(await page.run(() => tercet.cache.persist()), false);
+  },
+);
