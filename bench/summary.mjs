@@ -22,6 +22,10 @@ export const figures = [
   { name: "stop_grammar_ms", title: "stop in a grammar ms" },
   { name: "next_token_ms", title: "next first token ms" },
   { name: "after_last_byte_ms", title: "last byte to first token ms" },
+  { name: "frames_per_s", title: "frames/s" },
+  { name: "longest_frame_ms", title: "longest frame ms" },
+  { name: "longest_task_ms", title: "longest task ms" },
+  { name: "layout_shift", title: "layout shift" },
   { name: "peak_memory_bytes", title: "peak memory", write: formatBytes },
   { name: "renderer_over_model_bytes", title: "over model and session", write: formatBytes },
 ];
