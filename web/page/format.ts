@@ -60,6 +60,11 @@ export function formatParameters(parameters: number): string {
   return `${Math.round(parameters / 1e3)} k parameters`;
 }
 
+/** "36.3 %" */
+export function formatPercent(part: number, whole: number): string {
+  return `${((100 * part) / whole).toFixed(1)} %`;
+}
+
 /** With a capital and a full stop, as errors and notices of the library begin and end without them. */
 export function sentence(text: string): string {
   const trimmed = text.trim();

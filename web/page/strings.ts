@@ -1,7 +1,7 @@
 // strings.ts: every word that the page shows or speaks, in one place. What the library says (errors, notices) comes from
 // the library. Functions where a number or a name stands inside of a sentence; no markup.
 
-import type { Advice, FinishReason, ModelSource } from "./library.js";
+import type { Advice, FinishReason, ModelPart, ModelSource } from "./library.js";
 
 export const strings = {
   name: "Tercet",
@@ -15,6 +15,8 @@ export const strings = {
   views: {
     start: { title: "Start", short: "Start" },
     write: { title: "Write", short: "Write" },
+    inside: { title: "Look inside", short: "Inside" },
+    bench: { title: "Benchmark", short: "Bench" },
     hood: { title: "Under the hood", short: "Hood" },
   },
 
@@ -245,6 +247,69 @@ export const strings = {
       context: "The model can hold no longer text.",
       aborted: "Stopped.",
     } satisfies Record<FinishReason, string>,
+  },
+
+  inside: {
+    noModel: "Open a model first: then you can look inside.",
+    counting: "Counting every weight",
+    signs: "Every weight is −1, 0 or +1",
+    signsOf: (zeros: string) => `${zeros} of them are zero. Open a layer to see its matrices.`,
+    dense: "This model has no ternary weights.",
+    part: "Part",
+    shares: "Shares of −1, 0 and +1",
+    size: "Size",
+    layer: (number: number) => `Layer ${number}`,
+    scales: (least: string, greatest: string) => `scale ${least} to ${greatest}`,
+    file: (size: string) => `The file: ${size}`,
+    parts: {
+      embedding: "Embedding",
+      attention: "Attention",
+      feedForward: "Feed-forward",
+      states: "States",
+      head: "Output head",
+      tokenizer: "Tokenizer",
+      tables: "Hashes and tables",
+    } satisfies Record<ModelPart, string>,
+    memory: {
+      title: (size: string) => `Memory: ${size}`,
+      weights: "Weights",
+      header: "Header and tokenizer",
+      kept: "Keys and values",
+      work: "Activations",
+      engine: "Engine",
+    },
+    clock: {
+      title: "Time of each layer",
+      about: "Measured while the model writes some tokens, a mean that follows the latest.",
+      start: "Measure",
+      input: "Input",
+      head: "Output head",
+    },
+  },
+
+  bench: {
+    noModel: "Open a model first: its speed is measured on this machine.",
+    about: "Each choice starts the engine anew, so conversations are computed again afterwards.",
+    modules: "Modules",
+    threads: "Threads",
+    contexts: "Tokens of context",
+    start: "Start",
+    configuration: "Configuration",
+    prompt: "Prompt",
+    decode: "Writing",
+    unit: "tokens/s",
+    progress: (done: number, all: number) => `${done} of ${all} measured`,
+    native: "from file",
+    compare: "Compare with a file of tercet bench --json",
+    drop: "Choose it, or drop it here",
+    bad: "This is no result of tercet bench --json.",
+    other: "That file is of another model.",
+    saveJson: "Save JSON",
+    savePng: "Save PNG",
+    isolated: "isolated",
+    notIsolated: "not isolated: one thread",
+    row: (kernels: string, threads: number, context: number) =>
+      `${kernels}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${context} tokens`,
   },
 
   hood: {

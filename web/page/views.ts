@@ -28,5 +28,7 @@ export const views: readonly View[] = [
     load: () => Promise.resolve({ default: StartView }),
   },
   { id: "write", ...strings.views.write, load: () => import("./views/write/view.js") },
+  { id: "inside", ...strings.views.inside, load: () => import("./views/inside/view.js") },
+  { id: "bench", ...strings.views.bench, load: () => import("./views/bench/view.js") },
   { id: "hood", ...strings.views.hood, load: () => import("./views/hood/view.js") },
 ];
