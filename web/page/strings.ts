@@ -252,14 +252,17 @@ export const strings = {
   inside: {
     noModel: "Open a model first: then you can look inside.",
     counting: "Counting every weight",
-    signs: "Every weight is −1, 0 or +1",
+    signs: "The layers’ weights: −1, 0 or +1",
     signsOf: (zeros: string) => `${zeros} of them are zero. Open a layer to see its matrices.`,
     dense: "This model has no ternary weights.",
     part: "Part",
     shares: "Shares of −1, 0 and +1",
     size: "Size",
     layer: (number: number) => `Layer ${number}`,
-    scales: (least: string, greatest: string) => `scale ${least} to ${greatest}`,
+    scales: (least: number, greatest: number) =>
+      least === greatest
+        ? `scale ${least.toPrecision(3)}`
+        : `scales ${least.toPrecision(3)} to ${greatest.toPrecision(3)}`,
     file: (size: string) => `The file: ${size}`,
     parts: {
       embedding: "Embedding",
@@ -298,6 +301,7 @@ export const strings = {
     prompt: "Prompt",
     decode: "Writing",
     unit: "tokens/s",
+    caption: "Tokens a second, the median of three",
     progress: (done: number, all: number) => `${done} of ${all} measured`,
     native: "from file",
     compare: "Compare with a file of tercet bench --json",

@@ -152,15 +152,12 @@ function Bench({ opened }: { opened: Model }) {
                 <section aria-label={words.decode}>
                     <div class="scroll" tabIndex={0} role="group" aria-label={words.decode}>
                         <table class="map numbers" id="bench-results">
+                            <caption class="quiet">{words.caption}</caption>
                             <thead>
                                 <tr>
                                     <th scope="col">{words.configuration}</th>
-                                    <th scope="col">
-                                        {words.prompt}, {words.unit}
-                                    </th>
-                                    <th scope="col">
-                                        {words.decode}, {words.unit}
-                                    </th>
+                                    <th scope="col">{words.prompt}</th>
+                                    <th scope="col">{words.decode}</th>
                                 </tr>
                             </thead>
                             <tbody>

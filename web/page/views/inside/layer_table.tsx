@@ -19,14 +19,14 @@ export function LayerTable({ map }: { map: ModelMap }) {
                 <thead>
                     <tr>
                         <th scope="col">{words.part}</th>
-                        <th scope="col" class="bar">
+                        <th scope="col" class="strip">
                             <span class="hidden">{words.shares}</span>
                         </th>
-                        <th scope="col" class="is-minus">
+                        <th scope="col" class="side">
                             −1
                         </th>
                         <th scope="col">0</th>
-                        <th scope="col" class="is-plus">
+                        <th scope="col" class="side">
                             +1
                         </th>
                         <th scope="col">{words.size}</th>
@@ -58,8 +58,7 @@ export function LayerTable({ map }: { map: ModelMap }) {
 
 function tensorRow(tensor: TensorMap) {
     const { name, rows, columns, type, scales } = tensor;
-    const range =
-        scales && words.scales(scales.least.toPrecision(3), scales.greatest.toPrecision(3));
+    const range = scales && words.scales(scales.least, scales.greatest);
     return (
         <Row key={name} count={tensor.ternary} bytes={tensor.bytes} small>
             {name.replace(/^layers\.\d+\./, "")}
@@ -85,7 +84,7 @@ function Row({ count, bytes, small, children }: RowProps) {
     return (
         <tr class={small ? "tensor" : ""}>
             <th scope="row">{children}</th>
-            <td class="bar">
+            <td class="strip">
                 {known && (
                     <Shares
                         shares={[
@@ -96,9 +95,9 @@ function Row({ count, bytes, small, children }: RowProps) {
                     />
                 )}
             </td>
-            <td>{of(known?.minus)}</td>
+            <td class="side">{of(known?.minus)}</td>
             <td>{of(known?.zero)}</td>
-            <td>{of(known?.plus)}</td>
+            <td class="side">{of(known?.plus)}</td>
             <td>{formatBytes(bytes)}</td>
         </tr>
     );

@@ -1,0 +1,184 @@
+// look_inside.test.mjs - the views that look inside and that measure, as a person uses them: the map says what the native twin says, a layer
+// opens, layers are timed; the bench runs, can be stopped, is saved, and lies beside a file of the command.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { tercet } from "../../scripts/paths.mjs";
+import {
+  TestSite,
+  Visit,
+  cleanUp,
+  launchBrowser,
+  makeTemporaryFolder,
+  modelPath,
+} from "./site_under_test.mjs";
+
+const limit = { timeout: 600_000 };
+let browser, site, visit, page, folder;
+before(async () => {
+  folder = makeTemporaryFolder();
+  browser = await launchBrowser();
+  site = await TestSite.start();
+  visit = await Visit.open(await browser.newContext(), `${site.origin}/`);
+  ({ page } = visit);
+});
+after(async () => {
+  await browser?.close();
+  await cleanUp();
+});
+
+const runTercet = (...args) => JSON.parse(execFileSync(tercet, args, { encoding: "utf8" }));
+const cells = (row) => row.locator("th, td").allInnerTexts();
+
+test("without a model both views lead to the first one", limit, async () => {
+  for (const view of ["inside", "bench"]) {
+    await visit.goTo(view);
+    await page.locator(`.view-${view} .empty a`).click();
+    await page.waitForSelector(".view-start:not([hidden])");
+  }
+});
+
+test(
+  "the map: every layer's shares, its matrices, the parts of file and memory",
+  limit,
+  async () => {
+    const inspected = runTercet("inspect", modelPath, "--tensors", "--json");
+    await visit.openModel();
+    await visit.ready();
+    await visit.goTo("inside");
+    const table = page.locator(".inside table");
+    await table.waitFor();
+    for (const [i, share] of inspected.ternary.sparsity_by_layer.entries()) {
+      const row = table.locator("tr", { hasText: `Layer ${i + 1}` });
+      const [, , minus, zero, plus] = await cells(row);
+      assert.equal(zero, `${(100 * share).toFixed(1)} %`);
+      const sum = [minus, zero, plus].reduce((total, text) => total + parseFloat(text), 0);
+      assert.ok(Math.abs(sum - 100) < 0.2, `${sum}`);
+    }
+    const closed = await table.locator("tbody tr").count();
+    const button = table.getByRole("button", { name: "Layer 2" });
+    await button.click();
+    assert.equal(await button.getAttribute("aria-expanded"), "true");
+    const tensors = inspected.tensors.filter(({ name }) => name.startsWith("layers.1."));
+    assert.equal(await table.locator("tbody tr").count(), closed + tensors.length);
+    const query = tensors.find(({ name }) => name.endsWith("attention.q"));
+    const [name, , , zero] = await cells(table.locator("tr", { hasText: "attention.q" }));
+    assert.match(name, new RegExp(`${query.rows} × ${query.columns} ternary, scales? `));
+    assert.equal(zero, `${((100 * query.zeros) / (query.rows * query.columns)).toFixed(1)} %`);
+    await button.press("Enter");
+    assert.equal(await table.locator("tbody tr").count(), closed);
+    // The file's bytes, and those of memory, by part.
+    const file = page.getByRole("region", { name: /^The file: / });
+    assert.equal(await file.locator("dt").count(), 6);
+    const memory = page.getByRole("region", { name: /^Memory: / });
+    assert.deepEqual(await memory.locator("dt").allInnerTexts(), [
+      "Weights",
+      "Header and tokenizer",
+      "Keys and values",
+      "Activations",
+      "Engine",
+    ]);
+  },
+);
+
+test("the time of each layer while tokens come", limit, async () => {
+  const { layers } = runTercet("inspect", modelPath, "--json").shape;
+  await page.getByRole("button", { name: "Measure" }).click();
+  await page.waitForSelector("#layer-times");
+  await page.getByRole("button", { name: "Measure" }).waitFor();
+  const times = await page.locator("#layer-times dd").allInnerTexts();
+  assert.equal(times.length, layers + 2);
+  for (const time of times) assert.match(time, /^[\d.e+-]+ ms$/);
+  assert.equal(await page.locator(".clock rect").count(), layers + 2);
+});
+
+test(
+  "the bench: chosen, run, compared with the command's file, saved, stopped",
+  limit,
+  async () => {
+    await visit.goTo("bench");
+    const start = page.getByRole("button", { name: "Start", exact: true });
+    const check = (name, on) => page.getByRole("checkbox", { name, exact: true }).setChecked(on);
+    await check("64", true);
+    await check("192", false);
+    const threads = page.getByRole("group", { name: "Threads" }).getByRole("checkbox");
+    for (let i = 0; i < (await threads.count()); i++) await threads.nth(i).setChecked(i === 0);
+    await check("simd128", true);
+    await start.click();
+    await page.locator("#bench-results tbody tr").nth(1).waitFor();
+    await start.waitFor();
+    const labels = async () => page.locator("#bench-results tbody th").allInnerTexts();
+    assert.deepEqual(await labels(), [
+      "relaxed, 1 thread, 64 tokens",
+      "simd128, 1 thread, 64 tokens",
+    ]);
+
+    // A file of the command, dropped; then what is none, chosen.
+    const native = execFileSync(
+      tercet,
+      ["bench", modelPath, "--json", "--runs", "1", "--context", "64", "--threads", "1"],
+      { encoding: "utf8" },
+    );
+    await page.evaluate((text) => {
+      const data = new DataTransfer();
+      data.items.add(new File([text], "native.json", { type: "application/json" }));
+      for (const type of ["dragover", "drop"]) {
+        const event = new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+        document.querySelector(".bench .drop").dispatchEvent(event);
+      }
+    }, native);
+    await page.locator("#bench-results tbody tr").nth(2).waitFor();
+    const [row] = JSON.parse(native).results;
+    assert.equal((await labels())[2], `${row.kernels}, 1 thread, 64 tokens (from file)`);
+    const shown = await cells(page.locator("#bench-results tbody tr").nth(2));
+    assert.equal(shown[2].trim(), row.decode_tokens_per_s.toFixed(1));
+
+    const download = async (name) => {
+      const [saved] = await Promise.all([
+        page.waitForEvent("download"),
+        page.getByRole("button", { name }).click(),
+      ]);
+      return { name: saved.suggestedFilename(), bytes: readFileSync(await saved.path()) };
+    };
+    const json = await download("Save JSON");
+    assert.equal(json.name, "tercet-bench.json");
+    const file = JSON.parse(json.bytes);
+    assert.equal(file.model_id, JSON.parse(native).model_id);
+    assert.equal(file.cross_origin_isolated, true);
+    assert.match(file.browser, /Chrom/);
+    assert.equal(file.results.length, 2);
+    const shared = ["kernels", "threads", "context", "kv", "prompt_tokens", "decode_tokens"];
+    shared.push("prompt_tokens_per_s", "decode_tokens_per_s", "prompt_runs", "decode_runs");
+    for (const one of file.results)
+      for (const key of shared) assert.equal(typeof one[key], typeof row[key], key);
+    assert.equal(file.results[0].prompt_tokens + file.results[0].decode_tokens, 64);
+    assert.equal(file.results[0].prompt_tokens, row.prompt_tokens);
+    const png = await download("Save PNG");
+    assert.equal(png.bytes.subarray(1, 4).toString(), "PNG");
+    assert.equal(png.bytes.readUInt32BE(16), 1200);
+    assert.ok(png.bytes.length > 4000, "something is drawn");
+
+    // What the page saved can be compared as well; what is none is refused.
+    const chosen = page.locator(".bench input[type=file]");
+    const saved = join(folder, "saved.json");
+    writeFileSync(saved, json.bytes);
+    await chosen.setInputFiles(saved);
+    await page.locator("#bench-results tbody tr").nth(3).waitFor();
+    writeFileSync(saved, '{"model_id": "x", "results": [{}]}');
+    await chosen.setInputFiles(saved);
+    await page.getByText("This is no result of tercet bench --json.").waitFor();
+    assert.equal((await labels()).length, 2);
+
+    // Stopped: the engine is as it was, and writes.
+    await start.click();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await start.waitFor();
+    const { Kernels, Module } = await visit.facts();
+    assert.ok(Kernels && Module);
+    await visit.write({ seed: 3, length: 8 });
+    await visit.finish();
+  },
+);
