@@ -167,8 +167,9 @@ test(
     writeFileSync(saved, json.bytes);
     await chosen.setInputFiles(saved);
     await page.locator("#bench-results tbody tr").nth(3).waitFor();
-    writeFileSync(saved, '{"model_id": "x", "results": [{}]}');
-    await chosen.setInputFiles(saved);
+    const wrong = join(folder, "wrong.json");
+    writeFileSync(wrong, '{"model_id": "x", "results": [{}]}');
+    await chosen.setInputFiles(wrong);
     await page.getByText("This is no result of tercet bench --json.").waitFor();
     assert.equal((await labels()).length, 2);
 
