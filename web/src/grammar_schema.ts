@@ -303,7 +303,7 @@ class SchemaReader {
     const name = (index: number) => `properties ${place} ${index}`;
     /** One or more of the index-th and those behind it. */
     const some = (index: number) => (index < all.length ? rule(name(index)) : (others ?? NEVER));
-    const lastNeeded = all.findLastIndex(([, { needed }]) => needed);
+    const lastNeeded = all.map(([, { needed }]) => needed).lastIndexOf(true);
     // No repetitions: what stands last in a choice needs no way back.
     const orNothing = (index: number, pattern: Pattern) =>
       index <= lastNeeded

@@ -98,7 +98,7 @@ export class SessionStore {
   /** Of one model, or of all. One by one: one that was lost hides no other. */
   async list(modelId?: string): Promise<SessionRecord[]> {
     const { store } = quiet(this.#database.transaction("sessions"));
-    const keys = await store.getAllKeys(modelId && sessionsOf(modelId));
+    const keys = await store.getAllKeys(modelId ? sessionsOf(modelId) : undefined);
     const records = await Promise.all(keys.map((key) => this.read(...key)));
     return records.filter((record) => record !== undefined);
   }
