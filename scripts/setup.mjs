@@ -110,6 +110,20 @@ export const requirements = [
     optional: true,
     what: "another browser to test in",
   },
+  {
+    package: "python3-torch",
+    files: ["/usr/lib/python3/dist-packages/torch/__init__.py"],
+    needed: "test",
+    optional: true,
+    what: "PyTorch, for the tests of the trainer",
+  },
+  {
+    package: "python3-sentencepiece",
+    files: ["/usr/lib/python3/dist-packages/sentencepiece/__init__.py"],
+    needed: "test",
+    optional: true,
+    what: "SentencePiece, for the tests of the trainer",
+  },
 ];
 
 const oldestEmscripten = "3.1.58"; // on PATH, where our own cannot be installed

@@ -64,6 +64,7 @@ const packagesFor = (purpose) =>
   requirements
     .filter((need) => purpose === "test" || need.needed === "start")
     .map((need) => need.package);
+const optional = ["firefox-esr", "python3-torch", "python3-sentencepiece"];
 const changes = (system) => system.ran.filter((line) => !/ -s /.test(line));
 const quiet = () => {};
 
@@ -99,14 +100,18 @@ test("npm test needs more than npm start", () => {
   }
 });
 
-test("another browser is installed by root on Debian and asked of nobody else", () => {
-  const all = packagesFor("test").filter((name) => name !== "firefox-esr");
+test("another browser and PyTorch are installed by root on Debian and asked of nobody else", () => {
+  const all = packagesFor("test").filter((name) => !optional.includes(name));
   const missing = (system) => inspect("test", system).missing.map((need) => need.package);
-  assert.deepEqual(missing(pretend({ installed: all })), ["firefox-esr"]);
+  assert.deepEqual(missing(pretend({ installed: all })), optional);
   const user = pretend({ installed: all, root: false });
   assert.deepEqual(missing(user), []);
   requirePossible(inspect("test", user), user);
-  assert.ok(!missing(pretend({ osRelease: "ID=fedora\n" })).includes("firefox-esr"));
+  const elsewhere = missing(pretend({ osRelease: "ID=fedora\n" }));
+  assert.deepEqual(
+    optional.filter((name) => elsewhere.includes(name)),
+    [],
+  );
 });
 
 test("a machine that has everything is left alone", async () => {
@@ -146,7 +151,7 @@ test("not root: the message names each package and the command, and nothing is c
   const system = pretend({ root: false, installed: ["gcc", "libc6-dev", "cmake", "python3"] });
   const state = inspect("test", system);
   const missing = packagesFor("test").filter(
-    (name) => !["gcc", "libc6-dev", "cmake", "python3", "firefox-esr"].includes(name),
+    (name) => !["gcc", "libc6-dev", "cmake", "python3", ...optional].includes(name),
   );
   assert.throws(
     () => requirePossible(state, system),

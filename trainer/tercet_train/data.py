@@ -75,11 +75,12 @@ class Windows:
             raise ValueError(f"{file.path}: {len(file.tokens)} tokens do not fill one window of {context + 1}")
         self.file, self.context, self.seed = file, context, seed
 
-    def batch(self, step: int, part: int, size: int) -> "tuple[Tensor, Tensor]":
-        """part: which of the batches of this step (accumulation and machines). Inputs and targets, (size, context), int64."""
-        random = numpy.random.Generator(numpy.random.Philox(key=self.seed, counter=[0, 0, part, step]))
-        starts = random.integers(0, len(self.file.tokens) - self.context, size)
-        return self._gather(starts)
+    def batch(self, step: int, whole: int, first: int = 0, count: "int | None" = None) -> "tuple[Tensor, Tensor]":
+        """Of the `whole` windows of this step `count` from `first` on: those of a step are the same into however many parts it is cut and
+        on however many machines. Inputs and targets, (count, context), int64."""
+        random = numpy.random.Generator(numpy.random.Philox(key=self.seed, counter=[0, 0, 0, step]))
+        starts = random.integers(0, len(self.file.tokens) - self.context, whole)
+        return self._gather(starts[first : whole if count is None else first + count])
 
     def _gather(self, starts) -> "tuple[Tensor, Tensor]":
         rows = numpy.stack([self.file.tokens[start : start + self.context + 1] for start in starts])

@@ -6,8 +6,6 @@ Sources: BitNet b1.58 (arXiv 2402.17764) and its training note (absmean weights,
 """
 
 import math
-from typing import Optional
-
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
@@ -45,7 +43,11 @@ def quantize_weights(weight: Tensor, scale: str = "tensor") -> "tuple[Tensor, Te
     parts = grouped(weight.float(), scale)
     mean = parts.abs().mean() if scale == "tensor" else parts.abs().mean(dim=-1, keepdim=True)
     mean = mean.clamp_min(LEAST)
-    signs = torch.round(parts / mean).clamp_(-1, 1)
+    if scale == "group":
+        # A container keeps the scales of groups in sixteen bits.
+        mean = mean.half().float()
+    # The reciprocal first, as the packer does where it rounds master weights itself.
+    signs = torch.round(parts * (1.0 / mean)).clamp_(-1, 1)
     return signs.reshape(weight.shape), mean.reshape(1, 1, 1) if scale == "tensor" else mean
 
 
@@ -54,6 +56,12 @@ class _TernaryProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, scale: str, dtype: torch.dtype) -> Tensor:
+        # Within autocast the product would be rounded behind our back: `dtype` alone decides.
+        with torch.autocast(x.device.type, enabled=False):
+            return _TernaryProduct._forward(ctx, x, weight, scale, dtype)
+
+    @staticmethod
+    def _forward(ctx, x: Tensor, weight: Tensor, scale: str, dtype: torch.dtype) -> Tensor:
         integers, worth = quantize_activations(x)
         signs, scales = quantize_weights(weight, scale)
         dense = (grouped(signs, scale) * scales).view_as(weight) if scale == "group" else None
@@ -66,7 +74,7 @@ class _TernaryProduct(torch.autograd.Function):
             sums = torch.einsum("tgi,ogi->tog", tokens, grouped(signs, scale))
             product = (sums * scales.view(1, *scales.shape[:2])).sum(-1).view(*x.shape[:-1], -1)
             return (product * worth).to(x.dtype)
-        # Integers to 127 and signs are exact in bfloat16 as well; the sums are kept in float32 by the product itself.
+        # Integers to 127 and signs are exact in bfloat16 as well; their sums are not.
         sums = functional.linear(integers.to(dtype), signs.to(dtype)).float()
         return (sums * (worth * scales.view(1, -1) if scale == "row" else worth * scales.view(()))).to(x.dtype)
 
@@ -91,9 +99,10 @@ class BitLinear(nn.Module):
 
     scale: "tensor", "row" or "group" (128 inputs): what shares one scale.
     sub_norm: an RMSNorm of the input, of its own, as BitNet b1.58 has before two of its products.
-    ramp: 1 ternary, 0 float, between them both mixed (lambda warm-up; set by the training loop, kept with the state).
-    product_dtype: of the product's operands while training; float32 computes the engine's integers exactly, bfloat16 too where
-    the hardware sums in float32.
+    ramp: 1 ternary, 0 float, between them both mixed (lambda warm-up). The training loop sets it for each step; it is no part of the
+    state, so that the state has the names and shapes of the nn.Linear's.
+    product_dtype: of the product's operands while training. float32 gives the engine's integers; bfloat16 is faster where the
+    hardware has it, holds the operands exactly and rounds only the sums. In eval() the product is always float32's.
     """
 
     def __init__(
@@ -121,7 +130,7 @@ class BitLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(out_features, device=device, dtype=dtype)) if bias else None
         self.norm = RmsNorm(in_features, norm_eps) if sub_norm else None
-        self.register_buffer("ramp", torch.ones((), device=device))
+        self.ramp = 1.0
         nn.init.normal_(self.weight, std=1.0 / math.sqrt(in_features))
 
     @classmethod
@@ -135,11 +144,11 @@ class BitLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.norm is not None:
             x = self.norm(x)
-        ramp = float(self.ramp)
+        ramp = self.ramp
         if ramp <= 0:
             y = functional.linear(x, self.weight.to(x.dtype))
         elif ramp >= 1:
-            y = _TernaryProduct.apply(x, self.weight, self.scale, self.product_dtype)
+            y = _TernaryProduct.apply(x, self.weight, self.scale, self.product_dtype if self.training else torch.float32)
         else:
             y = functional.linear(self._mixed_activations(x, ramp), self._mixed_weights(ramp).to(x.dtype))
         return y if self.bias is None else y + self.bias.to(y.dtype)
@@ -192,7 +201,7 @@ def set_ramp(model: nn.Module, ramp: float) -> None:
     """The share of the ternary forward in every BitLinear of the model, 0 to 1."""
     for module in model.modules():
         if isinstance(module, BitLinear):
-            module.ramp.fill_(ramp)
+            module.ramp = float(ramp)
 
 
 def bit_linears(model: nn.Module) -> "list[tuple[str, BitLinear]]":

@@ -26,7 +26,7 @@ class SentencePieceTokenizer:
         self.newline = self.processor.piece_to_id(NEWLINE_PIECE)
 
     def documents(self, text: str) -> "Iterator[tuple[list[int], int]]":
-        """Ids and bytes of each document of a text; documents end with a line "<|endoftext|>"."""
+        """Ids and bytes of each document of a text; documents end with a line "<|endoftext|>", whose bytes do not count."""
         for document in text.split(f"\n{END_OF_TEXT}\n"):
             if not document.strip():
                 continue
@@ -36,7 +36,7 @@ class SentencePieceTokenizer:
                 for line in self.processor.encode(lines[begin : begin + LINES_AT_ONCE]):
                     ids += line
                     ids.append(self.newline)
-            yield ids, len(document.encode()) + len(END_OF_TEXT) + 2
+            yield ids, len(document.encode())
 
     def encode(self, text: str) -> "list[int]":
         ids = [self.beginning]
@@ -82,7 +82,7 @@ class ByteLevelTokenizer:
     def documents(self, text: str) -> "Iterator[tuple[list[int], int]]":
         for document in text.split(f"\n{END_OF_TEXT}\n"):
             if document.strip():
-                yield [self.beginning, *self.tokenizer.encode(document).ids], len(document.encode()) + len(END_OF_TEXT) + 2
+                yield [self.beginning, *self.tokenizer.encode(document).ids], len(document.encode())
 
     def encode(self, text: str) -> "list[int]":
         return [self.beginning, *self.tokenizer.encode(text).ids]
@@ -118,14 +118,14 @@ def train_tokenizer(texts: "list[Path]", folder: "str | Path", vocabulary: int, 
     folder.mkdir(parents=True, exist_ok=True)
     if kind == "auto":
         kind = "tokenizers" if _installed("tokenizers") else "sentencepiece"
+    if kind not in ("tokenizers", "sentencepiece"):
+        raise ValueError(f"kind is tokenizers, sentencepiece or auto, not {kind!r}")
     if not _installed(kind):
         raise ValueError(f"the Python package {kind} is not installed (Debian: python3-sentencepiece; pip: {kind})")
     if kind == "sentencepiece":
         _train_sentencepiece(texts, folder, vocabulary, most_bytes)
-    elif kind == "tokenizers":
-        _train_byte_level(texts, folder, vocabulary, most_bytes)
     else:
-        raise ValueError(f"kind is tokenizers, sentencepiece or auto, not {kind!r}")
+        _train_byte_level(texts, folder, vocabulary, most_bytes)
     return kind
 
 

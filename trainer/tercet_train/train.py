@@ -26,6 +26,8 @@ from .model import ModelShape, build_model
 from .schedule import Schedule
 from .ternary_layer import bit_linears, set_ramp
 
+LOG_COLUMNS = ("step", "tokens", "loss", "valid", "rate", "gradient", "ternary", "zeros", "seconds")
+
 
 @dataclass
 class TrainSettings:
@@ -189,7 +191,8 @@ class Trainer:
         size = settings.batch // (parts * self.machines.count)
         total = torch.zeros((), device=self.device)
         for part in range(parts):
-            tokens, targets = self.windows.batch(step, part * self.machines.count + self.machines.rank, size)
+            first = (part * self.machines.count + self.machines.rank) * size
+            tokens, targets = self.windows.batch(step, settings.batch, first, size)
             tokens, targets = tokens.to(self.device), targets.to(self.device)
             waits = self.machines.count > 1 and part < parts - 1
             with self.forward.no_sync() if waits else contextlib.nullcontext(), self._autocast():
@@ -213,7 +216,7 @@ class Trainer:
     def _after_step(self, loss: float, norm: float, is_last: bool) -> None:
         settings, step = self.settings, self.step
         valid = None
-        if self.valid is not None and (is_last or step % settings.evaluate_every == 0):
+        if self.valid is not None and (step == settings.steps or step % settings.evaluate_every == 0):
             valid = evaluate(self.model, self.valid, settings.batch, settings.evaluate_tokens)
         if not self.leads:
             return
@@ -234,7 +237,7 @@ class Trainer:
         )
         if not self.quiet:
             self._say(loss, valid)
-        if settings.sample_every and self.tokenizer is not None and (is_last or step % settings.sample_every == 0):
+        if settings.sample_every and self.tokenizer is not None and (step == settings.steps or step % settings.sample_every == 0):
             with open(self.folder / "samples.txt", "a", encoding="utf-8") as file:
                 file.write(f"--- step {step}\n{sample(self.model, self.tokenizer, 'Once upon a time', 80, seed=1)}\n")
         if is_last or step % settings.checkpoint_every == 0:
@@ -300,8 +303,6 @@ def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Opt
 def load_parameters(model: nn.Module, state: dict) -> None:
     """Of a checkpoint of the same shape, ternary or float: the latent weights of one are the weights of the other."""
     missing, unexpected = model.load_state_dict(state, strict=False)
-    missing = [name for name in missing if not name.endswith(".ramp")]
-    unexpected = [name for name in unexpected if not name.endswith(".ramp")]
     if missing or unexpected:
         raise ValueError(f"the parameters are of another model: missing {missing[:3]}, unknown {unexpected[:3]}")
 
@@ -311,7 +312,7 @@ def evaluate(model: nn.Module, windows: Windows, batch: int, most_tokens: Option
     """Mean loss in nats a token over windows beside each other, ternary layers all ternary."""
     was_training = model.training
     model.eval()
-    ramps = [(layer, float(layer.ramp)) for _, layer in bit_linears(model)]
+    ramps = [(layer, layer.ramp) for _, layer in bit_linears(model)]
     set_ramp(model, 1.0)
     device = next(model.parameters()).device
     total = count = 0
@@ -320,7 +321,7 @@ def evaluate(model: nn.Module, windows: Windows, batch: int, most_tokens: Option
         total += float(functional.cross_entropy(logits.flatten(0, 1), targets.reshape(-1).to(device), reduction="sum"))
         count += targets.numel()
     for layer, ramp in ramps:
-        layer.ramp.fill_(ramp)
+        layer.ramp = ramp
     model.train(was_training)
     return total / max(1, count)
 
@@ -346,7 +347,7 @@ def sample(model: nn.Module, tokenizer, prompt: str, tokens: int, *, temperature
 def _log(path: Path, row: dict) -> None:
     is_new = not path.exists()
     with open(path, "a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row.keys())
+        writer = csv.DictWriter(file, LOG_COLUMNS)
         if is_new:
             writer.writeheader()
         writer.writerow(row)
@@ -358,7 +359,12 @@ def _cut_log(path: Path, step: int) -> None:
         return
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    kept = [row for row in rows if row.get("step", "").isdigit() and int(row["step"]) <= step]
-    path.unlink()
-    for row in kept:
-        _log(path, row)
+    # A kill may have cut the last row short.
+    kept = [row for row in rows if None not in row.values() and row["step"].isdigit() and int(row["step"]) <= step]
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, LOG_COLUMNS)
+        writer.writeheader()
+        writer.writerows(kept)
+    os.replace(part, path)
