@@ -7,7 +7,9 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
+import { withPalette } from "./palette_png.mjs";
 import { bundledModel, root, site } from "./paths.mjs";
 import { createServer, listen } from "./serve.mjs";
 import { StepError, reportFailure } from "./steps.mjs";
@@ -19,24 +21,28 @@ const SCREENS = [
   ["phone", { width: 390, height: 844 }],
 ];
 
-/** How much of a model under /slow/ ever comes. */
-const SLOW_BYTES = 2_300_000;
+/** At which speed models under /slow/ come: slow enough to be seen on the way. */
+const SLOW_BYTES_PER_SECOND = 600_000;
 
-/** The site, and models that never arrive whole: /slow/NAME/. */
+/** The site, and the model once more, slowly: /slow/NAME/. */
 async function serveSite() {
   const answer = createServer({ root: site }).listeners("request")[0];
-  const sent = new Map();
   const server = createHttpServer((request, response) => {
-    const [, name] = /^\/slow\/([^/]+)\//.exec(request.url) ?? [];
-    if (name) {
+    if (request.url.startsWith("/slow/")) {
       request.url = `/${MODEL}`;
       const write = response.write.bind(response);
-      response.write = (chunk) => {
-        sent.set(name, (sent.get(name) ?? 0) + chunk.length);
-        return sent.get(name) < SLOW_BYTES ? write(chunk) : false;
-      };
       const end = response.end.bind(response);
-      response.end = (chunk) => void ((sent.get(name) ?? 0) < SLOW_BYTES && end(chunk));
+      let sending = Promise.resolve();
+      response.write = (chunk) => {
+        sending = sending.then(async () => {
+          await sleep((chunk.length / SLOW_BYTES_PER_SECOND) * 1000);
+          if (response.destroyed) return;
+          write(chunk);
+          response.emit("drain");
+        });
+        return false;
+      };
+      response.end = (chunk) => void sending.then(() => end(chunk));
     }
     answer(request, response);
   });
@@ -74,8 +80,10 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   page.setDefaultTimeout(WAIT_MS);
   const shot = async (name) => {
     await page.evaluate(() => document.activeElement?.blur());
-    const image = await page.screenshot({ fullPage: true, scale: "css" });
-    writeFileSync(join(out, `${name}-${screen}-${colorScheme}.png`), image);
+    // A view that fills the window is shown as that: in a taller one its foot would hang in the middle.
+    const fullPage = (await page.locator(".view-write:not([hidden])").count()) === 0;
+    const image = await page.screenshot({ fullPage, scale: "css", animations: "disabled" });
+    writeFileSync(join(out, `${name}-${screen}-${colorScheme}.png`), withPalette(image));
   };
   const ask = async (address) => {
     await page.evaluate(() => (location.hash = "#/"));

@@ -54,7 +54,7 @@ export function OpeningProgress() {
     const progress = "progress" in value ? value.progress : null;
     const name = value.state === "none" ? "" : value.state === "open" ? model.value?.info.name : "";
     return (
-        <div class="opening">
+        <div class="arrival">
             <p class="model-head">
                 <span class="model-name" id="model-name">
                     {name || (value.state === "none" ? "" : value.origin.label)}
