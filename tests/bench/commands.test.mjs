@@ -26,7 +26,7 @@ function run(name, args, env = {}) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(fresh, "bench", `${name}.mjs`), ...args],
-    { encoding: "utf8", timeout: 30_000, env: { ...process.env, ...env } },
+    { encoding: "utf8", timeout: 300_000, env: { ...process.env, ...env } },
   );
   return { status, stdout, stderr };
 }

@@ -13,7 +13,7 @@ import { webText } from "../../bench/web/report.mjs";
 import { MemoryWatch, browserProcess, parseMemory } from "../../bench/web/renderer_memory.mjs";
 import { BenchSite } from "../../bench/web/site.mjs";
 
-const limit = { timeout: 20_000 };
+const limit = { timeout: 300_000 };
 const folder = mkdtempSync(join(tmpdir(), "tercet-bench-test-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 

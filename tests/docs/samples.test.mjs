@@ -17,6 +17,7 @@ import {
   launchBrowser,
   limit,
   modelBytes,
+  STEP_TIMEOUT_MS,
   tercet,
 } from "../web/library_under_test.mjs";
 
@@ -30,7 +31,7 @@ const links = libraryPages().flatMap(({ name, text }) =>
     anchor,
   })),
 );
-const TIMEOUT_MS = 40_000;
+const TIMEOUT_MS = STEP_TIMEOUT_MS;
 
 let browser, server, project, folder;
 before(async () => {

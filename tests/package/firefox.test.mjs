@@ -23,6 +23,7 @@ describe("Firefox ESR", { skip: missing }, () => {
       executablePath: firefox,
       headless: true,
       protocolTimeout: STEP_TIMEOUT_MS,
+      timeout: STEP_TIMEOUT_MS,
     });
     expected = runNatively(["-p", PROMPT, "-n", 24, "--seed", 5]).tokens;
   }, limit);

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { test } from "node:test";
 import {
   PROMPT,
+  STEP_TIMEOUT_MS,
   TestServer,
   launchBrowser,
   limit,
@@ -28,12 +29,12 @@ test("a service worker isolates the page of a host without headers", limit, asyn
       `<!doctype html><title>page</title>${tags.map((tag) => `<script ${tag}></script>`).join("")}`,
     );
     const page = await (await browser.newContext()).newPage();
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
     await page.goto(`${server.origin}/`);
     // It reloads the page itself once it is in place.
     await page.waitForFunction(
       () => globalThis.crossOriginIsolated && typeof globalThis.write === "function",
       null,
-      { timeout: 20_000 },
     );
     const written = await page.evaluate((prompt) => globalThis.write(prompt), PROMPT);
     assert.equal(written.text, runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text);

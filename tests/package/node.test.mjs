@@ -46,7 +46,7 @@ async function inNode(source, input = {}) {
   );
   const { stdout, stderr } = await run(process.execPath, [file], {
     cwd: project.folder,
-    timeout: 30_000,
+    timeout: 300_000,
   });
   assert.equal(stderr.replace(/^tercet: .*\n/gm, ""), "");
   return JSON.parse(stdout.trim().split("\n").at(-1));

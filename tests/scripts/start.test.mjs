@@ -39,7 +39,7 @@ function start(args, until = () => false) {
 
 test(
   "a second start tells its story at once and stops when asked to",
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const first = start(["--no-serve"]);
     assert.equal(await first.closed, 0, first.output);

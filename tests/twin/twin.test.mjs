@@ -177,7 +177,7 @@ describe("WebAssembly in Chromium", () => {
       ],
     });
     page = await browser.newPage();
-    page.setDefaultTimeout(120_000);
+    page.setDefaultTimeout(300_000);
     await page.goto(`http://127.0.0.1:${port}/`);
   });
   after(async () => {
@@ -203,7 +203,7 @@ describe("WebAssembly in Chromium", () => {
     ["simd128", 1, "wasm_simd128", "int4"],
     ["relaxed-threads", 2, "the best", "int4"],
   ]) {
-    test(`${variant}, ${kernels}, ${threads} threads, ${kv}`, { timeout: 120_000 }, async () => {
+    test(`${variant}, ${kernels}, ${threads} threads, ${kv}`, { timeout: 300_000 }, async () => {
       const few = kernels === "portable" || kv !== "int8";
       const some = few ? prompts.slice(0, FEW) : prompts;
       const place = { variant, threads, kernels, kv };

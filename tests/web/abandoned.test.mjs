@@ -96,7 +96,7 @@ test("of a file that was replaced while it was read", limit, async () => {
   const page = await TestPage.open(browser, server);
   server.etag = '"old"';
   server.faults = { cutAfter: Math.floor(modelBytes.length / 2) };
-  const network = { retries: 20, retryDelayMs: 30, stallTimeoutMs: 600 };
+  const network = { retries: 20, retryDelayMs: 30 };
   const options = { assetsUrl: "/counted/", threads: THREADS, network };
   const work = page.run(loadAndCount, { prompt: PROMPT, options });
   await server.requested(5);

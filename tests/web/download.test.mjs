@@ -29,7 +29,7 @@ async function readTwice(etags) {
     return new Response(file.slice(first, last + 1), { status: 206, headers: answer });
   };
   const source = new HttpSource(url, null, {
-    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 1000 },
+    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 60_000 },
     signal: new AbortController().signal,
     onArrived: () => {},
     onFilled: () => {},
@@ -85,7 +85,7 @@ test("however much has come, a second block is not taken before the first may be
   };
   let arrived = 0;
   const source = new HttpSource(url, null, {
-    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 1000 },
+    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 60_000 },
     signal: new AbortController().signal,
     onArrived: (bytes) => (arrived += bytes),
     onFilled: () => {},

@@ -100,27 +100,24 @@ test("a cut that passes is mended within the load, byte by byte", limit, async (
 
 test("a connection that falls silent is dropped", limit, async () => {
   server.faults = { stallAfter: half };
-  const error = await failToLoad();
+  const error = await failToLoad({ network: { retries: 0, stallTimeoutMs: 2000 } });
   assert.equal(error.code, "NETWORK_FAILED");
-  assert.match(error.detail, /no byte for 0.6 s/);
+  assert.match(error.detail, /no byte for 2 s/);
   assert.equal((await storedNow()).storedChunks, chunksInHalf);
 });
 
 test("abort in the middle of a download: at once, and what came is kept", limit, async () => {
-  server.faults = { slowly: 30 };
+  server.faults = { holdFrom: chunkAt(2) + 100_000 };
   const { error } = await page.run(async () => {
     const abort = new AbortController();
-    let loaded;
-    const enough = new Promise((resolve) => (loaded = resolve));
-    const onProgress = ({ loadedBytes }) => loadedBytes > 2_000_000 && loaded();
-    const work = failure(tercet.load("/model.tercet", { signal: abort.signal, onProgress }));
-    await enough;
+    const work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
+    for (let kept = 0; kept === 0;) kept = (await tercet.cache.list())[0]?.storedChunks ?? 0;
     abort.abort(new Error("my reason"));
     return { error: await work };
   });
   assert.equal(error.code, "ABORTED");
-  // Less than the file: the work was stopped.
-  assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES / 2, `${server.sentBytes}`);
+  // The work was stopped, not only the promise: nobody waits for the rest.
+  await server.hungUp();
   assert.ok((await storedNow()).storedChunks >= 1);
   const before = await page.run(() =>
     failure(tercet.load("/model.tercet", { signal: AbortSignal.abort() })),
@@ -236,15 +233,18 @@ test("a file that is replaced while it is read: the new one is loaded, whole", l
 });
 
 test("a model that is deleted while it is stored leaves nothing behind", limit, async () => {
-  server.faults = { slowly: 30 };
+  server.faults = { holdFrom: chunkAt(2) + 100_000 };
+  await page.run(async (modelId) => {
+    globalThis.loading = tercet.load("/model.tercet", { network: quick });
+    for (;;) {
+      const [model] = await tercet.cache.list();
+      if (model?.storedChunks > 0) break;
+    }
+    await tercet.cache.delete(modelId);
+  }, modelId);
+  server.faults = {};
   const { text, notices, listed, left } = await page.run(
-    async ({ prompt, modelId }) => {
-      const loading = tercet.load("/model.tercet", { network: quick });
-      for (;;) {
-        const [model] = await tercet.cache.list();
-        if (model?.storedChunks > 0) break;
-      }
-      await tercet.cache.delete(modelId);
+    async ({ prompt }) => {
       const model = await loading;
       const { text } = await model.generate(prompt, { maxTokens: 16, seed: 3 }).result;
       const { notices } = model.info;
@@ -261,7 +261,7 @@ test("a model that is deleted while it is stored leaves nothing behind", limit, 
       database.close();
       return { text, notices, listed: await tercet.cache.list(), left };
     },
-    { prompt: PROMPT, modelId },
+    { prompt: PROMPT },
   );
   assert.equal(text, expected, "the load itself goes on");
   assert.equal(notices.length, 1);
@@ -287,7 +287,7 @@ test("progress counts what is kept, once, and never goes backwards", limit, asyn
   // What a server without ranges sends again is not new: here it falls silent before anything new comes.
   server.repair();
   server.faults = { noRanges: true, stallAfter: chunkAt(1), slowly: 10 };
-  assert.ok((await highest({ network: { retries: 0, stallTimeoutMs: 600 } })) <= chunkAt(1));
+  assert.ok((await highest({ network: { retries: 0, stallTimeoutMs: 2000 } })) <= chunkAt(1));
   // A file that is replaced begins again, the bar does not.
   server.repair();
   server.etag = '"old"';

@@ -36,7 +36,7 @@ beforeEach(async () => {
 afterEach(() => page.finish());
 
 const expected = runNatively(["-p", PROMPT, "-n", 16, "--seed", 3]).text;
-const quick = { retries: 1, retryDelayMs: 20, stallTimeoutMs: 3000 };
+const quick = { retries: 1, retryDelayMs: 20, stallTimeoutMs: 60_000 };
 
 async function loadWell(source, options = {}) {
   const { text, info } = await page.run(

@@ -32,6 +32,9 @@ beforeEach(async () => {
 });
 afterEach(() => first.finish());
 
+/** Bytes of the model after which the network waits for the test: two chunks, and a part of the third. */
+const HELD = headerBytes + 2 * CHUNK_BYTES + 100_000;
+
 const expected = runNatively(["-p", PROMPT, "-n", 16, "--seed", 3]).text;
 
 const loadIn = (tab, options = {}) =>
@@ -64,10 +67,14 @@ test("two tabs, two copies? No: loaded at the same time, downloaded once", limit
 });
 
 test("a tab that comes later goes along with the one that downloads", limit, async () => {
-  server.faults = { slowly: 25 };
+  server.faults = { holdFrom: HELD };
   const leader = loadIn(first);
   await stored(second, 1);
-  const follower = await loadIn(second);
+  const following = loadIn(second);
+  // It has learnt what lies there, and waits.
+  await server.requested(3);
+  server.faults = {};
+  const follower = await following;
   assert.equal(follower.text, expected);
   assert.equal((await leader).text, expected);
   // To learn what lies at the address it asks for the first bytes.
@@ -75,11 +82,12 @@ test("a tab that comes later goes along with the one that downloads", limit, asy
 });
 
 test("the tab that downloads is closed: the other one goes on at the chunk", limit, async () => {
-  server.faults = { slowly: 25 };
+  server.faults = { holdFrom: HELD };
   await first.run(() => void tercet.load("/model.tercet", { network: quick }).catch(() => {}));
   await stored(second, 1);
   const follower = loadIn(second);
   await first.page.close();
+  server.faults = {};
   assert.equal((await follower).text, expected);
   const most = modelBytes.length + 65536 + 2 * CHUNK_BYTES;
   assert.ok(
@@ -90,7 +98,7 @@ test("the tab that downloads is closed: the other one goes on at the chunk", lim
 });
 
 test("the tab that downloads gives up: the other one goes on", limit, async () => {
-  server.faults = { slowly: 25 };
+  server.faults = { holdFrom: HELD };
   await first.run(() => {
     globalThis.abort = new AbortController();
     globalThis.work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
@@ -102,24 +110,23 @@ test("the tab that downloads gives up: the other one goes on", limit, async () =
     return work;
   });
   assert.equal(code, "ABORTED");
+  server.faults = {};
   assert.equal((await follower).text, expected);
 });
 
 test("a tab that waits for another can be stopped", limit, async () => {
-  server.faults = { slowly: 25 };
+  server.faults = { holdFrom: HELD };
   await first.run(() => void tercet.load("/model.tercet").catch(() => {}));
   await stored(second, 1);
-  server.faults = { slowly: 500 };
+  // The other one's download never goes on: only the stop can end this.
   const error = await second.run(async () => {
     const abort = new AbortController();
-    const work = failure(
+    return failure(
       tercet.load("/model.tercet", {
         signal: abort.signal,
-        onProgress: ({ loadedBytes }) =>
-          loadedBytes > 1_000_000 && setTimeout(() => abort.abort(), 300),
+        onProgress: ({ loadedBytes }) => loadedBytes > 1_000_000 && abort.abort(),
       }),
     );
-    return work;
   });
   assert.equal(error.code, "ABORTED");
 });

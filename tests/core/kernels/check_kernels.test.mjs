@@ -75,6 +75,7 @@ async function checkInChromium(t, flags) {
     args: flags === "" ? args : [...args, `--js-flags=${flags}`],
   });
   const page = await browser.newPage();
+  page.setDefaultTimeout(300_000);
   await page.goto(`http://127.0.0.1:${port}/`);
   const texts = {};
   for (const variant of variants) {
@@ -89,7 +90,7 @@ async function checkInChromium(t, flags) {
   return texts;
 }
 
-test("every set in Chromium", { timeout: 120_000 }, async (t) => {
+test("every set in Chromium", { timeout: 300_000 }, async (t) => {
   const { relaxed } = await checkInChromium(t, "");
   assert.match(relaxed, /^wasm_relaxed_dot: (checked|not on this machine)$/m);
 });
@@ -97,7 +98,7 @@ test("every set in Chromium", { timeout: 120_000 }, async (t) => {
 test(
   "a machine without the one instruction of the dot product is told apart",
   {
-    timeout: 120_000,
+    timeout: 300_000,
     skip: process.arch !== "x64" && "the flag is one for x86-64",
   },
   async (t) => {
