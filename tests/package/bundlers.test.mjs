@@ -143,14 +143,18 @@ describe("esbuild", () => {
       ...options,
     });
 
-  test("one bundle: worker and modules come out of it", limit, async () => {
-    await bundle("esbuild", { minify: true });
-    project.write("esbuild/index.html", pageMarkup("app.js"));
-    assert.equal(
-      inBundle(await works(project.path("esbuild"), { contentPolicy: INLINED_POLICY })),
-      true,
-    );
-  });
+  test(
+    "bundler breaks worker URL? No: esbuild's one bundle has worker and modules in it",
+    limit,
+    async () => {
+      await bundle("esbuild", { minify: true });
+      project.write("esbuild/index.html", pageMarkup("app.js"));
+      assert.equal(
+        inBundle(await works(project.path("esbuild"), { contentPolicy: INLINED_POLICY })),
+        true,
+      );
+    },
+  );
 
   test("tercet/single by its name", limit, async () => {
     project.write("lonely/in.js", pageScript("tercet/single"));
@@ -176,7 +180,7 @@ const vites = major >= 23 || (major === 22 && minor >= 12) || (major === 20 && m
 const tooOld = !vites && `Vite 8 needs Node 20.19 or 22.12, this is ${process.versions.node}`;
 
 describe("Vite", { skip: tooOld }, () => {
-  test("build", limit, async () => {
+  test("bundler breaks worker URL? No: Vite brings the worker along", limit, async () => {
     const { build } = await import("vite");
     project.write("vite/index.html", pageMarkup("/app.js"));
     project.write("vite/app.js", pageScript());
@@ -227,7 +231,7 @@ describe("Vite", { skip: tooOld }, () => {
   }
 });
 
-test("webpack", limit, async () => {
+test("bundler breaks worker URL? No: webpack brings the worker along", limit, async () => {
   const webpack = createRequire(import.meta.url)("webpack");
   const stats = await new Promise((resolve, reject) =>
     webpack(

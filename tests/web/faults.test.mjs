@@ -64,29 +64,33 @@ async function loadWell(options = {}) {
   return info;
 }
 
-test("the network is cut at half: the next load resumes at the chunk", limit, async () => {
-  server.faults = { cutAfter: half };
-  const error = await failToLoad();
-  assert.equal(error.code, "NETWORK_FAILED");
-  assert.equal(error.advice, "retry");
-  const kept = await storedNow();
-  assert.equal(kept.state, "partial");
-  assert.equal(kept.storedChunks, chunksInHalf);
+test(
+  "one interrupted download breaks the cache for good? No: the next load resumes at the chunk",
+  limit,
+  async () => {
+    server.faults = { cutAfter: half };
+    const error = await failToLoad();
+    assert.equal(error.code, "NETWORK_FAILED");
+    assert.equal(error.advice, "retry");
+    const kept = await storedNow();
+    assert.equal(kept.state, "partial");
+    assert.equal(kept.storedChunks, chunksInHalf);
 
-  server.repair();
-  const info = await loadWell();
-  assert.equal(info.source, "network");
-  // The header was kept as well: what is asked again is the first bytes, to see that it is the same file.
-  const [first, ...rest] = server.requests;
-  assert.equal(first.range, "bytes=0-65535");
-  assert.equal(rest.length, 1);
-  assert.equal(
-    rest[0].first,
-    chunkAt(chunksInHalf),
-    "at most the chunk that was on its way comes again",
-  );
-  assert.equal((await storedNow()).state, "complete");
-});
+    server.repair();
+    const info = await loadWell();
+    assert.equal(info.source, "network");
+    // The header was kept as well: what is asked again is the first bytes, to see that it is the same file.
+    const [first, ...rest] = server.requests;
+    assert.equal(first.range, "bytes=0-65535");
+    assert.equal(rest.length, 1);
+    assert.equal(
+      rest[0].first,
+      chunkAt(chunksInHalf),
+      "at most the chunk that was on its way comes again",
+    );
+    assert.equal((await storedNow()).state, "complete");
+  },
+);
 
 test("a cut that passes is mended within the load, byte by byte", limit, async () => {
   server.faults = { cutAfter: half };
@@ -106,27 +110,31 @@ test("a connection that falls silent is dropped", limit, async () => {
   assert.equal((await storedNow()).storedChunks, chunksInHalf);
 });
 
-test("abort in the middle of a download: at once, and what came is kept", limit, async () => {
-  server.faults = { holdFrom: chunkAt(2) + 100_000 };
-  const { error } = await page.run(async () => {
-    const abort = new AbortController();
-    const work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
-    for (let kept = 0; kept === 0;) kept = (await tercet.cache.list())[0]?.storedChunks ?? 0;
-    abort.abort(new Error("my reason"));
-    return { error: await work };
-  });
-  assert.equal(error.code, "ABORTED");
-  // The work was stopped, not only the promise: nobody waits for the rest.
-  await server.hungUp();
-  assert.ok((await storedNow()).storedChunks >= 1);
-  const before = await page.run(() =>
-    failure(tercet.load("/model.tercet", { signal: AbortSignal.abort() })),
-  );
-  assert.equal(before.code, "ABORTED");
-  server.repair();
-  await loadWell();
-  assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES);
-});
+test(
+  "no cancel of a load? No: a signal ends the download at once, and what came is kept",
+  limit,
+  async () => {
+    server.faults = { holdFrom: chunkAt(2) + 100_000 };
+    const { error } = await page.run(async () => {
+      const abort = new AbortController();
+      const work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
+      for (let kept = 0; kept === 0;) kept = (await tercet.cache.list())[0]?.storedChunks ?? 0;
+      abort.abort(new Error("my reason"));
+      return { error: await work };
+    });
+    assert.equal(error.code, "ABORTED");
+    // The work was stopped, not only the promise: nobody waits for the rest.
+    await server.hungUp();
+    assert.ok((await storedNow()).storedChunks >= 1);
+    const before = await page.run(() =>
+      failure(tercet.load("/model.tercet", { signal: AbortSignal.abort() })),
+    );
+    assert.equal(before.code, "ABORTED");
+    server.repair();
+    await loadWell();
+    assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES);
+  },
+);
 
 // What Firefox does now and then: it never comes back from making a worker in a worker.
 const HANGS =
@@ -400,25 +408,29 @@ test(
   },
 );
 
-test("a full disk: the model runs from memory, what fits is kept", limit, async () => {
-  const session = await page.context.newCDPSession(page.page);
-  const usage = await page.run(() => tercet.cache.usage());
-  await session.send("Storage.overrideQuotaForOrigin", {
-    origin: server.origin,
-    quotaSize: usage.usedBytes + 1_600_000,
-  });
-  const info = await loadWell();
-  assert.match(info.notices.join(), /runs from memory/);
-  assert.equal(info.source, "network");
-  const stored = await storedNow();
-  assert.ok(!stored || stored.state === "partial", "no commit record without all chunks");
-  await session.send("Storage.overrideQuotaForOrigin", { origin: server.origin });
-  await loadWell();
-  assert.equal((await storedNow()).state, "complete");
-});
+test(
+  "quota exceeded in private windows? No: the model runs from memory, what fits is kept",
+  limit,
+  async () => {
+    const session = await page.context.newCDPSession(page.page);
+    const usage = await page.run(() => tercet.cache.usage());
+    await session.send("Storage.overrideQuotaForOrigin", {
+      origin: server.origin,
+      quotaSize: usage.usedBytes + 1_600_000,
+    });
+    const info = await loadWell();
+    assert.match(info.notices.join(), /runs from memory/);
+    assert.equal(info.source, "network");
+    const stored = await storedNow();
+    assert.ok(!stored || stored.state === "partial", "no commit record without all chunks");
+    await session.send("Storage.overrideQuotaForOrigin", { origin: server.origin });
+    await loadWell();
+    assert.equal((await storedNow()).state, "complete");
+  },
+);
 
 test(
-  "a worker that dies, throws or closes: everything pending is rejected, and loading again works",
+  "dead worker hangs callers? No: everything pending is rejected, and loading again works",
   limit,
   async () => {
     for (const end of ["close", "throw"]) {

@@ -199,7 +199,7 @@ for (const [name, where] of [
 ]) {
   // How long a stop takes is measured by `npm run bench:abort`; here work is counted, which no noise can change.
   test(
-    `${name}: leaving a loop or aborting stops the work, not only the promise`,
+    `abort that only rejects the promise? No: leaving a loop or aborting stops the work, ${name}`,
     limit,
     async () => {
       const results = await where().run(async (prompt) => {

@@ -161,23 +161,27 @@ test("perplexity: the native twin's figure, over several windows", limit, async 
   }
 });
 
-test("tokenizer calls are there: tokenize, detokenize, countTokens", limit, async () => {
-  const got = await page.run(async (prompt) => {
-    const ids = await model.tokenize(prompt);
-    return {
-      ids: [...ids],
-      text: await model.detokenize(ids),
-      count: await model.countTokens(prompt),
-      bare: await model.countTokens(prompt, { addBeginning: false }),
-      used: (await model.generate(prompt, { maxTokens: 1 }).result).promptTokens,
-      none: (await failure(model.countTokens([{ role: "user", content: "a" }]))).code,
-    };
-  }, PROMPT);
-  assert.equal(got.text, PROMPT);
-  assert.equal(got.count, got.used);
-  assert.equal(got.bare, got.ids.length);
-  assert.equal(got.none, "NO_CHAT_FORMAT");
-});
+test(
+  "tokenizer calls missing? No: tokenize, detokenize and countTokens are there",
+  limit,
+  async () => {
+    const got = await page.run(async (prompt) => {
+      const ids = await model.tokenize(prompt);
+      return {
+        ids: [...ids],
+        text: await model.detokenize(ids),
+        count: await model.countTokens(prompt),
+        bare: await model.countTokens(prompt, { addBeginning: false }),
+        used: (await model.generate(prompt, { maxTokens: 1 }).result).promptTokens,
+        none: (await failure(model.countTokens([{ role: "user", content: "a" }]))).code,
+      };
+    }, PROMPT);
+    assert.equal(got.text, PROMPT);
+    assert.equal(got.count, got.used);
+    assert.equal(got.bare, got.ids.length);
+    assert.equal(got.none, "NO_CHAT_FORMAT");
+  },
+);
 
 test("onPromptProgress: at once with what is reused, then rising to the whole", limit, async () => {
   for (const where of [page, plainPage]) {
