@@ -58,14 +58,13 @@ export async function buildLibrary({
     outExtension: { ".js": ".mjs" },
     banner: { js: packerBanner },
   });
-  await bundle(out, "grammar_module.ts", {
-    entryNames: "tercet-grammar",
-    outExtension: { ".js": ".mjs" },
-  });
-  await bundle(out, "look_module.ts", {
-    entryNames: "tercet-look",
-    outExtension: { ".js": ".mjs" },
-  });
+  for (const [name, licences] of Object.entries({ grammar: "", look: "", tools: "", gguf: banner }))
+    await bundle(out, `${name}_module.ts`, {
+      overrides: "worker",
+      entryNames: `tercet-${name}`,
+      outExtension: { ".js": ".mjs" },
+      banner: { js: licences },
+    });
   await buildInlined(out, { banner, packerBanner });
   await buildForNode(out);
   emitTypes(out);
@@ -79,8 +78,8 @@ export async function buildLibrary({
   const largest = Math.max(
     ...VARIANTS.map((name) => gzipped(`tercet-${name}.mjs`) + gzipped(`tercet-${name}.wasm`)),
   );
-  // The packer comes only with a GGUF file, grammars only with the first text that is held to one, looking inside with the first look, what answers in the shape of
-  // OpenAI with the first such question: no part of this.
+  // What only some users need is no part of this, for it comes when it is first asked for: the packer and tercet-gguf.mjs with a GGUF file, grammars with the first
+  // text that is held to one, looking inside with the first look, tools with the first measure, what answers in the shape of OpenAI with the first such question.
   const download = gzipped("index.js") + gzipped("engine_worker.js") + largest;
   if (download > LIMIT_GZIPPED_BYTES)
     throw new Error(
@@ -131,8 +130,8 @@ async function buildForNode(out) {
   const options = { overrides: "node", platform: "node", target: "node20" };
   mkdirSync(join(out, "node"), { recursive: true });
   await bundle(join(out, "node"), "index.ts", options);
-  for (const worker of ["engine_worker", "packer_worker"])
-    await bundle(join(out, "node"), `node/${worker}.ts`, { ...options, entryNames: "[name]" });
+  for (const script of ["node/engine_worker", "node/packer_worker", "gguf_module"])
+    await bundle(join(out, "node"), `${script}.ts`, { ...options, entryNames: "[name]" });
 }
 
 /** Addresses that are known only at run time: bundlers shall leave such an import alone. Minifying drops the marks. */
@@ -166,12 +165,17 @@ async function buildInlined(out, { banner, packerBanner }) {
     const name = `tercet-${variant}`;
     inlined[name] = { script: packed(`${name}.mjs`), binary: packed(`${name}.wasm`) };
   }
-  for (const name of ["tercet-grammar", "tercet-look"])
+  for (const name of ["tercet-gguf", "tercet-grammar", "tercet-look", "tercet-tools"])
     inlined[name] = { script: packed(`${name}.mjs`) };
   for (const [name, { script, binary }] of Object.entries(inlined)) {
     const lines = [`export const script = "${script}";`];
     if (binary) lines.push(`export const binary = "${binary}";`);
-    const head = { engine_worker: `${banner}\n`, "tercet-packer": `${packerBanner}\n` }[name] ?? "";
+    const licences = {
+      engine_worker: banner,
+      "tercet-gguf": banner,
+      "tercet-packer": packerBanner,
+    };
+    const head = licences[name] ? `${licences[name]}\n` : "";
     writeFileSync(join(out, "inlined", `${name}.js`), `${head}${lines.join("\n")}\n`);
   }
   const names = Object.keys(inlined);

@@ -2,10 +2,12 @@
 // messages in between. The store is here too and not in a worker of its own: a
 // chunk then goes from the network to its hash, its record and its place in memory without ever crossing a thread, and
 // while a model loads there is nothing else for the engine to do. It must never touch a page or a DOM.
+import { unlessAborted } from "./aborting.js";
+import { EngineStart } from "./engine_start.js";
 import { describe, TercetError, toTercetError, toWireError } from "./errors.js";
-import { deleteDownload, listDownloads } from "./gguf_kept.js";
-import { exportModel, verifyModel } from "./model_archive.js";
-import { LateScripts } from "./late_scripts.js";
+import { chooseModule, detectFeatures } from "./features.js";
+import { deleteDownload, listDownloads } from "./gguf_file.js";
+import { LateScripts, type Tools } from "./late_scripts.js";
 import { inspectModel, loadModel } from "./model_loader.js";
 import { OpenSessions } from "./open_sessions.js";
 import {
@@ -16,6 +18,7 @@ import {
   type LoadMessage,
   type RequestMessage,
   type ResultOf,
+  type StorePlaces,
   type ToWorker,
 } from "./protocol.js";
 import { openStore } from "./open_store.js";
@@ -25,12 +28,6 @@ import { deleteSessions, listSessions, restoreSession, saveSession } from "./sav
 import type { SessionRunner } from "./session_runner.js";
 import { storageEstimate } from "./storage_room.js";
 import type { Store } from "./store.js";
-import {
-  computeEmbedding,
-  computeLogits,
-  computePerplexity,
-  measureSpeed,
-} from "./text_measures.js";
 import type { StorageUsage, StoredModel } from "./types.js";
 
 const scope = globalThis as unknown as DedicatedWorkerGlobalScope;
@@ -107,20 +104,20 @@ function perform(
         runner.generate(message, control, (event) => emit(control.id, event)),
       );
     case "logits":
-      return loaded().inTurn(message.session, control, ({ open, slicing }) =>
-        computeLogits(open, slicing, message.tokens, control),
+      return measure(message, control, (tools, { open, slicing }) =>
+        tools.computeLogits(open, slicing, message.tokens, control),
       );
     case "embed":
-      return loaded().inTurn(message.session, control, (runner) =>
-        computeEmbedding(runner.open, runner.slicing, runner.tokensOf(message), control),
+      return measure(message, control, (tools, runner) =>
+        tools.computeEmbedding(runner.open, runner.slicing, runner.tokensOf(message), control),
       );
     case "perplexity":
-      return loaded().inTurn(message.session, control, (runner) =>
-        computePerplexity(runner.open, runner.slicing, runner.tokensOf(message), control),
+      return measure(message, control, (tools, runner) =>
+        tools.computePerplexity(runner.open, runner.slicing, runner.tokensOf(message), control),
       );
     case "bench":
-      return loaded().inTurn(message.session, control, ({ open, slicing }) =>
-        measureSpeed(open, slicing, message, control),
+      return measure(message, control, (tools, { open, slicing }) =>
+        tools.measureSpeed(open, slicing, message, control),
       );
     case "map":
       return loaded().scripts.mapModel(loaded().first, control);
@@ -150,23 +147,19 @@ function perform(
     case "sessionDelete":
       return deleteSessions(own().open.facts.modelId, message.name);
     case "cacheList":
-      return withStore(message, (store) => listAll(store, message.cacheDir));
+      return withStore(message, (store) => listAll(store, message));
     case "cacheDelete":
       return withStore(message, async (store) => {
         const deleted = await store.deleteModel(message.modelId);
         if (globalThis.indexedDB) await deleteSessions(message.modelId);
-        return deleted || deleteDownload(message.cacheDir, message.modelId);
+        return deleted || deleteDownload(message, message.modelId);
       });
     case "cacheVerify":
-      return withStore(message, (store) =>
-        verifyModel(store, message.modelId, message.assetsUrl, control.signal),
-      );
+      return withArchive(message, control, (tools, archive) => tools.verifyModel(...archive));
     case "cacheExport":
-      return withStore(message, (store) =>
-        exportModel(store, message.modelId, message.assetsUrl, control.signal),
-      );
+      return withArchive(message, control, (tools, archive) => tools.exportModel(...archive));
     case "cacheUsage":
-      return withStore(message, (store) => storageUsage(store, message.cacheDir));
+      return withStore(message, (store) => storageUsage(store, message));
   }
 }
 
@@ -192,12 +185,23 @@ function own(): SessionRunner {
   return loaded().runner(0);
 }
 
+/** In its turn, with the script that knows how. */
+function measure<Value>(
+  { session }: { session: number },
+  control: RunControl,
+  work: (tools: Tools, runner: SessionRunner) => Promise<Value>,
+): Promise<Value> {
+  return loaded().inTurn(session, control, async (runner) =>
+    work(await unlessAborted(control.signal, loaded().scripts.tools()), runner),
+  );
+}
+
 async function asPromise<Value>(work: () => Value): Promise<Value> {
   return work();
 }
 
 async function withStore<Value>(
-  { cacheDir }: { cacheDir: string | null },
+  { cacheDir }: StorePlaces,
   ask: (store: Store) => Promise<Value>,
 ): Promise<Value> {
   const store = await openStore(cacheDir);
@@ -208,14 +212,29 @@ async function withStore<Value>(
   }
 }
 
-/** Models, and GGUF files that are to become some. */
-async function listAll(store: Store, cacheDir: string | null): Promise<StoredModel[]> {
-  await removeLeftPacking(cacheDir);
-  return [...(await store.list()), ...(await listDownloads(cacheDir))];
+/** A model in the store; one of the modules reads its header. */
+function withArchive<Value>(
+  { modelId, ...places }: StorePlaces & { modelId: string },
+  { signal }: RunControl,
+  ask: (tools: Tools, archive: Parameters<Tools["verifyModel"]>) => Promise<Value>,
+): Promise<Value> {
+  const asked = { assetsUrl: places.assetsUrl, variant: null, kernels: null, threads: 1 };
+  return withStore(places, async (store) => {
+    const tools = await unlessAborted(signal, new LateScripts(places.assetsUrl).tools());
+    const choice = chooseModule(detectFeatures(globalThis), asked);
+    const engines = new EngineStart(asked, choice, signal, []);
+    return ask(tools, [store, modelId, () => engines.planner(), signal]);
+  });
 }
 
-async function storageUsage(store: Store, cacheDir: string | null): Promise<StorageUsage> {
-  const models = await listAll(store, cacheDir);
+/** Models, and GGUF files that are to become some. */
+async function listAll(store: Store, message: StorePlaces): Promise<StoredModel[]> {
+  await removeLeftPacking(message.cacheDir);
+  return [...(await store.list()), ...(await listDownloads(message))];
+}
+
+async function storageUsage(store: Store, message: StorePlaces): Promise<StorageUsage> {
+  const models = await listAll(store, message);
   const { usage, quota } = await storageEstimate();
   return {
     modelBytes: models.reduce((sum, model) => sum + model.storedBytes, 0),

@@ -3,10 +3,13 @@
 // no network and no format. node/gguf_parts.ts takes its place in Node.
 import type { DBSchema } from "idb";
 import { openDatabase, quiet, unlessLost, type Database } from "./database.js";
-import { FORGOTTEN_AFTER_MS, type Part, type PartsRecord } from "./gguf_record.js";
+import {
+  DOWNLOADS_DATABASE,
+  FORGOTTEN_AFTER_MS,
+  type Part,
+  type PartsRecord,
+} from "./gguf_record.js";
 import type { PackMessage } from "./packer_protocol.js";
-
-const DATABASE = "tercet-gguf";
 
 interface Schema extends DBSchema {
   files: { key: string; value: PartsRecord };
@@ -28,7 +31,7 @@ export class GgufParts {
 
   /** What is kept; `_cacheDir`: a choice that only Node has, where null is nothing. */
   static async kept(_cacheDir: string | null): Promise<GgufParts | null> {
-    const database = await openDatabase<Schema>(DATABASE, (fresh) => {
+    const database = await openDatabase<Schema>(DOWNLOADS_DATABASE, (fresh) => {
       fresh.createObjectStore("files", { keyPath: "url" });
       fresh.createObjectStore("parts");
     });

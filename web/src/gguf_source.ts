@@ -1,12 +1,12 @@
 // gguf_source.ts: a GGUF file as a source of the packed model that is made of it: whoever reads from it first makes the packer's
 // worker download and pack the file, and what is read are bytes of the result. So a load knows no difference, and a model
 // that is in the store is never packed again. The worker and all its memory are gone before the first byte is read. It
-// knows no more of GGUF than its first four bytes.
+// knows nothing of GGUF.
 import type { ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
 import { abortedError, fromWireError, TercetError } from "./errors.js";
 import type { SourceRecord } from "./journal.js";
-import { moduleFiles } from "./module_files.js";
+import type { ModuleFiles } from "./module_files.js";
 import { addressName } from "./open_address.js";
 import type { FromPacker, PackedMessage, ToPacker } from "./packer_protocol.js";
 import { PackingPlace } from "./packing_place.js";
@@ -16,28 +16,10 @@ import type { ModelSource } from "./types.js";
 import { forgetDownload } from "./gguf_kept.js";
 import { hex } from "./wasm_module.js";
 
-const MAGIC = "GGUF";
 /** For the name of a file's content: its beginning, and so many pieces evenly over the rest, of so many bytes. */
 const BEGINNING_BYTES = 1 << 20;
 const SAMPLES = 256;
 const SAMPLE_BYTES = 4096;
-
-/** Thrown where a header was to be read and a GGUF file was found. */
-export class SourceIsGguf extends Error {}
-
-export function isGguf(prefix: Uint8Array): boolean {
-  return String.fromCharCode(...prefix.subarray(0, MAGIC.length)) === MAGIC;
-}
-
-/** Whether there is no need to look: by its name, or because it is to be packed and no name says that it is already. */
-export function saysGguf({ source, pack }: LoadMessage): boolean {
-  const names =
-    source.kind === "url"
-      ? source.urls.map((url) => new URL(url).pathname)
-      : [source.blob instanceof File ? source.blob.name : ""];
-  if (Object.keys(pack).length > 0) return !names.every((name) => /\.tercet$/i.test(name));
-  return source.kind === "url" && names.every((name) => /\.gguf$/i.test(name));
-}
 
 /**
  * What the packed model is stored under: address or content of the file, and how it was packed. A file that a user chose
@@ -82,6 +64,7 @@ export class GgufSource implements ByteSource {
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
   readonly #notices: string[];
+  readonly #packerFiles: () => Promise<ModuleFiles>;
   #place: PackingPlace | null = null;
   #packing: Promise<PackedMessage> | null = null;
   #packed: PackedMessage | null = null;
@@ -90,7 +73,14 @@ export class GgufSource implements ByteSource {
   /** Rejects what waits for the worker. */
   #lose: (reason: TercetError) => void = () => {};
 
-  constructor(message: LoadMessage, signal: AbortSignal, progress: Progress, notices: string[]) {
+  /** `packerFiles`: where the packer lies, which only the engine's worker knows. */
+  constructor(
+    message: LoadMessage,
+    signal: AbortSignal,
+    progress: Progress,
+    notices: string[],
+    packerFiles: () => Promise<ModuleFiles>,
+  ) {
     const { source } = message;
     const atHand = source.kind === "blob" || source.urls.every((url) => url.startsWith("file:"));
     this.kind = atHand ? "memory" : "network";
@@ -98,6 +88,7 @@ export class GgufSource implements ByteSource {
     this.#signal = signal;
     this.#progress = progress;
     this.#notices = notices;
+    this.#packerFiles = packerFiles;
   }
 
   /** Version and size of the file that was packed; null before. */
@@ -151,9 +142,9 @@ export class GgufSource implements ByteSource {
   }
 
   async #pack(): Promise<PackedMessage> {
-    const { source, assetsUrl, pack, network, cache, cacheDir } = this.#message;
+    const { source, pack, network, cache, cacheDir } = this.#message;
     const notices = this.#notices;
-    const { script, binary } = await moduleFiles("packer", assetsUrl);
+    const { script, binary } = await this.#packerFiles();
     if (this.#signal.aborted) throw abortedError(this.#signal);
     const place = await PackingPlace.take(cacheDir);
     this.#place = place;

@@ -10,7 +10,7 @@ import { KV } from "./generated_constants.js";
 import { packOptions } from "./pack_options.js";
 import { Model, type StartedModel } from "./model.js";
 import { featureScope, SPARE_NOTICE, startWorker, tell } from "./platform.js";
-import type { LoadMessage, LoadSource } from "./protocol.js";
+import type { LoadMessage, LoadSource, StorePlaces } from "./protocol.js";
 import { absoluteUrl, loadSource, type Source } from "./source_address.js";
 import type {
   ChatMessage,
@@ -124,7 +124,7 @@ export async function inspect(source: Source, options: LoadOptions = {}): Promis
     ...loadMessage(loadSource(source, options.hub), options),
     op: "inspect",
   } as const;
-  return askWorker(options, (client) => client.request<"inspect">(message).result);
+  return askStore(options, (client) => client.request<"inspect">(message).result);
 }
 
 export interface CacheOptions {
@@ -151,24 +151,19 @@ function askToPersist(): Promise<boolean | null> {
 /** The models in this browser's storage. */
 export const cache = {
   async list(options: CacheOptions = {}): Promise<StoredModel[]> {
-    return askWorker(
+    return askStore(
       options,
-      (client) =>
-        client.request<"cacheList">({ op: "cacheList", cacheDir: cacheFolder(options) }).result,
+      (client, places) => client.request<"cacheList">({ op: "cacheList", ...places }).result,
     );
   },
 
   /** Deletes one model; false when there was none of that id. */
   async delete(modelId: string, options: CacheOptions = {}): Promise<boolean> {
     requireModelId(modelId);
-    return askWorker(
+    return askStore(
       options,
-      (client) =>
-        client.request<"cacheDelete">({
-          op: "cacheDelete",
-          cacheDir: cacheFolder(options),
-          modelId,
-        }).result,
+      (client, places) =>
+        client.request<"cacheDelete">({ op: "cacheDelete", ...places, modelId }).result,
     );
   },
 
@@ -178,16 +173,11 @@ export const cache = {
    */
   async verify(modelId: string, options: CacheOptions = {}): Promise<VerifiedModel> {
     requireModelId(modelId);
-    const assetsUrl = assetsFolder(options.assetsUrl);
-    return askWorker(options, (client) => {
-      const message = {
-        op: "cacheVerify",
-        cacheDir: cacheFolder(options),
-        modelId,
-        assetsUrl,
-      } as const;
-      return client.request<"cacheVerify">(message).result;
-    });
+    return askStore(
+      options,
+      (client, places) =>
+        client.request<"cacheVerify">({ op: "cacheVerify", ...places, modelId }).result,
+    );
   },
 
   /**
@@ -197,23 +187,17 @@ export const cache = {
    */
   async export(modelId: string, options: CacheOptions = {}): Promise<Blob> {
     requireModelId(modelId);
-    const assetsUrl = assetsFolder(options.assetsUrl);
-    return askWorker(options, (client) => {
-      const message = {
-        op: "cacheExport",
-        cacheDir: cacheFolder(options),
-        modelId,
-        assetsUrl,
-      } as const;
-      return client.request<"cacheExport">(message).result;
-    });
+    return askStore(
+      options,
+      (client, places) =>
+        client.request<"cacheExport">({ op: "cacheExport", ...places, modelId }).result,
+    );
   },
 
   async usage(options: CacheOptions = {}): Promise<StorageUsage> {
-    return askWorker(
+    return askStore(
       options,
-      (client) =>
-        client.request<"cacheUsage">({ op: "cacheUsage", cacheDir: cacheFolder(options) }).result,
+      (client, places) => client.request<"cacheUsage">({ op: "cacheUsage", ...places }).result,
     );
   },
 
@@ -239,16 +223,19 @@ export function features(): Features {
 }
 
 /** A worker for one question, ended with the answer. */
-async function askWorker<Value>(
-  { assetsUrl, signal }: CacheOptions,
-  ask: (client: EngineClient) => Promise<Value>,
+async function askStore<Value>(
+  options: CacheOptions,
+  ask: (client: EngineClient, places: StorePlaces) => Promise<Value>,
 ): Promise<Value> {
+  const { signal } = options;
   throwIfAborted(signal);
-  const client = startWorker(assetsFolder(assetsUrl));
+  const assetsUrl = assetsFolder(options.assetsUrl);
+  const cacheDir = cacheFolder(options);
+  const client = startWorker(assetsUrl);
   const onAbort = () => client.terminate(abortedError(signal));
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    return await ask(client);
+    return await ask(client, { assetsUrl, cacheDir });
   } finally {
     signal?.removeEventListener("abort", onAbort);
     client.terminate(new TercetError("DISPOSED"));

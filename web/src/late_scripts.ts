@@ -1,13 +1,14 @@
-// late_scripts.ts: the worker's way to what only some users need: scripts of their own beside the worker (tercet-grammar.mjs,
-// tercet-look.mjs), fetched when a model is first asked for what they do. It knows none of them by more than that.
-import { describe, TercetError } from "./errors.js";
+// late_scripts.ts: the worker's way to what only some users need of a model: scripts of their own beside the worker (tercet-grammar.mjs,
+// tercet-look.mjs, tercet-tools.mjs), fetched when a model is first asked for what they do. It knows none of them by more than that.
 import type { GrammarGuide, Grammars } from "./grammar_guide.js";
+import { lateScript } from "./late_script.js";
 import type { LayerTimer } from "./layer_timer.js";
-import { moduleFiles } from "./module_files.js";
 import type { RunControl } from "./run_control.js";
 import type { OpenSession } from "./session_runner.js";
 import type { GrammarOption, LayerTimes, ModelMap } from "./types.js";
 import type { Handle, ModelFacts, WasmModule } from "./wasm_module.js";
+
+export type Tools = typeof import("./tools_module.js");
 
 /** Each rejects with NETWORK_FAILED when its script does not come; a failure is not kept: the next call tries again. */
 export class LateScripts {
@@ -25,9 +26,10 @@ export class LateScripts {
     stops: Uint32Array,
     isAborted: () => boolean,
   ): Promise<GrammarGuide | null> {
-    this.#grammars ??= this.#load<typeof import("./grammar_module.js")>("grammar").then(
-      (loaded) => new loaded.Grammars(module, model, facts),
-    );
+    this.#grammars ??= lateScript<typeof import("./grammar_module.js")>(
+      "grammar",
+      this.#assetsUrl,
+    ).then((loaded) => new loaded.Grammars(module, model, facts));
     this.#grammars.catch(() => (this.#grammars = null));
     return (await this.#grammars).open(option, session, stops, isAborted);
   }
@@ -45,19 +47,12 @@ export class LateScripts {
     return (await this.#look()).mapModel(open, control);
   }
 
-  #look(): Promise<typeof import("./look_module.js")> {
-    return this.#load("look");
+  tools(): Promise<Tools> {
+    return lateScript("tools", this.#assetsUrl);
   }
 
-  async #load<Exports>(name: string): Promise<Exports> {
-    const { script } = await moduleFiles(name, this.#assetsUrl);
-    try {
-      return (await import(/* @vite-ignore */ /* webpackIgnore: true */ script)) as Exports;
-    } catch (thrown) {
-      throw new TercetError("NETWORK_FAILED", `tercet-${name}.mjs: ${describe(thrown)}`, {
-        cause: thrown,
-      });
-    }
+  #look(): Promise<typeof import("./look_module.js")> {
+    return lateScript("look", this.#assetsUrl);
   }
 }
 

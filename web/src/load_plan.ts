@@ -5,7 +5,7 @@ import { headerHolds } from "./content_hash.js";
 import { earlyTokens } from "./early_prompt.js";
 import type { EngineStart, StartedEngine } from "./engine_start.js";
 import { CONTAINER } from "./generated_constants.js";
-import { isGguf, SourceIsGguf } from "./gguf_source.js";
+import { isGguf, SourceIsGguf } from "./gguf_signs.js";
 import type { HeaderRecord, SourceRecord } from "./journal.js";
 import type { KeptModel } from "./kept_model.js";
 import type { Progress } from "./progress.js";

@@ -2,23 +2,25 @@
 // file put together again. Reads the header through a module, as a load does; holds no more than a chunk at a time.
 import { headerHolds, holds } from "./content_hash.js";
 import { abortedError, TercetError } from "./errors.js";
-import { EngineStart } from "./engine_start.js";
-import { chooseModule, detectFeatures } from "./features.js";
+import type { StartedEngine } from "./engine_start.js";
 import { CONTAINER } from "./generated_constants.js";
 import type { Store } from "./store.js";
 import type { VerifiedModel } from "./types.js";
 import { hex } from "./wasm_calls.js";
 
+/** As EngineStart.planner(): a module that reads headers, ours to close. */
+export type HeaderReader = () => Promise<StartedEngine>;
+
 /** Every chunk is read and hashed; damaged ones are dropped, and with the first of them the commit record. */
 export async function verifyModel(
   store: Store,
   modelId: string,
-  assetsUrl: string | null,
+  readHeaders: HeaderReader,
   signal: AbortSignal,
 ): Promise<VerifiedModel> {
   const header = await storedHeader(store, modelId);
   if (!header) return { modelId, state: "absent", chunks: 0, damaged: [], missing: [] };
-  const hashes = await chunkHashes(header, assetsUrl, signal);
+  const hashes = await chunkHashes(header, readHeaders);
   const damaged: number[] = [];
   const missing: number[] = [];
   for (const [index, sha256] of hashes.entries()) {
@@ -40,12 +42,12 @@ export async function verifyModel(
 export async function exportModel(
   store: Store,
   modelId: string,
-  assetsUrl: string | null,
+  readHeaders: HeaderReader,
   signal: AbortSignal,
 ): Promise<Blob> {
   const header = await storedHeader(store, modelId);
   if (!header) throw new TercetError("BAD_ARGUMENT", `no model ${modelId} is stored`);
-  const hashes = await chunkHashes(header, assetsUrl, signal);
+  const hashes = await chunkHashes(header, readHeaders);
   // The browser keeps Blobs out of our memory, on the disk when they are many.
   const parts = [new Blob([header])];
   for (const [index, sha256] of hashes.entries()) {
@@ -78,17 +80,9 @@ async function storedHeader(
 
 async function chunkHashes(
   header: Uint8Array<ArrayBuffer>,
-  assetsUrl: string | null,
-  signal: AbortSignal,
+  readHeaders: HeaderReader,
 ): Promise<Uint8Array[]> {
-  const asked = { assetsUrl, variant: null, kernels: null, threads: 1 };
-  const engines = new EngineStart(
-    asked,
-    chooseModule(detectFeatures(globalThis), asked),
-    signal,
-    [],
-  );
-  const { module, engine } = await engines.planner();
+  const { module, engine } = await readHeaders();
   try {
     const loader = module.createLoader(engine, 0, true);
     for (const bytes of [header.subarray(0, CONTAINER.PREFIX_BYTES), header]) {

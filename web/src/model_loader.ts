@@ -8,7 +8,8 @@ import { EngineStart } from "./engine_start.js";
 import { abortedError, describe, TercetError } from "./errors.js";
 import { chooseModule, detectFeatures, type ModuleChoice } from "./features.js";
 import { CONTAINER } from "./generated_constants.js";
-import { ggufKey, saysGguf, SourceIsGguf } from "./gguf_source.js";
+import { ggufFile, type GgufFile } from "./gguf_file.js";
+import { saysGguf, SourceIsGguf } from "./gguf_signs.js";
 import { KeptModel } from "./kept_model.js";
 import { makePlan, type Plan, type PlanParts } from "./load_plan.js";
 import { modelInfo } from "./model_info.js";
@@ -44,7 +45,7 @@ export async function loadModel(
 ): Promise<LoadedSession> {
   void removeLeftPacking(message.cacheDir);
   const choice = chooseModule(detectFeatures(globalThis), message);
-  let gguf = saysGguf(message) ? await ggufKey(message) : null;
+  let gguf = saysGguf(message) ? await ggufFile(message, context.signal) : null;
   let store = await storeFor(message, gguf, choice.notices);
   // One for all attempts: what was shown stays.
   const progress = new Progress(context.report);
@@ -56,7 +57,7 @@ export async function loadModel(
         return await load.run(fresh);
       } catch (thrown) {
         if (thrown instanceof SourceIsGguf && gguf === null) {
-          gguf = await ggufKey(message);
+          gguf = await ggufFile(message, context.signal);
           store.close();
           store = await storeFor(message, gguf, choice.notices);
           attempt = -1;
@@ -86,10 +87,10 @@ export async function inspectModel(message: LoadMessage, signal: AbortSignal): P
   }
 }
 
-/** `gguf`: what the store knows a GGUF file by. Other files that are at hand are not stored. */
+/** A GGUF file is stored as what is made of it. Other files that are at hand are not stored. */
 async function storeFor(
   message: LoadMessage,
-  gguf: string | null,
+  gguf: GgufFile | null,
   notices: string[],
 ): Promise<Store> {
   const { source } = message;
@@ -117,7 +118,7 @@ class ModelLoad {
     progress: Progress,
     choice: ModuleChoice,
     store: Store,
-    gguf: string | null,
+    gguf: GgufFile | null,
     fresh: boolean,
   ) {
     const notices = [...choice.notices];

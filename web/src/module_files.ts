@@ -20,11 +20,12 @@ export async function moduleFiles(name: string, assetsUrl: string | null): Promi
   }
   // A worker that was made from a text has nothing beside it.
   if (globalThis.location?.protocol.startsWith("blob")) return askPage(name);
-  const [script, binary] = besideWorker(name);
+  const [script, binary = script] = besideWorker(name);
   return { script: script.href, binary: binary.href };
 }
 
-function besideWorker(name: string): [script: URL, binary: URL] {
+/** Some are a script and no more. */
+function besideWorker(name: string): [script: URL, binary?: URL] {
   switch (name) {
     case "simd128":
       return [
@@ -46,16 +47,14 @@ function besideWorker(name: string): [script: URL, binary: URL] {
         new URL("./tercet-relaxed-threads.mjs", import.meta.url),
         new URL("./tercet-relaxed-threads.wasm", import.meta.url),
       ];
+    case "gguf":
+      return [new URL("./tercet-gguf.mjs", import.meta.url)];
     case "grammar":
-      return [
-        new URL("./tercet-grammar.mjs", import.meta.url),
-        new URL("./tercet-grammar.mjs", import.meta.url), // it has no binary
-      ];
+      return [new URL("./tercet-grammar.mjs", import.meta.url)];
     case "look":
-      return [
-        new URL("./tercet-look.mjs", import.meta.url),
-        new URL("./tercet-look.mjs", import.meta.url), // it has no binary
-      ];
+      return [new URL("./tercet-look.mjs", import.meta.url)];
+    case "tools":
+      return [new URL("./tercet-tools.mjs", import.meta.url)];
     case "packer":
       return [
         new URL("./tercet-packer.mjs", import.meta.url),

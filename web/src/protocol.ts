@@ -195,35 +195,33 @@ export interface OpenedSession {
   cancel: SharedCancel | null;
 }
 
-export interface CacheListMessage {
+/** As in LoadMessage: where the store lies, and what reads it. */
+export interface StorePlaces {
+  cacheDir: string | null;
+  assetsUrl: string | null;
+}
+
+export interface CacheListMessage extends StorePlaces {
   op: "cacheList";
-  cacheDir: string | null;
 }
 
-export interface CacheDeleteMessage {
+export interface CacheDeleteMessage extends StorePlaces {
   op: "cacheDelete";
-  cacheDir: string | null;
   modelId: string;
 }
 
-export interface CacheVerifyMessage {
+export interface CacheVerifyMessage extends StorePlaces {
   op: "cacheVerify";
-  cacheDir: string | null;
   modelId: string;
-  /** As in LoadMessage: one of the modules reads the header. */
-  assetsUrl: string | null;
 }
 
-export interface CacheExportMessage {
+export interface CacheExportMessage extends StorePlaces {
   op: "cacheExport";
-  cacheDir: string | null;
   modelId: string;
-  assetsUrl: string | null;
 }
 
-export interface CacheUsageMessage {
+export interface CacheUsageMessage extends StorePlaces {
   op: "cacheUsage";
-  cacheDir: string | null;
 }
 
 export type RequestMessage =

@@ -8,7 +8,6 @@ import type { GrammarGuide } from "./grammar_guide.js";
 import type { LateScripts } from "./late_scripts.js";
 import { Slicing } from "./slicing.js";
 import { StopText } from "./stop_text.js";
-import { rate } from "./text_measures.js";
 import { splitThinking } from "./thinking.js";
 import type {
   ChatResult,
@@ -246,4 +245,9 @@ function speculationSince(before: StepCounts, after: StepCounts): SpeculationRes
 
 function secondsSince(begin: number): number {
   return (performance.now() - begin) / 1000;
+}
+
+/** 0 when nothing was measured. */
+export function rate(tokens: number, seconds: number): number {
+  return seconds > 0 ? tokens / seconds : 0;
 }

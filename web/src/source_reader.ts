@@ -2,7 +2,8 @@
 // size once, and says when something that came damaged is worth reading again. It knows no format and no store.
 import { BlobSource, type ByteSource } from "./byte_source.js";
 import { HttpSource } from "./download.js";
-import { GgufSource } from "./gguf_source.js";
+import type { GgufFile } from "./gguf_file.js";
+import type { GgufSource } from "./gguf_source.js";
 import type { SourceRecord } from "./journal.js";
 import { openAddress } from "./open_address.js";
 import type { Progress } from "./progress.js";
@@ -15,13 +16,15 @@ export class SourceReader {
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
   readonly #notices: string[];
-  readonly #ggufKey: string | null;
+  readonly #gguf: GgufFile | null;
   readonly #fresh: boolean;
   #source: ByteSource;
+  /** The same, of a GGUF file. */
+  #packed: GgufSource | null = null;
   #fileBytes: number | null = null;
 
   /**
-   * `ggufKey`: the file is a GGUF file, the store knows it by that, and what is read is the model that is made of it.
+   * `gguf`: the file is a GGUF file, and what is read is the model that is made of it.
    * `fresh`: once before in this load the file's ETag changed.
    */
   constructor(
@@ -29,14 +32,14 @@ export class SourceReader {
     signal: AbortSignal,
     progress: Progress,
     notices: string[],
-    ggufKey: string | null,
+    gguf: GgufFile | null,
     fresh: boolean,
   ) {
     this.#message = message;
     this.#signal = signal;
     this.#progress = progress;
     this.#notices = notices;
-    this.#ggufKey = ggufKey;
+    this.#gguf = gguf;
     this.#fresh = fresh;
     this.#source = this.#open(null);
   }
@@ -48,23 +51,23 @@ export class SourceReader {
   /** What the store knows the file by; null for one that is at hand. */
   get key(): string | null {
     const { source } = this.#message;
-    if (this.#ggufKey !== null) return this.#ggufKey;
+    if (this.#gguf) return this.#gguf.key;
     return source.kind === "url" ? source.urls.join(" ") : null;
   }
 
   /** The server's name for the version that is read, null if there is none, or several; and of a GGUF file its size. */
   get version(): Pick<SourceRecord, "etag" | "ggufBytes"> {
-    if (this.#source instanceof GgufSource) return this.#source.version ?? { etag: null };
+    if (this.#packed) return this.#packed.version ?? { etag: null };
     return { etag: this.#source instanceof HttpSource ? this.#source.etag : null };
   }
 
   get isGguf(): boolean {
-    return this.#ggufKey !== null;
+    return this.#gguf !== null;
   }
 
   /** Of a GGUF file, which holds no model id: whether it is the one that the model in the store was made of. */
   async ggufIsStill(known: SourceRecord): Promise<boolean> {
-    return this.#source instanceof GgufSource && this.#source.isStill(known);
+    return this.#packed !== null && this.#packed.isStill(known);
   }
 
   /** From now on only this version of the file counts. */
@@ -113,8 +116,8 @@ export class SourceReader {
 
   #open(etag: string | null): ByteSource {
     const { source, network } = this.#message;
-    if (this.isGguf)
-      return new GgufSource(this.#message, this.#signal, this.#progress, this.#notices);
+    if (this.#gguf)
+      return (this.#packed = this.#gguf.open(this.#signal, this.#progress, this.#notices));
     if (source.kind === "blob") return new BlobSource(source.blob);
     const options = {
       network,

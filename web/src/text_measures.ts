@@ -2,7 +2,7 @@
 // model is. Each begins with an empty session and leaves one that holds its tokens. Runs in the worker.
 import { TercetError } from "./errors.js";
 import { yieldToMessages, type RunControl } from "./run_control.js";
-import type { OpenSession } from "./session_runner.js";
+import { rate, type OpenSession } from "./session_runner.js";
 import type { Slicing } from "./slicing.js";
 import type { BenchResult, EmbedResult, PerplexityResult } from "./types.js";
 import type { Handle } from "./wasm_module.js";
@@ -197,9 +197,4 @@ function takeFloats(count: number): Float32Array {
 
 function throwIfStopped(control: RunControl): void {
   if (control.aborted) throw new TercetError("ABORTED");
-}
-
-/** 0 when nothing was measured. */
-export function rate(tokens: number, seconds: number): number {
-  return seconds > 0 ? tokens / seconds : 0;
 }

@@ -6,9 +6,11 @@ import type { ModuleFiles } from "../module_files.js";
 export type { ModuleFiles } from "../module_files.js";
 
 export async function moduleFiles(name: string): Promise<ModuleFiles> {
-  const glue = name === "packer" ? "./packer_worker.js" : `../tercet-${name}.mjs`;
+  // These two know where files lie in Node.
+  const own = name === "packer" ? "./packer_worker.js" : "./gguf_module.js";
+  const glue = ["packer", "gguf"].includes(name) ? own : `../tercet-${name}.mjs`;
   const script = new URL(glue, import.meta.url).href;
-  if (name === "grammar" || name === "look") return { script, binary: script };
+  if (["gguf", "grammar", "look", "tools"].includes(name)) return { script, binary: script };
   const bytes = await readFile(new URL(`../tercet-${name}.wasm`, import.meta.url));
   return { script, binary: new Blob([bytes]) };
 }
