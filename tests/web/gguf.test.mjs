@@ -751,13 +751,21 @@ test(
   "without the packer's files a GGUF file is refused, and the engine's models load",
   limit,
   async () => {
-    for (const missing of [/tercet-packer\.mjs/, /tercet-packer\.wasm/]) {
+    const scripts = [
+      [/tercet-packer\.mjs/, "ENGINE_CRASHED", /packer/],
+      [/tercet-packer\.wasm/, "ENGINE_CRASHED", /packer/],
+      [/tercet-gguf\.mjs/, "NETWORK_FAILED", /tercet-gguf\.mjs/],
+    ];
+    for (const [missing, code, said] of scripts) {
       serve(small);
       server.missing = missing;
       await openPage();
       const failed = await page.run(() => failure(tercet.load("/model.tercet")));
-      assert.equal(failed.code, "ENGINE_CRASHED");
-      assert.match(failed.detail, /packer/);
+      assert.equal(failed.code, code);
+      assert.match(failed.detail, said);
+      // Without the script that knows of downloads they are in no list, which is one all the same.
+      const listed = await page.run(() => tercet.cache.list());
+      assert.ok(listed.every(({ state }) => state === "partial"));
       await page.finish();
       page = null;
       server.repair();

@@ -133,6 +133,31 @@ test("embed: the native twin's numbers, with threads and without", limit, async 
   }
 });
 
+test("who measures nothing and has no GGUF file needs no script for that", limit, async () => {
+  plain.missing = /tercet-(tools|gguf|packer|grammar|look)/;
+  const bare = await TestPage.open(browser, plain);
+  try {
+    const got = await bare.run(async (prompt) => {
+      const model = await tercet.load("/model.tercet", { context: 128 });
+      const write = async () =>
+        (await model.generate(prompt, { maxTokens: 4, seed: 5 }).result).text;
+      const before = await write();
+      const failed = await failure(model.embed(prompt));
+      const listed = (await tercet.cache.list()).map(({ modelId }) => modelId);
+      const same = (await write()) === before;
+      const { modelId } = model.info;
+      await model.dispose();
+      return { failed, listed: listed.includes(modelId), same };
+    }, PROMPT);
+    assert.equal(got.failed.code, "NETWORK_FAILED");
+    assert.match(got.failed.detail, /tercet-tools\.mjs/);
+    assert.deepEqual([got.listed, got.same], [true, true]);
+  } finally {
+    await bare.finish();
+    plain.missing = null;
+  }
+});
+
 test("perplexity: the native twin's figure, over several windows", limit, async () => {
   const text = "Tom went to the store. It was closed, and so he went home again. ".repeat(20);
   writeFileSync(join(folder, "text.txt"), text);
