@@ -1,6 +1,6 @@
-// rivals.mjs - installs a browser rival's npm package at the version that bench/package.json pins, each into a folder of its
-// own below build/bench/rivals/, so that the browser bench does not fetch the native rivals with it. Only benchmarks call
-// this.
+// rivals.mjs - installs an npm package that only one benchmark needs (a browser rival, a judge) at the version that
+// bench/package.json pins, each into a folder of its own below build/bench/rivals/, so that no benchmark fetches what another
+// one needs. Only benchmarks call this.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,8 @@ const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
 
 /** { folder, version } of the package, installed when it is not there. */
 export async function installRival(name, report = () => {}) {
-  const version = readJson(join(root, "bench", "package.json")).browserRivals[name];
+  const { browserRivals, judges } = readJson(join(root, "bench", "package.json"));
+  const version = { ...browserRivals, ...judges }[name];
   if (!version) throw new StepError(`bench/package.json pins no ${name}`);
   const place = join(benchFolder, "rivals", name.replace("/", "-"));
   const folder = join(place, "node_modules", name);

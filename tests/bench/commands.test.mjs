@@ -43,12 +43,15 @@ test("every benchmark tells its options in a checkout where nothing is installed
     "abort",
     "grammar",
     "pack",
+    "page",
+    "lighthouse",
     "report",
     "all",
   ]) {
     const { status, stdout, stderr } = run(name, ["--help"]);
     assert.equal(status, 0, `${name}: ${stderr}`);
-    const command = name === "all" ? "npm run bench" : `npm run bench:${name}`;
+    const own = { all: "npm run bench", lighthouse: "npm run lighthouse" };
+    const command = own[name] ?? `npm run bench:${name}`;
     assert.ok(stdout.startsWith(`usage: ${command}`), `${name}: ${stdout}`);
   }
 });
@@ -56,7 +59,7 @@ test("every benchmark tells its options in a checkout where nothing is installed
 test("without a browser each says so, before anything is installed, and ends", () => {
   const env = { TERCET_CHROMIUM: join(fresh, "no-such-chromium") };
   const sentence = /there is no Chromium at .*no-such-chromium: install it/;
-  for (const name of ["web", "twin", "load"]) {
+  for (const name of ["web", "twin", "load", "page", "lighthouse"]) {
     const { status, stdout, stderr } = run(name, [], env);
     assert.equal(status, 1, name);
     assert.match(stderr, sentence);

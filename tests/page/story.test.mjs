@@ -172,6 +172,23 @@ test(
     await visit.locate("write").click();
     assert.equal(await visit.errorCode("write"), "PROMPT_TOO_LONG");
     assert.equal(await visit.locate("write-problem").getByRole("button").count(), 0);
+    // It is no story: the list has none, and what was typed is still there to be shortened.
+    assert.equal(await visit.page.locator(".text-title").count(), 0);
+    assert.match(await visit.locate("prompt").inputValue(), /^One morning Tom/);
+    assert.equal(await visit.locate("story").count(), 0);
+    const kept = () =>
+      visit.page.evaluate(async () => {
+        const database = await new Promise((resolve, reject) => {
+          const request = indexedDB.open("tercet-conversations");
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+        const request = database.transaction("conversations").objectStore("conversations").count();
+        await new Promise((resolve) => (request.onsuccess = resolve));
+        database.close();
+        return request.result;
+      });
+    assert.equal(await kept(), 0, "nothing is left of it");
 
     await visit.locate("prompt").fill(PROMPT);
     await visit.locate("settings").click();

@@ -189,12 +189,13 @@ async function answer(asked: Conversation): Promise<void> {
   const told =
     conversation.messages.at(-1)?.role === "assistant" ? conversation.messages.at(-1) : null;
   const own = new LiveAnswer();
+  const before = current.value;
   let noted = told?.noted ?? [];
   problem.value = null;
   current.value = conversation;
   live.value = { conversation: conversation.id, answer: own };
   remember(conversation.id);
-  void keep(conversation);
+  const begun = keep(conversation);
   say(strings.write.writing);
   const finish = (end: Pick<Message, "finish" | "figures">) => {
     const { thinking, content } = splitText(own.text, opened.info.thinkingMarks);
@@ -206,10 +207,10 @@ async function answer(asked: Conversation): Promise<void> {
       ...end,
       ...(own.noted.length > 0 ? { noted: (noted = [...noted, ...own.noted]) } : {}),
     };
-    const before = told ? conversation.messages.slice(0, -1) : conversation.messages;
+    const earlier = told ? conversation.messages.slice(0, -1) : conversation.messages;
     // The title may have been given meanwhile.
     const base = current.value?.id === conversation.id ? current.value : conversation;
-    const done = withMessages(base, [...before, message], Date.now());
+    const done = withMessages(base, [...earlier, message], Date.now());
     if (current.value?.id === done.id) current.value = done;
     return keep(done);
   };
@@ -247,6 +248,10 @@ async function answer(asked: Conversation): Promise<void> {
     await kept;
   } catch (thrown) {
     if (own.text !== "") await finish({ finish: null });
+    else if (conversation.kind === "story" && isRefused(thrown)) {
+      await begun;
+      await takeBack(conversation, before);
+    }
     if (current.value?.id === conversation.id)
       problem.value = thrown ?? new Error("the text could not be written");
   } finally {
@@ -258,6 +263,22 @@ async function answer(asked: Conversation): Promise<void> {
     resolve();
   }
   if (result) void saveSession(opened, conversation.id, result);
+}
+
+/** Whether it was the text itself that could not be taken: then only another one helps. */
+function isRefused(thrown: unknown): boolean {
+  return thrown instanceof TercetError && thrown.advice === "fix-input";
+}
+
+/** A story that was refused before its first word is no story: the list has what it had before. */
+async function takeBack(refused: Conversation, before: Conversation | null): Promise<void> {
+  const same = before?.id === refused.id ? before : null;
+  const empty = { ...refused, messages: [], title: "", named: false };
+  if (current.value?.id === refused.id) current.value = same ?? empty;
+  if (same !== null && same.messages.length > 0) return keep(same);
+  remember(null);
+  await deleteConversation(refused.id).catch(() => {});
+  await readTitles();
 }
 
 function figuresOf({
