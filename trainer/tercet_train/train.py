@@ -91,7 +91,8 @@ class Trained:
 
 
 class Trainer:
-    """run(): trains and keeps `folder` up to date: checkpoint.pt, log.csv, settings.json, samples.txt."""
+    """run(): trains and keeps `folder` up to date: checkpoint.pt, log.csv, settings.json, samples.txt, and where tensorboard is installed its
+    files under board/."""
 
     def __init__(
         self,
@@ -132,6 +133,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, settings)
         self.step = 0
         self.seconds = 0.0
+        self.board = None
         self.checkpoint_path = self.folder / "checkpoint.pt"
         self.forward = _Loss(self.model, self.distillation, settings.recompute)
         if self.machines.count > 1:
@@ -169,6 +171,7 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             facts = {"shape": self.shape.as_dict(), "settings": asdict(self.settings)}
             (self.folder / "settings.json").write_text(json.dumps(facts, indent=1) + "\n")
+        self.board = _open_board(self.folder / "board", self.step) if self.leads else None
         losses = []
         while self.step < last:
             begun = time.monotonic()
@@ -177,6 +180,8 @@ class Trainer:
             losses.append((self.step, loss))
             self.step += 1
             self._after_step(loss, norm, self.step == last)
+        if self.board is not None:
+            self.board.close()
         return Trained(self.model, self.step, losses)
 
     def _one_step(self) -> "tuple[float, float]":
@@ -235,6 +240,11 @@ class Trainer:
                 "seconds": f"{self.seconds:.1f}",
             },
         )
+        if self.board is not None:
+            self.board.add_scalar("loss/train", loss, step)
+            self.board.add_scalar("rate", self.schedule.rate(step - 1), step)
+            if valid is not None:
+                self.board.add_scalar("loss/valid", valid, step)
         if not self.quiet:
             self._say(loss, valid)
         if settings.sample_every and self.tokenizer is not None and (step == settings.steps or step % settings.sample_every == 0):
@@ -342,6 +352,15 @@ def sample(model: nn.Module, tokenizer, prompt: str, tokens: int, *, temperature
         ids.append(int(order[torch.multinomial(ordered, 1, generator=random)]))
     model.train(was_training)
     return tokenizer.decode(ids)
+
+
+def _open_board(folder: Path, step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    # What a killed run wrote after its checkpoint comes again.
+    return SummaryWriter(str(folder), purge_step=step + 1)
 
 
 def _log(path: Path, row: dict) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -129,6 +131,27 @@ class Training(unittest.TestCase):
         self.assertNotEqual(plain, half)
         for (_, a), (_, b) in zip(plain, half):
             self.assertLess(abs(a - b), 0.1)
+
+    def test_a_board_is_written_where_there_is_one(self):
+        seen, asked = [], []
+
+        class SummaryWriter:
+            def __init__(self, folder, purge_step):
+                asked.append((Path(folder).name, purge_step))
+
+            def add_scalar(self, name, value, step):
+                seen.append((name, step))
+
+            def close(self):
+                seen.append("closed")
+
+        module = types.ModuleType("torch.utils.tensorboard")
+        module.SummaryWriter = SummaryWriter
+        with mock.patch.dict(sys.modules, {"torch.utils.tensorboard": module}):
+            self.trainer("board", settings={"steps": 2}).run()
+        self.assertEqual(asked, [("board", 1)])
+        names = [name for name, _ in seen[:-1]]
+        self.assertEqual((names.count("loss/train"), names.count("loss/valid"), seen[-1]), (2, 1, "closed"))
 
     def test_a_float_model_is_fine_tuned(self):
         teacher = self.trainer("teacher", small.shape(ternary=False), settings={"steps": 60})

@@ -1,0 +1,226 @@
+"""python -m tercet_train: the command line. Nothing is computed here: words become calls."""
+
+import argparse
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+DESCRIPTION = "Trains ternary language models (weights -1, 0, +1) and exports them for `tercet pack`."
+EXAMPLE = """from nothing to a packed model:
+  python -m tercet_train tokenizer book.txt -o tok --vocabulary 1024
+  python -m tercet_train tokenize book.txt --tokenizer tok -o train.bin
+  python -m tercet_train train --data train.bin --tokenizer tok -o run --steps 2000
+  python -m tercet_train export run --tokenizer tok -o model
+  tercet pack model -o model.tercet
+
+An interrupted training goes on where it was: give the same command again. Each command has --help."""
+
+SHAPE_WORDS = {
+    "family": "bitnet (RMSNorm, rotary positions, squared ReLU, sub-norms) or gpt2",
+    "width": "of the hidden states",
+    "layers": "blocks",
+    "heads": "attention heads",
+    "kv_heads": "key and value heads (bitnet; default: as many as heads)",
+    "inner": "width of the feed-forward part",
+    "context": "tokens a window",
+    "activation": "relu2 or silu (bitnet)",
+    "scale": "what shares a scale: tensor, row or group (of 128 inputs)",
+}
+SETTING_WORDS = {
+    "steps": "optimizer steps",
+    "batch": "windows a step, over all processes",
+    "accumulate": "parts a step is computed in, one after the other: less memory",
+    "seed": "of the first weights and of the windows",
+    "learning_rate": "of the first stage; about 1 / width beyond 192",
+    "second_rate": "the second stage begins at this (default: half of the first)",
+    "second_stage": "where it begins, as a share of the steps; without weight decay",
+    "warmup": "steps over which the rate rises",
+    "weight_decay": "of matrices, in the first stage",
+    "ramp": "steps from float to ternary (lambda warm-up); 0: ternary from the first",
+    "clip": "longest gradient",
+    "precision": "float32, or bfloat16 products",
+    "checkpoint_every": "steps",
+    "evaluate_every": "steps",
+    "evaluate_tokens": "held-out tokens to look at each time",
+    "sample_every": "steps between texts in samples.txt; 0: none",
+}
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """One column for all names, and defaults where there is one to tell."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=30)
+
+    def _get_help_string(self, action):
+        told = action.help or ""
+        tells = action.default in (None, False, argparse.SUPPRESS) or "(default" in told
+        return told if tells else f"{told} (default %(default)s)"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    from .model import ModelShape
+    from .train import TrainSettings
+
+    parser = argparse.ArgumentParser("python -m tercet_train", description=DESCRIPTION, epilog=EXAMPLE, formatter_class=_Formatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    one = commands.add_parser("tokenizer", help="make a vocabulary of one's own from texts", formatter_class=_Formatter)
+    one.add_argument("texts", nargs="+", type=Path, help="UTF-8, also .xz, .gz, .bz2")
+    one.add_argument("-o", "--output", required=True, type=Path, help="folder to write")
+    one.add_argument("--vocabulary", type=int, default=4096, help="tokens (default 4096)")
+    one.add_argument("--kind", default="auto", help="tokenizers (byte-level BPE), sentencepiece, or auto: whichever is installed")
+
+    one = commands.add_parser("tokenize", help="turn texts into a token file", formatter_class=_Formatter)
+    one.add_argument("texts", nargs="+", type=Path, help='UTF-8, also .xz, .gz, .bz2; a line "<|endoftext|>" ends a document')
+    one.add_argument("-o", "--output", required=True, type=Path, help="token file to write")
+    one.add_argument("--tokenizer", required=True, type=Path, help="folder of a tokenizer")
+
+    one = commands.add_parser("train", help="train, or go on training", formatter_class=_Formatter)
+    one.add_argument("--data", required=True, type=Path, help="token file to train on")
+    one.add_argument("--valid", type=Path, help="token file of held-out text")
+    one.add_argument("-o", "--output", required=True, type=Path, help="folder of this run; one that holds a checkpoint goes on")
+    one.add_argument("--tokenizer", type=Path, help="folder of the tokenizer, for samples")
+    one.add_argument("--float", action="store_true", help="train the float twin: the same blocks, nothing ternary")
+    one.add_argument("--start", type=Path, metavar="RUN", help="begin with the weights of this run, float or ternary (fine-tuning; its shape)")
+    one.add_argument("--teacher", type=Path, metavar="RUN", help="distil from the float model of this run")
+    one.add_argument("--distill", nargs=3, type=float, default=[0.5, 2.0, 0.0], metavar=("WEIGHT", "TEMPERATURE", "HIDDEN"), help="share of the teacher, softness, weight of hidden states")
+    one.add_argument("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
+    one.add_argument("--quiet", action="store_true", help="no progress")
+    _add_fields(one, ModelShape, SHAPE_WORDS)
+    _add_fields(one, TrainSettings, SETTING_WORDS)
+
+    one = commands.add_parser("sample", help="write text with a run's model", formatter_class=_Formatter)
+    one.add_argument("run", type=Path)
+    one.add_argument("--tokenizer", required=True, type=Path)
+    one.add_argument("-p", "--prompt", default="Once upon a time")
+    one.add_argument("-n", "--tokens", type=int, default=100)
+    one.add_argument("--temperature", type=float, default=0.7)
+    one.add_argument("--seed", type=int, default=1)
+
+    one = commands.add_parser("export", help="write a Hugging Face folder that `tercet pack` reads", formatter_class=_Formatter)
+    one.add_argument("run", type=Path)
+    one.add_argument("-o", "--output", required=True, type=Path, help="folder to write")
+    one.add_argument("--tokenizer", required=True, type=Path)
+    one.add_argument("--form", choices=("packed", "grid", "master"), help="packed: 2 bits a weight (bitnet, scale by tensor); grid: floats on the ternary grid; master: bfloat16 latent weights (default: packed where it can be, else grid)")
+    one.add_argument("--embedding", choices=("f16", "f32"), default="f16", help="(default f16)")
+
+    one = commands.add_parser("report", help="figures of a run on held-out text, as Markdown and plots", formatter_class=_Formatter)
+    one.add_argument("run", type=Path)
+    one.add_argument("--valid", required=True, type=Path, help="token file of held-out text")
+    one.add_argument("-o", "--output", required=True, type=Path, help="folder to write report.md into")
+    one.add_argument("--data", type=Path, help="token file that was trained on: adds the ratio")
+    one.add_argument("--twin", type=Path, metavar="RUN", help="the float twin's run")
+    one.add_argument("--packed", type=Path, metavar="FILE", help="the packed .tercet file: adds its size")
+    one.add_argument("--tokens", type=int, help="held-out tokens to look at (default: all)")
+    return parser
+
+
+def _add_fields(parser, kind, words: "dict[str, str]") -> None:
+    for field in fields(kind):
+        if field.name in words:
+            of = float if field.name == "second_rate" else str if isinstance(field.default, str) else type(field.default)
+            default = None if field.name == "kv_heads" else field.default
+            parser.add_argument("--" + field.name.replace("_", "-"), type=of, default=default, help=words[field.name], metavar="N" if of is int else "X")
+
+
+def run_tokenizer(words) -> None:
+    from .tokenizer import train_tokenizer
+
+    kind = train_tokenizer(words.texts, words.output, words.vocabulary, words.kind)
+    print(f"{words.output}: {words.vocabulary} tokens, made with {kind}")
+
+
+def run_tokenize(words) -> None:
+    from .data import write_tokens
+    from .tokenizer import open_text, open_tokenizer
+
+    tokenizer = open_tokenizer(words.tokenizer)
+
+    def chunks():
+        for path in words.texts:
+            with open_text(path) as file:
+                yield from tokenizer.documents(file.read())
+
+    made = write_tokens(words.output, chunks(), tokenizer.vocabulary)
+    print(f"{words.output}: {len(made.tokens):,} tokens, {made.text_bytes:,} bytes, {made.bytes_per_token:.3f} bytes a token")
+
+
+def run_train(words) -> None:
+    from .data import open_tokens
+    from .model import ModelShape
+    from .runs import open_run
+    from .tokenizer import open_tokenizer
+    from .train import Trainer, TrainSettings
+
+    train = open_tokens(words.data)
+    facts = {name: getattr(words, name) for name in SHAPE_WORDS}
+    facts["kv_heads"] = facts["heads"] if facts["kv_heads"] is None else facts["kv_heads"]
+    shape = ModelShape(vocabulary=train.vocabulary, ternary=not words.float, **facts)
+    settings = TrainSettings(recompute=words.recompute, **{name: getattr(words, name) for name in SETTING_WORDS})
+    trainer = Trainer(
+        shape,
+        settings,
+        train,
+        None if words.valid is None else open_tokens(words.valid),
+        words.output,
+        start=None if words.start is None else open_run(words.start).model.state_dict(),
+        teacher=None if words.teacher is None else open_run(words.teacher).model,
+        distillation=tuple(words.distill),
+        tokenizer=None if words.tokenizer is None else open_tokenizer(words.tokenizer),
+        quiet=words.quiet,
+    )
+    if trainer.resume() and trainer.leads:
+        print(f"{words.output}: goes on at step {trainer.step}", file=sys.stderr)
+    trainer.run()
+
+
+def run_sample(words) -> None:
+    from .runs import open_run
+    from .tokenizer import open_tokenizer
+    from .train import sample
+
+    run = open_run(words.run)
+    print(sample(run.model, open_tokenizer(words.tokenizer), words.prompt, words.tokens, temperature=words.temperature, seed=words.seed))
+
+
+def run_export(words) -> None:
+    import torch
+
+    from .export import export_model
+    from .runs import open_run
+    from .tokenizer import open_tokenizer
+
+    run = open_run(words.run)
+    can_pack = run.shape.family == "bitnet" and run.shape.ternary and run.shape.scale == "tensor"
+    form = words.form or ("packed" if can_pack else "grid")
+    kind = {"f16": torch.float16, "f32": torch.float32}[words.embedding]
+    facts = export_model(run.model, words.output, form=form, tokenizer=open_tokenizer(words.tokenizer), embedding=kind)
+    print(f"{words.output}: {facts['form']}, {facts['bytes']:,} bytes of weights, {100 * facts['ternary_share']:.1f} % ternary. Now: tercet pack {words.output} -o model.tercet")
+
+
+def run_report(words) -> None:
+    from .data import open_tokens
+    from .report import write_report
+    from .runs import open_run
+
+    optional = {"train": words.data and open_tokens(words.data), "twin": words.twin and open_run(words.twin)}
+    path = write_report(words.output, open_run(words.run), open_tokens(words.valid), packed=words.packed, most_tokens=words.tokens, **optional)
+    print(path.read_text(encoding="utf-8"), end="")
+
+
+def main(arguments=None) -> int:
+    words = make_parser().parse_args(arguments)
+    try:
+        globals()[f"run_{words.command}"](words)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"tercet_train: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ntercet_train: stopped; the last checkpoint is kept, the same command goes on from it", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
