@@ -92,7 +92,74 @@ test("the time of each layer while tokens come", limit, async () => {
   const times = await page.locator("#layer-times dd").allInnerTexts();
   assert.equal(times.length, layers + 2);
   for (const time of times) assert.match(time, /^[\d.e+-]+ ms$/);
-  assert.equal(await page.locator(".clock rect").count(), layers + 2);
+  const columns = ".view-inside .layer-bars rect";
+  assert.equal(await page.locator(columns).count(), layers + 2);
+  assert.match(await page.locator(".view-inside .speed").innerText(), /tokens\/s/);
+  assert.ok(!(await page.locator(".inside").innerText()).includes("not isolated"));
+});
+
+/** A page of its own, where the model is open. */
+async function visitAnew({ origin = site.origin, prepare, messages } = {}) {
+  const context = await browser.newContext({ serviceWorkers: "block" });
+  const own = await Visit.open(context, "about:blank");
+  own.expectMessages(/Service Worker registration blocked/);
+  if (messages) own.expectMessages(messages);
+  await prepare?.(own.page, context);
+  await own.page.goto(`${origin}/`);
+  await own.openModel();
+  await own.ready();
+  return own;
+}
+
+test("layers are timed while somebody writes, and seen in both views", limit, async () => {
+  const { layers } = runTercet("inspect", modelPath, "--json").shape;
+  const own = await visitAnew();
+  await own.write({ seed: 3, length: 40 });
+  assert.equal(await own.page.locator(".view-write .layer-bars rect").count(), layers + 2);
+  await own.goTo("inside");
+  await own.page.waitForSelector("#layer-times");
+  assert.equal(await own.page.locator("#layer-times dd").count(), layers + 2);
+  await own.finish();
+});
+
+test("nothing is timed in a tab that is hidden", limit, async () => {
+  const own = await visitAnew();
+  await own.page.evaluate(() => Object.defineProperty(document, "hidden", { get: () => true }));
+  const asked = [];
+  own.page.context().on("request", (request) => asked.push(request.url()));
+  await own.write({ seed: 3, length: 40 });
+  assert.equal(await own.page.locator(".view-write .layer-bars rect").count(), 0);
+  assert.deepEqual(
+    asked.filter((url) => url.includes("tercet-look")),
+    [],
+  );
+  await own.finish();
+});
+
+test("the text is written also where the script that times does not come", limit, async () => {
+  let refused = 0;
+  const own = await visitAnew({
+    messages: /ERR_FAILED/,
+    prepare: (_, context) =>
+      context.route(/tercet-look/, (route) => {
+        refused += 1;
+        return route.abort();
+      }),
+  });
+  for (let i = 0; i < 2; i++) {
+    await own.write({ seed: 3 + i, length: 40 });
+  }
+  assert.equal(refused, 1, "it is asked for once");
+  assert.equal(await own.page.locator(".view-write .layer-bars rect").count(), 0);
+  await own.finish();
+});
+
+test("a page that is not isolated says that its clock is coarse", limit, async () => {
+  const plain = await TestSite.start({ isolation: false });
+  const own = await visitAnew({ origin: plain.origin });
+  await own.goTo("inside");
+  await own.page.getByText("This page is not isolated, so its clock is coarse").waitFor();
+  await own.finish();
 });
 
 test(
@@ -156,6 +223,27 @@ test(
       for (const key of shared) assert.equal(typeof one[key], typeof row[key], key);
     assert.equal(file.results[0].prompt_tokens + file.results[0].decode_tokens, 64);
     assert.equal(file.results[0].prompt_tokens, row.prompt_tokens);
+    // Every field of the command is there: the same in kind, or null where a page cannot know it.
+    const unknown = ["read_gb_per_s", "read_from_memory", "read_share", "load_average"];
+    for (const one of file.results) {
+      for (const [key, value] of Object.entries(row)) {
+        if (unknown.includes(key)) assert.equal(one[key], null, key);
+        else assert.equal(typeof one[key], typeof value, key);
+      }
+      assert.ok(one.first_token_seconds > 0);
+      assert.equal(one.packed_bytes_per_token, row.packed_bytes_per_token);
+      const rate = (one.packed_bytes_per_token * one.decode_tokens_per_s) / 1e9;
+      assert.ok(Math.abs(one.packed_gb_per_s / rate - 1) < 1e-9);
+    }
+    for (const key of Object.keys(JSON.parse(native))) assert.ok(key in file, key);
+    assert.equal(file.last_cache_bytes, null);
+
+    // Where it was measured is said on the page too.
+    const facts = page.getByRole("region", { name: "Measured here" });
+    const said = await facts.innerText();
+    for (const fact of [file.model_id, file.browser, "isolated", file.platform])
+      assert.ok(said.includes(fact), fact);
+    assert.ok(said.includes(file.date.slice(0, 10)));
     const png = await download("Save PNG");
     assert.equal(png.bytes.subarray(1, 4).toString(), "PNG");
     assert.equal(png.bytes.readUInt32BE(16), 1200);
@@ -167,6 +255,11 @@ test(
     writeFileSync(saved, json.bytes);
     await chosen.setInputFiles(saved);
     await page.locator("#bench-results tbody tr").nth(3).waitFor();
+    // The same file again is a choice too: it may have been measured anew.
+    const again = page.waitForEvent("filechooser");
+    await chosen.click();
+    assert.equal(await chosen.inputValue(), "");
+    await (await again).setFiles(saved);
     const wrong = join(folder, "wrong.json");
     writeFileSync(wrong, '{"model_id": "x", "results": [{}]}');
     await chosen.setInputFiles(wrong);

@@ -49,7 +49,7 @@ const {
   "state/settings",
   "views/write/token_shades",
   "views/write/thinking_text",
-  "views/write/speed_window",
+  "parts/speed_window",
 );
 
 const model = { modelId: "a".repeat(64), name: "a model" };

@@ -283,7 +283,9 @@ export const strings = {
     },
     clock: {
       title: "Time of each layer",
-      about: "Measured while the model writes some tokens, a mean that follows the latest.",
+      about: "A mean that follows the latest tokens, whichever view writes them.",
+      coarse:
+        "This page is not isolated, so its clock is coarse, by up to a millisecond: look at many tokens.",
       start: "Measure",
       input: "Input",
       head: "Output head",
@@ -302,6 +304,17 @@ export const strings = {
     decode: "Writing",
     unit: "tokens/s",
     caption: "Tokens a second, the median of three",
+    facts: {
+      title: "Measured here",
+      model: "Model",
+      id: "Model id",
+      machine: "Machine",
+      browser: "Browser",
+      isolation: "Isolation",
+      date: "Date",
+    },
+    machine: (processors: number, platform: string, gigabytes: number | null) =>
+      `${processors} ${processors === 1 ? "processor" : "processors"}, ${platform}${gigabytes === null ? "" : `, ${gigabytes} GB of memory as the browser says`}`,
     progress: (done: number, all: number) => `${done} of ${all} measured`,
     native: "from file",
     compare: "Compare with a file of tercet bench --json",

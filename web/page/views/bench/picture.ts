@@ -9,11 +9,14 @@ export interface Bar {
 }
 
 const ROW = 74;
+const NOTE = 24;
 
-export function drawPicture(title: string, note: string, bars: Bar[]): Promise<Blob | null> {
+/** `notes`: what was measured and where, a line each. */
+export function drawPicture(title: string, notes: string[], bars: Bar[]): Promise<Blob | null> {
   const canvas = document.createElement("canvas");
   canvas.width = 1200;
-  canvas.height = 130 + bars.length * ROW + 30;
+  const from = 96 + notes.length * NOTE;
+  canvas.height = from + bars.length * ROW + 30;
   const pen = canvas.getContext("2d");
   if (!pen) return Promise.resolve(null);
   const style = getComputedStyle(document.documentElement);
@@ -26,10 +29,10 @@ export function drawPicture(title: string, note: string, bars: Bar[]): Promise<B
   pen.fillStyle = color("--paper");
   pen.fillRect(0, 0, canvas.width, canvas.height);
   write(title, 40, 60, 30, "--ink");
-  write(note, 40, 94, 18, "--quiet");
+  notes.forEach((note, i) => write(note, 40, 92 + i * NOTE, 16, "--quiet"));
   const most = Math.max(...bars.flatMap(({ prompt, decode }) => [prompt, decode]), 1e-9);
   bars.forEach(({ label, prompt, decode }, i) => {
-    const y = 130 + i * ROW;
+    const y = from + i * ROW;
     write(label, 40, y + 14, 17, "--ink");
     const both = [
       [prompt, "--zero", strings.bench.prompt],

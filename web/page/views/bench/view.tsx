@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { features, type Model, type Variant } from "../../library.js";
+import { Figures } from "../../parts/figures.js";
 import { NoModel } from "../../parts/no_model.js";
 import { Problem } from "../../parts/problem.js";
 import { Shares } from "../../parts/shares.js";
@@ -9,7 +10,15 @@ import { activity, begin, stopRunning } from "../../state/activity.js";
 import { model } from "../../state/models.js";
 import { strings } from "../../strings.js";
 import { drawPicture } from "./picture.js";
-import { measure, readResultFile, resultFile, type Choice, type Row } from "./results.js";
+import {
+    deviceMemory,
+    measure,
+    packedBytesPerToken,
+    readResultFile,
+    resultFile,
+    type Choice,
+    type Row,
+} from "./results.js";
 
 const words = strings.bench;
 
@@ -40,6 +49,7 @@ function Bench({ opened }: { opened: Model }) {
         contexts: can.contexts.slice(0, 2).slice(-1),
     }));
     const [rows, setRows] = useState<Row[]>([]);
+    const [date, setDate] = useState(() => new Date());
     const [others, setOthers] = useState<Row[]>([]);
     const [progress, setProgress] = useState<[done: number, all: number] | null>(null);
     const [error, setError] = useState<unknown>(null);
@@ -59,12 +69,15 @@ function Bench({ opened }: { opened: Model }) {
         );
         setError(null);
         setRows([]);
+        setDate(new Date());
+        setProgress([0, choices.length]);
         const measured: Row[] = [];
         try {
+            const packedBytes = packedBytesPerToken(await opened.map(), opened.info);
             for (const choice of choices) {
                 setProgress([measured.length, choices.length]);
                 if (run.signal.aborted) break;
-                measured.push(await measure(opened, choice, run.signal));
+                measured.push(await measure(opened, choice, packedBytes, run.signal));
                 setRows([...measured]);
             }
         } catch (thrown) {
@@ -100,8 +113,23 @@ function Bench({ opened }: { opened: Model }) {
         link.click();
         setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
     };
-    const file = () => JSON.stringify(resultFile(opened.info, rows), null, 2);
-    const machine = `${navigator.hardwareConcurrency} × ${navigator.platform}, ${isolation}`;
+    const file = () => JSON.stringify(resultFile(opened.info, rows, date), null, 2);
+    const machine = words.machine(
+        navigator.hardwareConcurrency,
+        navigator.platform,
+        deviceMemory(),
+    );
+    const facts = [
+        { name: words.facts.model, value: opened.info.name },
+        { name: words.facts.id, value: opened.info.modelId },
+        { name: words.facts.machine, value: machine },
+        { name: words.facts.browser, value: navigator.userAgent },
+        { name: words.facts.isolation, value: isolation },
+        {
+            name: words.facts.date,
+            value: `${date.toISOString().slice(0, 16).replace("T", " ")} UTC`,
+        },
+    ];
 
     return (
         <div class="bench">
@@ -140,7 +168,7 @@ function Bench({ opened }: { opened: Model }) {
                         </button>
                     )}
                     <p class="quiet" role="status">
-                        {progress ? words.progress(...progress) : machine}
+                        {progress ? words.progress(...progress) : ""}
                     </p>
                 </div>
                 {progress && (
@@ -202,7 +230,11 @@ function Bench({ opened }: { opened: Model }) {
                                     decode: row.decode_tokens_per_s,
                                 }));
                                 save(
-                                    await drawPicture(opened.info.name, machine, shown),
+                                    await drawPicture(
+                                        opened.info.name,
+                                        facts.slice(1).map(({ value }) => value),
+                                        shown,
+                                    ),
                                     "tercet-bench.png",
                                 );
                             }}
@@ -212,6 +244,10 @@ function Bench({ opened }: { opened: Model }) {
                     </div>
                 </section>
             )}
+            <section aria-labelledby="bench-facts">
+                <h2 id="bench-facts">{words.facts.title}</h2>
+                <Figures figures={facts} className="table facts" />
+            </section>
             <section
                 class="drop"
                 aria-labelledby="bench-compare"
@@ -228,6 +264,8 @@ function Bench({ opened }: { opened: Model }) {
                     <input
                         type="file"
                         accept=".json,application/json"
+                        // Else the same file chosen again, measured anew perhaps, would be no change.
+                        onClick={(event) => (event.currentTarget.value = "")}
                         onChange={(event) => void compare(event.currentTarget.files?.[0])}
                     />
                 </label>

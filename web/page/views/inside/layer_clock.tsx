@@ -1,18 +1,20 @@
-// layer_clock.tsx: the time of each layer while the model writes a few tokens: one column a layer, moving as they come.
+// layer_clock.tsx: the model at work: tokens/s as they come, and the time of each layer, one column each, moving as they come, whichever
+// view writes; or a text of its own for who only wants to look.
 
 import { useState } from "preact/hooks";
-import type { LayerTimes, Model } from "../../library.js";
+import type { Model } from "../../library.js";
+import { LayerBars } from "../../parts/layer_bars.js";
 import { Problem } from "../../parts/problem.js";
+import { SpeedStrip } from "../../parts/speed_strip.js";
 import { activity, begin, stopRunning } from "../../state/activity.js";
+import { generateTimed, layerTimes } from "../../state/layer_times.js";
+import { route } from "../../state/routes.js";
 import { strings } from "../../strings.js";
 
 const words = strings.inside.clock;
 const TOKENS = 96;
-/** New times count so much: the columns move, and do not flicker. */
-const WEIGHT = 0.15;
 
 export function LayerClock({ opened }: { opened: Model }) {
-    const [times, setTimes] = useState<number[]>([]);
     const [error, setError] = useState<unknown>(null);
     const running = activity.value?.running ?? false;
     const mine = running && activity.value?.kind === "inspect";
@@ -20,35 +22,17 @@ export function LayerClock({ opened }: { opened: Model }) {
         const run = begin("inspect");
         if (!run) return;
         setError(null);
-        let mean: number[] = [];
-        let frame = 0;
-        const take = ({ inputSeconds, layerSeconds, headSeconds }: LayerTimes) => {
-            const now = [inputSeconds, ...layerSeconds, headSeconds];
-            mean = now.map((one, i) => one * WEIGHT + (mean[i] ?? one) * (1 - WEIGHT));
-            frame ||= requestAnimationFrame(() => {
-                frame = 0;
-                setTimes(mean);
-            });
-        };
+        const options = { signal: run.signal, maxTokens: TOKENS };
         try {
-            const options = { signal: run.signal, maxTokens: TOKENS, layerTimesEvery: 1 };
-            run.end(
-                await opened.generate(strings.write.prompt, {
-                    ...options,
-                    onLayerTimes: take,
-                    onToken: (piece) => run.token(piece),
-                }).result,
-            );
+            const ask = (timed: object) =>
+                opened.generate(strings.write.prompt, { ...options, ...timed });
+            run.end(await generateTimed(ask, (piece) => run.token(piece), 1));
         } catch (thrown) {
             setError(thrown);
         } finally {
             run.end();
         }
     };
-    const most = Math.max(...times, 1e-9);
-    const name = (i: number) =>
-        i === 0 ? words.input : i === times.length - 1 ? words.head : strings.inside.layer(i);
-    const milliseconds = (seconds: number) => `${(seconds * 1000).toPrecision(3)} ms`;
     return (
         <section aria-labelledby="inside-time">
             <div class="row">
@@ -61,24 +45,26 @@ export function LayerClock({ opened }: { opened: Model }) {
                     {mine ? strings.write.stop : words.start}
                 </button>
             </div>
-            <p class="quiet">{words.about}</p>
+            <p class="quiet">
+                {words.about}
+                {!crossOriginIsolated && ` ${words.coarse}`}
+            </p>
             {error !== null && <Problem error={error} />}
-            <svg
-                class="clock"
-                viewBox={`0 0 ${Math.max(times.length, 1)} 1`}
-                preserveAspectRatio="none"
-                aria-hidden="true"
-            >
-                {times.map((seconds, i) => (
-                    <rect
-                        key={i}
-                        x={i + 0.1}
-                        y={1 - seconds / most}
-                        width="0.8"
-                        height={seconds / most}
-                    />
-                ))}
-            </svg>
+            <SpeedStrip view="inside" />
+            <Times />
+        </section>
+    );
+}
+
+function Times() {
+    // Nothing is drawn where nobody looks.
+    const times = route.value === "inside" ? layerTimes.value : [];
+    const name = (i: number) =>
+        i === 0 ? words.input : i === times.length - 1 ? words.head : strings.inside.layer(i);
+    const milliseconds = (seconds: number) => `${(seconds * 1000).toPrecision(3)} ms`;
+    return (
+        <>
+            <LayerBars times={times} kind="large" />
             {times.length > 0 && (
                 <dl class="figures table numbers" id="layer-times">
                     {times.map((seconds, i) => (
@@ -89,6 +75,6 @@ export function LayerClock({ opened }: { opened: Model }) {
                     ))}
                 </dl>
             )}
-        </section>
+        </>
     );
 }

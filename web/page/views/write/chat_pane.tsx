@@ -9,7 +9,7 @@ import { strings } from "../../strings.js";
 import { Composer } from "./composer.js";
 import type { Conversation } from "./conversation.js";
 import { LiveMessage, MessageView } from "./message_view.js";
-import { SpeedStrip } from "./speed_strip.js";
+import { SpeedStrip } from "../../parts/speed_strip.js";
 import { useStickToEnd } from "./stick_to_end.js";
 import { changeSystem, fitsModel, live, problem, retry, send } from "./writing.js";
 
@@ -78,7 +78,7 @@ export function ChatPane({ conversation }: { conversation: Conversation }) {
                         {words.toEnd}
                     </button>
                 )}
-                <SpeedStrip />
+                <SpeedStrip view="write" />
                 <Composer
                     ids={{ field: "message", button: "send" }}
                     field={field}

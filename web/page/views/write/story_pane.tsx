@@ -12,7 +12,7 @@ import { CopyButton } from "./copy_button.js";
 import type { LiveAnswer } from "./live_answer.js";
 import { describe } from "./message_view.js";
 import { settings } from "../../state/settings.js";
-import { SpeedStrip } from "./speed_strip.js";
+import { SpeedStrip } from "../../parts/speed_strip.js";
 import { useStickToEnd } from "./stick_to_end.js";
 import { StoryText } from "./story_text.js";
 import { TokenText } from "./token_text.js";
@@ -141,7 +141,7 @@ export function StoryPane({ conversation }: { conversation: Conversation }) {
                         {words.toEnd}
                     </button>
                 )}
-                <SpeedStrip />
+                <SpeedStrip view="write" />
                 <Composer
                     ids={{ field: "prompt", button: "write" }}
                     field={field}

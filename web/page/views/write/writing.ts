@@ -7,6 +7,7 @@ import { TercetError, type GenerateOptions, type GenerateResult } from "../../li
 import type { Model, TokenLogprob } from "../../library.js";
 import { begin, stopRunning } from "../../state/activity.js";
 import { finishHearing, hear, say } from "../../state/announcer.js";
+import { generateTimed } from "../../state/layer_times.js";
 import { model, openAgain } from "../../state/models.js";
 import { formatTokens } from "../../format.js";
 import { strings } from "../../strings.js";
@@ -226,21 +227,21 @@ async function answer(asked: Conversation): Promise<void> {
       onLogprobs: (some) => notes.push(some),
       signal: run.signal,
     };
-    const generation =
-      conversation.kind === "chat"
-        ? opened.chat(chatMessages(conversation), {
-            ...options,
-            ...(opened.info.thinkingSwitch ? { thinking: settings.value.thinking } : {}),
-          })
-        : opened.generate(conversation.messages.map(({ content }) => content).join(""), options);
-    for await (const piece of generation) {
-      // Notes come with the pieces and in their order; only what ends a text may come without.
-      const noted = notes.shift() ?? [];
-      run.token(piece, noted);
-      own.push(piece, noted);
-      hear(piece);
-    }
-    result = await generation.result;
+    const thinking = opened.info.thinkingSwitch ? { thinking: settings.value.thinking } : {};
+    const story = conversation.messages.map(({ content }) => content).join("");
+    result = await generateTimed<GenerateResult>(
+      (timed) =>
+        conversation.kind === "chat"
+          ? opened.chat(chatMessages(conversation), { ...options, ...timed, ...thinking })
+          : opened.generate(story, { ...options, ...timed }),
+      (piece) => {
+        // Notes come with the pieces and in their order; only what ends a text may come without.
+        const noted = notes.shift() ?? [];
+        run.token(piece, noted);
+        own.push(piece, noted);
+        hear(piece);
+      },
+    );
     const kept = finish({ finish: result.finishReason, figures: figuresOf(result) });
     finishHearing(
       `${strings.write.endings[result.finishReason]} ${formatTokens(result.tokens.length)}.`,

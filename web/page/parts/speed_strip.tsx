@@ -1,17 +1,22 @@
 // speed_strip.tsx: tokens/s as they come: a strip of bars of the last quarter minute, and the figures beside it. Drawn on a canvas a
-// few times a second; its room is there from the start, so that nothing moves.
+// few times a second; its room is there from the start, so that nothing moves. Where text is written the time of each layer stands beside
+// it, small. Nothing is drawn where nobody looks.
 
 import { useEffect, useRef } from "preact/hooks";
-import { formatMeasured, formatSpeed, formatTokens } from "../../format.js";
-import { activity, onToken } from "../../state/activity.js";
-import { strings } from "../../strings.js";
+import { formatMeasured, formatSpeed, formatTokens } from "../format.js";
+import { activity, onToken } from "../state/activity.js";
+import { layerTimes } from "../state/layer_times.js";
+import { route } from "../state/routes.js";
+import { strings } from "../strings.js";
+import { LayerBars } from "./layer_bars.js";
 import { SLOTS, SpeedWindow } from "./speed_window.js";
 
 const DRAW_EVERY_MS = 250;
 const BAR_PIXELS = 2;
 const HEIGHT_PIXELS = 20;
 
-export function SpeedStrip() {
+/** `view`: the one that it stands in. */
+export function SpeedStrip({ view }: { view: string }) {
     const canvas = useRef<HTMLCanvasElement>(null);
     const present = activity.value;
     const running = present?.running === true;
@@ -22,7 +27,9 @@ export function SpeedStrip() {
     useEffect(() => {
         if (!running) return;
         shown.current.begin(startedAt);
-        const timer = setInterval(() => draw(canvas.current, shown.current), DRAW_EVERY_MS);
+        const timer = setInterval(() => {
+            if (route.peek() === view && !document.hidden) draw(canvas.current, shown.current);
+        }, DRAW_EVERY_MS);
         return () => {
             clearInterval(timer);
             draw(canvas.current, shown.current);
@@ -45,6 +52,7 @@ export function SpeedStrip() {
                 height={HEIGHT_PIXELS * 2}
                 aria-hidden="true"
             />
+            {view === "write" && <LayerStrip />}
             <dl class="figures">
                 {parts.map(([name, value]) => (
                     <div key={name}>
@@ -54,6 +62,15 @@ export function SpeedStrip() {
                 ))}
             </dl>
         </div>
+    );
+}
+
+/** Look inside has the numbers. */
+function LayerStrip() {
+    return (
+        <span class="layer-strip" title={strings.inside.clock.title}>
+            <LayerBars times={route.value === "write" ? layerTimes.value : []} kind="small" />
+        </span>
     );
 }
 
