@@ -73,7 +73,10 @@ function Bench({ opened }: { opened: Model }) {
         setProgress([0, choices.length]);
         const measured: Row[] = [];
         try {
-            const packedBytes = packedBytesPerToken(await opened.map(), opened.info);
+            const packedBytes = packedBytesPerToken(
+                await opened.map({ signal: run.signal }),
+                opened.info,
+            );
             for (const choice of choices) {
                 setProgress([measured.length, choices.length]);
                 if (run.signal.aborted) break;
