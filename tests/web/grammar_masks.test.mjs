@@ -6,7 +6,9 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { importSource } from "./source_under_test.mjs";
 
-const { GrammarShelf, readGrammar, TokenMasks } = await importSource("grammar_masks");
+const { GrammarShelf, readGrammar: reading, TokenMasks } = await importSource("grammar_masks");
+
+const readGrammar = (option) => atOnce(reading(option));
 const { DEPTHS, Vocabulary } = await importSource("grammar_vocabulary");
 
 /** Work in parts, done in one. */
@@ -702,6 +704,23 @@ test("large grammars are made in parts, none of them long", () => {
     const work = new GrammarShelf().take(option, vocabulary, [END]);
     while (!work.next().done) parts++;
     assert.ok(parts > 50, `${parts} parts of ${JSON.stringify(option).slice(0, 60)}`);
+  }
+});
+
+test("a schema of thousands of places is read in parts too", () => {
+  for (const value of [
+    { type: "number", minimum: -3.5, maximum: 1e6 },
+    { anyOf: [{ type: "array", items: { type: "integer" }, minItems: 2 }, { type: "null" }] },
+  ]) {
+    const names = Array.from({ length: 500 }, (_, i) => `property ${i}`);
+    const properties = Object.fromEntries(names.map((name) => [name, value]));
+    for (const additionalProperties of [false, { type: "string" }]) {
+      const work = reading({ jsonSchema: { type: "object", properties, additionalProperties } });
+      let parts = 0;
+      while (!work.next().done) parts++;
+      // One for each schema, and one where its property is joined to those behind it.
+      assert.ok(parts >= 2 * names.length, `${parts} parts`);
+    }
   }
 });
 

@@ -162,7 +162,8 @@ export class GrammarShelf {
         ? `${option.regex}${option.ebnf}`
         : JSON.stringify(option.jsonSchema).replaceAll("\\\\", "\\"),
     );
-    return { key, masks: yield* TokenMasks.make(readGrammar(option), vocabulary, stops) };
+    const grammar = yield* readGrammar(option);
+    return { key, masks: yield* TokenMasks.make(grammar, vocabulary, stops) };
   }
 
   putBack({ key, masks }: ShelvedMasks): void {
@@ -184,8 +185,9 @@ export interface ShelvedMasks {
   readonly masks: TokenMasks;
 }
 
-export function readGrammar(option: GrammarOption): Grammar {
-  if (option.jsonSchema !== undefined) return schemaGrammar(option.jsonSchema);
+/** Work in parts. */
+export function* readGrammar(option: GrammarOption): Generator<void, Grammar> {
+  if (option.jsonSchema !== undefined) return yield* schemaGrammar(option.jsonSchema);
   if (option.regex !== undefined) {
     const rules: Grammar["rules"] = new Map();
     return { root: regexPattern(option.regex, { characters, search: false, rules }), rules };

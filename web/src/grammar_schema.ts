@@ -57,8 +57,22 @@ const SHORT_ESCAPES: Readonly<Record<number, string>> = {
 const MUST_ESCAPE: Range[] = [[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]]; // prettier-ignore
 const EVERY: Range[] = [[0, LAST_CHARACTER]];
 
-export function schemaGrammar(schema: unknown): Grammar {
+/** Pauses at every place of the schema, so that the work can be done in parts. */
+type Reading<Result = Pattern> = Generator<void, Result>;
+
+/** In parts: a schema may have thousands of places. */
+export function schemaGrammar(schema: unknown): Generator<void, Grammar> {
   return new SchemaReader(schema as Json).read();
+}
+
+/** Of each of them in turn. */
+function* inTurn<From, To>(
+  all: readonly From[],
+  work: (one: From, index: number) => Reading<To>,
+): Reading<To[]> {
+  const found: To[] = [];
+  for (let i = 0; i < all.length; i++) found.push(yield* work(all[i] as From, i));
+  return found;
 }
 
 /** Characters of these ranges inside of a JSON string. Each is written in one way, so that names can be told apart. */
@@ -94,7 +108,7 @@ class SchemaReader {
     this.#root = root;
   }
 
-  read(): Grammar {
+  *read(): Reading<Grammar> {
     const rules = this.#rules;
     const quote = literal('"');
     const [value, space] = [rule("value"), optional(literal(" "))];
@@ -113,7 +127,7 @@ class SchemaReader {
     rules.set("number", anyNumber(false));
     const words = ["true", "false", "null"].map(literal);
     rules.set("value", choice(...["object", "array", "string", "number"].map(rule), ...words));
-    const root = this.#at(this.#root, "#");
+    const root = yield* this.#at(this.#root, "#");
     for (const [name, pattern] of this.#multiples.rules) rules.set(name, pattern);
     return { root, rules, impossible: this.#why ?? "no JSON fits the schema" };
   }
@@ -127,16 +141,17 @@ class SchemaReader {
   }
 
   /** The pattern of the schema at a place, as a rule: a schema may name itself. */
-  #at(schema: Json, place: string): Pattern {
+  *#at(schema: Json, place: string): Reading {
     const name = `schema ${place}`;
     if (!this.#rules.has(name)) {
+      yield;
       this.#rules.set(name, NEVER);
-      this.#rules.set(name, this.#pattern(schema, place));
+      this.#rules.set(name, yield* this.#pattern(schema, place));
     }
     return rule(name);
   }
 
-  #pattern(schema: Json, place: string): Pattern {
+  *#pattern(schema: Json, place: string): Reading {
     if (schema === true) return rule("value");
     if (schema === false) return this.#impossible(`${place} is false`);
     if (!isObject(schema)) throw grammarError(`${place} is no schema`);
@@ -150,10 +165,10 @@ class SchemaReader {
     };
     if (keys.includes("$ref")) {
       alone("$ref");
-      return this.#reference(schema["$ref"] as Json, place);
+      return yield* this.#reference(schema["$ref"] as Json, place);
     }
     if (keys.includes("allOf"))
-      return this.#at(mergedSchema(schema, place, this.#find), `${place} as one`);
+      return yield* this.#at(mergedSchema(schema, place, this.#find), `${place} as one`);
     if (keys.includes("oneOf")) {
       alone("oneOf", "type");
       const parts = list(schema["oneOf"], `${place}/oneOf`);
@@ -165,7 +180,7 @@ class SchemaReader {
             `or write "anyOf"`,
         );
       const { oneOf, ...others } = schema;
-      return this.#pattern({ ...others, anyOf: oneOf as Json }, place);
+      return yield* this.#pattern({ ...others, anyOf: oneOf as Json }, place);
     }
     if (keys.includes("anyOf")) {
       alone("anyOf", "type");
@@ -174,13 +189,15 @@ class SchemaReader {
         isObject(part) && part["type"] === undefined && part["$ref"] === undefined && schema["type"]
           ? { ...part, type: schema["type"] }
           : part;
-      return choice(...parts.map((part, i) => this.#at(typed(part), `${place}/anyOf/${i}`)));
+      return choice(
+        ...(yield* inTurn(parts, (part, i) => this.#at(typed(part), `${place}/anyOf/${i}`))),
+      );
     }
     if (keys.includes("enum") || keys.includes("const")) return this.#values(schema, keys, place);
-    return this.#typed(schema, keys, place);
+    return yield* this.#typed(schema, keys, place);
   }
 
-  #reference(target: Json, place: string): Pattern {
+  #reference(target: Json, place: string): Reading {
     return this.#at(this.#find(target, place), target as string);
   }
 
@@ -225,7 +242,7 @@ class SchemaReader {
     return types as string[];
   }
 
-  #typed(schema: Schema, keys: string[], place: string): Pattern {
+  *#typed(schema: Schema, keys: string[], place: string): Reading {
     const constraints = keys.filter((key) => key !== "type");
     const known = Object.values(OF_TYPE).flat();
     for (const key of constraints)
@@ -237,15 +254,15 @@ class SchemaReader {
       const speaking = ["object", "array", "string", "number"];
       types = speaking.filter((type) => constraints.some((key) => OF_TYPE[type]?.includes(key)));
     }
-    return choice(...types.map((type) => this.#ofType(type, schema, place)));
+    return choice(...(yield* inTurn(types, (type) => this.#ofType(type, schema, place))));
   }
 
-  #ofType(type: string, schema: Schema, place: string): Pattern {
+  *#ofType(type: string, schema: Schema, place: string): Reading {
     switch (type) {
       case "object":
-        return this.#object(schema, place);
+        return yield* this.#object(schema, place);
       case "array":
-        return this.#array(schema, place);
+        return yield* this.#array(schema, place);
       case "string":
         return this.#string(schema, place);
       case "boolean":
@@ -259,7 +276,7 @@ class SchemaReader {
 
   // ---------------------------------------------------------------- objects
 
-  #object(schema: Schema, place: string): Pattern {
+  *#object(schema: Schema, place: string): Reading {
     const given = schema["properties"] ?? {};
     const required = list(schema["required"] ?? [], `${place}/required`);
     const more = schema["additionalProperties"];
@@ -274,7 +291,7 @@ class SchemaReader {
     const names = new Set(required);
     for (const [name, value] of Object.entries(given))
       properties.set(name, {
-        value: this.#at(
+        value: yield* this.#at(
           value,
           `${place}/properties/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`,
         ),
@@ -286,20 +303,25 @@ class SchemaReader {
       if (properties.has(name)) continue;
       if (more === false)
         return this.#impossible(`${place} requires "${name}", which additionalProperties forbids`);
-      properties.set(name, { value: more === undefined ? rule("value") : others(), needed: true });
+      properties.set(name, {
+        value: more === undefined ? rule("value") : yield* others(),
+        needed: true,
+      });
     }
     const open = more !== undefined && more !== false && Object.keys(more as object).length >= 0;
-    const tail = open ? this.#otherProperties([...properties.keys()], others(), place) : null;
-    const begin = this.#properties([...properties], tail, place);
+    const tail = open
+      ? yield* this.#otherProperties([...properties.keys()], yield* others(), place)
+      : null;
+    const begin = yield* this.#properties([...properties], tail, place);
     return sequence(literal("{"), begin, literal("}"));
   }
 
   /** Properties in their order, and what may stand behind them. From the last one back: there may be thousands, each a rule. */
-  #properties(
+  *#properties(
     all: readonly [string, { value: Pattern; needed: boolean }][],
     others: Pattern | null,
     place: string,
-  ): Pattern {
+  ): Reading {
     const name = (index: number) => `properties ${place} ${index}`;
     /** One or more of the index-th and those behind it. */
     const some = (index: number) => (index < all.length ? rule(name(index)) : (others ?? NEVER));
@@ -312,6 +334,7 @@ class SchemaReader {
           ? NOTHING
           : choice(pattern, NOTHING);
     for (let index = all.length - 1; index >= 0; index--) {
+      yield;
       const [key, { value, needed }] = all[index] as (typeof all)[number];
       const more = orNothing(index + 1, sequence(rule("comma"), some(index + 1)));
       const here = sequence(literal(JSON.stringify(key)), rule("colon"), value, more);
@@ -321,16 +344,16 @@ class SchemaReader {
   }
 
   /** One or more of other names. */
-  #otherProperties(names: string[], value: Pattern, place: string): Pattern {
+  *#otherProperties(names: string[], value: Pattern, place: string): Reading {
     const key = `other names ${place}`;
     const one = sequence(rule(key), rule("colon"), value);
-    this.#rules.set(key, sequence(literal('"'), otherText(names), literal('"')));
+    this.#rules.set(key, sequence(literal('"'), yield* otherText(names), literal('"')));
     return sequence(one, repeat(sequence(rule("comma"), one)));
   }
 
   // ---------------------------------------------------------------- arrays, strings, numbers
 
-  #array(schema: Schema, place: string): Pattern {
+  *#array(schema: Schema, place: string): Reading {
     const first = list(schema["prefixItems"] ?? [], `${place}/prefixItems`);
     const least = this.#count(schema, "minItems", place) ?? 0;
     const most = this.#count(schema, "maxItems", place) ?? Infinity;
@@ -343,17 +366,17 @@ class SchemaReader {
         ? this.#at(first[index] as Json, `${place}/prefixItems/${index}`)
         : this.#at(items, `${place}/items`);
     const comma = (index: number) => (index > 0 ? rule("comma") : NOTHING);
-    const rest = (index: number): Pattern => {
+    const rest = function* (index: number): Reading {
       const needed = index < least;
       if (index >= most) return NOTHING;
       if (index >= first.length && index > 0) {
-        const more = sequence(rule("comma"), of(index));
+        const more = sequence(rule("comma"), yield* of(index));
         return repeat(more, Math.max(0, least - index), most - index);
       }
-      const here = sequence(comma(index), of(index), rest(index + 1));
+      const here = sequence(comma(index), yield* of(index), yield* rest(index + 1));
       return needed ? here : optional(here);
     };
-    return sequence(literal("["), rest(0), literal("]"));
+    return sequence(literal("["), yield* rest(0), literal("]"));
   }
 
   #string(schema: Schema, place: string): Pattern {
@@ -437,7 +460,8 @@ class SchemaReader {
 }
 
 /** Every text but these, as it is inside of a string. */
-function otherText(names: readonly string[]): Pattern {
+function* otherText(names: readonly string[]): Reading {
+  yield;
   const any = repeat(rule("character"));
   if (names.length === 0) return any;
   const next = new Map<number, string[]>();
@@ -445,11 +469,13 @@ function otherText(names: readonly string[]): Pattern {
     const code = name.codePointAt(0);
     if (code === undefined) continue;
     const rest = name.slice(code > 0xffff ? 2 : 1);
-    next.set(code, [...(next.get(code) ?? []), rest]);
+    const rests = next.get(code);
+    if (rests) rests.push(rest);
+    else next.set(code, [rest]);
   }
   const known = [...next.keys()].map((code): Range => [code, code]);
   const parts = [sequence(inString(invertRanges(known)), any)];
   for (const [code, rests] of next)
-    parts.push(sequence(inString([[code, code]]), otherText(rests)));
+    parts.push(sequence(inString([[code, code]]), yield* otherText(rests)));
   return choice(...parts, ...(names.includes("") ? [] : [NOTHING]));
 }
