@@ -2,6 +2,7 @@
 
 import csv
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -35,8 +36,12 @@ def start(folder, *words, processes=1):
     if processes > 1:
         # PyTorch 1.13 on Python 3.11 cannot read its own default of -r and -t (an enumeration no longer lists its zero).
         streams = ["-r", "2", "-t", "1", "--log_dir", str(folder.parent / "logs")]
-        command += ["-m", "torch.distributed.run", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0", *streams, f"--nproc_per_node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        # By address: the name of a container's host need not resolve.
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            where = ["--master_addr=127.0.0.1", f"--master_port={free.getsockname()[1]}"]
+        command += ["-m", "torch.distributed.run", *where, *streams, f"--nproc_per_node={processes}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     return subprocess.Popen(
         [*command, "-m", "tests.run_small", str(folder), *words], cwd=TRAINER, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
