@@ -6,6 +6,8 @@ import { crc32, deflateSync, inflateSync } from "node:zlib";
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const PALETTE_SIZE = 256;
+/** Of two colours that look different, squared: 12 steps of 256 in one channel. */
+const DIFFERENT = 144;
 
 /**
  * @param {Buffer} png 8 bits a channel, RGB or RGBA without transparency, not interlaced: what browsers write
@@ -21,9 +23,8 @@ export function withPalette(png) {
     counts.set(colour, (counts.get(colour) ?? 0) + 1);
   }
   const frequent = [...counts].sort((a, b) => b[1] - a[1]).map(([colour]) => colour);
-  const palette = frequent.slice(0, PALETTE_SIZE);
-  const places = new Map(palette.map((colour, place) => [colour, place]));
-  for (const colour of frequent.slice(PALETTE_SIZE)) places.set(colour, nearest(palette, colour));
+  const palette = choosePalette(frequent);
+  const places = new Map(frequent.map((colour) => [colour, nearest(palette, colour).place]));
 
   const indexed = Buffer.alloc((width + 1) * height);
   for (let y = 0; y < height; y++)
@@ -42,19 +43,29 @@ export function withPalette(png) {
   ]);
 }
 
+/** The most frequent of colours that differ, so that the few pixels of another colour have one too; then the next ones. */
+function choosePalette(frequent) {
+  const palette = [];
+  for (const leastApart of [DIFFERENT, 1])
+    for (const colour of frequent) {
+      if (palette.length === PALETTE_SIZE) return palette;
+      if (nearest(palette, colour).apart >= leastApart) palette.push(colour);
+    }
+  return palette;
+}
+
 function nearest(palette, colour) {
   const [red, green, blue] = [colour >> 16, (colour >> 8) & 255, colour & 255];
-  let best = 0;
-  let least = Infinity;
-  for (let i = 0; i < palette.length; i++) {
-    const other = palette[i];
+  const found = { place: -1, apart: Infinity };
+  for (let place = 0; place < palette.length; place++) {
+    const other = palette[place];
     const r = (other >> 16) - red;
     const g = ((other >> 8) & 255) - green;
     const b = (other & 255) - blue;
     const apart = r * r + g * g + b * b;
-    if (apart < least) [best, least] = [i, apart];
+    if (apart < found.apart) [found.place, found.apart] = [place, apart];
   }
-  return best;
+  return found;
 }
 
 function chunk(type, data) {

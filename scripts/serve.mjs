@@ -32,7 +32,7 @@ const contentTypes = {
 
 /**
  * What the page may do. Models may come from any site over https, which is what its field for an address is for; scripts,
- * styles and pictures come from its own only, and markup or script addresses only by way of the two policies named.
+ * styles and pictures come from its own only, and markup or script addresses only by way of the one policy named.
  */
 export const pagePolicy = [
   "default-src 'none'",
@@ -45,7 +45,7 @@ export const pagePolicy = [
   "base-uri 'none'",
   "form-action 'none'",
   "require-trusted-types-for 'script'",
-  "trusted-types default dompurify",
+  "trusted-types default",
   "frame-ancestors 'none'",
 ];
 

@@ -4,13 +4,25 @@
 //
 //   npm run shots [-- --out FOLDER]
 
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { withPalette } from "./palette_png.mjs";
-import { bundledModel, root, site } from "./paths.mjs";
+import { bundledModel, root, site, tercet } from "./paths.mjs";
 import { createServer, listen } from "./serve.mjs";
 import { StepError, reportFailure } from "./steps.mjs";
 
@@ -21,11 +33,30 @@ const SCREENS = [
   ["phone", { width: 390, height: 844 }],
 ];
 
+/** All pictures together: they are kept in the repository. */
+const LARGEST_BYTES = 3_000_000;
+/** In the page's words; the file lies in a folder of its own. */
+const CHAT_MODEL = "chat/chat.tercet";
+const CHAT_QUESTION = "What is a ternary weight?";
+const CHAT_ANSWER = `<think>
+A short answer with an example.
+</think>
+
+A weight that is **-1, 0 or +1**. Multiplying by it is adding, leaving out, or subtracting:
+
+\`\`\`js
+sum += w > 0 ? x : w < 0 ? -x : 0;
+\`\`\`
+
+1. It takes less than two bits.
+2. It needs no multiplication.`;
+
 /** At which speed models under /slow/ come: slow enough to be seen on the way. */
 const SLOW_BYTES_PER_SECOND = 600_000;
 
-/** The site, and the model once more, slowly: /slow/NAME/. */
-async function serveSite() {
+/** The site, the model once more, slowly (/slow/NAME/), and a chat model (/chat/). */
+async function serveSite(chatFolder) {
+  const answerChat = createServer({ root: chatFolder }).listeners("request")[0];
   const answer = createServer({ root: site }).listeners("request")[0];
   const server = createHttpServer((request, response) => {
     if (request.url.startsWith("/slow/")) {
@@ -44,7 +75,10 @@ async function serveSite() {
       };
       response.end = (chunk) => void sending.then(() => end(chunk));
     }
-    answer(request, response);
+    if (request.url.startsWith("/chat/")) {
+      request.url = request.url.slice("/chat".length);
+      answerChat(request, response);
+    } else answer(request, response);
   });
   const port = await listen(server, { port: 0 });
   return { server, origin: `http://127.0.0.1:${port}` };
@@ -55,7 +89,9 @@ async function takeShots(out) {
     throw new StepError("the page is not built: run `node scripts/build.mjs` first");
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  const { server, origin } = await serveSite();
+  const chatFolder = mkdtempSync(join(tmpdir(), "tercet-shots-"));
+  packChatModel(chatFolder);
+  const { server, origin } = await serveSite(chatFolder);
   const browser = await chromium.launch({
     executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-gpu"],
@@ -68,10 +104,40 @@ async function takeShots(out) {
     await browser.close();
     server.closeAllConnections();
     server.close();
+    rmSync(chatFolder, { recursive: true, force: true });
   }
   const files = readdirSync(out);
   const bytes = files.reduce((sum, name) => sum + statSync(join(out, name)).size, 0);
+  if (bytes > LARGEST_BYTES)
+    throw new StepError(`the pictures are ${bytes} bytes, more than ${LARGEST_BYTES}`);
   console.log(`${files.length} pictures, ${(bytes / 1e6).toFixed(1)} MB, in ${out}`);
+}
+
+/**
+ * In the page: the model's next words are these, by the library's grammar. The only chat model that is small enough to lie here
+ * has no sense, and what is to be seen is how an answer looks.
+ */
+async function sayThis(text) {
+  const { Model } = await import(new URL("tercet/index.js", document.baseURI).href);
+  const { chat } = Model.prototype;
+  const regex = text.replace(/[.*+?^${}()|[\]\\/]/gu, "\\$&");
+  Model.prototype.chat = function (messages, options) {
+    return chat.call(this, messages, { ...options, grammar: { regex } });
+  };
+}
+
+/** The chat model of the golden tests with room for an answer, packed into `folder`. */
+function packChatModel(folder) {
+  const source = join(folder, "tiny-chat");
+  cpSync(join(root, "tests", "golden", "models", "qwen3-grid-bf16"), source, { recursive: true });
+  const config = JSON.parse(readFileSync(join(source, "config.json"), "utf8"));
+  writeFileSync(
+    join(source, "config.json"),
+    JSON.stringify({ ...config, max_position_embeddings: 2048 }),
+  );
+  const packed = join(folder, "chat.tercet");
+  execFileSync(tercet, ["pack", source, "-o", packed, "--chat-format", "qwen3", "--quiet"]);
+  return packed;
 }
 
 async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
@@ -80,6 +146,7 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   page.setDefaultTimeout(WAIT_MS);
   const shot = async (name) => {
     await page.evaluate(() => document.activeElement?.blur());
+    await page.mouse.move(0, 0);
     // A view that fills the window is shown as that: in a taller one its foot would hang in the middle.
     const fullPage = (await page.locator(".view-write:not([hidden])").count()) === 0;
     const image = await page.screenshot({ fullPage, scale: "css", animations: "disabled" });
@@ -126,8 +193,28 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   await page.waitForFunction(() => document.querySelector("#story")?.textContent.length > 300);
   await page.waitForFunction(() => !document.querySelector(".links .busy"));
   await each("");
+  await page.evaluate(() => (location.hash = "#/write"));
+  await page.locator("#coloured").click();
+  await page.locator(".tokens span").first().waitFor();
+  await shot("write-coloured");
+  await page.locator("#settings").click();
+  await page.locator("dialog[open]").waitFor();
+  await shot("write-settings");
+  await page.keyboard.press("Escape");
+  await page.locator("#coloured").click();
   await page.evaluate(() => (location.hash = "#/"));
   await shot("start-open");
+  await ask(CHAT_MODEL);
+  await page.locator("#accept").click();
+  await page.waitForSelector(".open-model.open", { state: "attached" });
+  await page.evaluate(() => (location.hash = "#/write"));
+  await page.locator("#message").waitFor();
+  await shot("chat-empty");
+  await page.evaluate(sayThis, CHAT_ANSWER);
+  await page.locator("#message").fill(CHAT_QUESTION);
+  await page.locator("#message").press("Enter");
+  await page.locator(".message.assistant:not(.live)").waitFor();
+  await shot("chat");
   await context.close();
 }
 

@@ -222,6 +222,6 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { buildSite } = await import("./page/build.mjs");
   const site = await buildSite();
   console.log(
-    `engine and scripts: ${(download / 1000).toFixed(1)} kB gzipped; page and its libraries: ${(site.gzipped / 1000).toFixed(1)} kB (${(site.first / 1000).toFixed(1)} kB for the first view), ${site.files} files`,
+    `engine and scripts: ${(download / 1000).toFixed(1)} kB gzipped; page and its libraries: ${(site.gzipped / 1000).toFixed(1)} kB (libraries ${(site.libraries / 1000).toFixed(1)} kB; ${(site.first / 1000).toFixed(1)} kB for the first view), ${site.files} files`,
   );
 }

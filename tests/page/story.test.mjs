@@ -31,7 +31,18 @@ test("first visit, second visit without the model's server, third without any", 
   await first.openModel();
   await first.ready();
   assert.ok(site.modelBytesSent >= modelBytes.length, "the model came over the network");
+  await first.page.evaluate(() => {
+    globalThis.longest = 0;
+    const measure = () => {
+      const { length } = document.querySelector("#story")?.textContent ?? "";
+      globalThis.longest = Math.max(globalThis.longest, length);
+    };
+    const everything = { subtree: true, childList: true, characterData: true };
+    new MutationObserver(measure).observe(document.querySelector(".view-write"), everything);
+  });
   assert.equal(await first.write({ seed: 11 }), expected);
+  const longest = await first.page.evaluate(() => globalThis.longest);
+  assert.equal(longest, expected.length, "at its end the text does not stand there twice");
   const facts = await first.facts();
   assert.equal(facts["Model from"], "Network");
   assert.equal(facts.Isolated, "Yes");

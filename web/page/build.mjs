@@ -33,6 +33,8 @@ const copied = [
 const isServed = (name) =>
   /\.(m?js|wasm)$/.test(name) && !["inlined.js", "single.js"].includes(name);
 
+/** What the libraries of all views may weigh together, gzipped. */
+const LIBRARIES_LIMIT_GZIPPED_BYTES = 60_000;
 /** What all views and their libraries may weigh, gzipped: scripts, styles and the page itself, without the engine. */
 const LIMIT_GZIPPED_BYTES = 80_000;
 /** Of these, what comes before the first view is shown. */
@@ -54,8 +56,8 @@ const libraryAsIs = {
  * @param {string} [options.library] folder of the built package
  * @param {string} [options.model] the packed model that the page starts with
  * @param {string} [options.out] the site; what was there is replaced
- * @returns {Promise<{ out: string, files: number, bytes: number, gzipped: number, first: number }>} what is kept for use without a
- *   network, and what page and libraries weigh without the engine, all of it and before the first view is shown
+ * @returns {Promise<{ out: string, files: number, bytes: number, gzipped: number, first: number, libraries: number }>} what is kept for use without a
+ *   network, and what page and libraries weigh without the engine: all of it, before the first view is shown, and the libraries alone
  */
 export async function buildSite({
   library = join(root, "dist"),
@@ -103,7 +105,9 @@ export async function buildSite({
       .reduce((sum, bytes) => sum + bytes);
   const gzipped = weigh([...made, "index.html"]);
   const first = weigh([...firstFiles(metafile, out), "style.css", "index.html"]);
+  const libraries = weighLibraries(metafile, out);
   for (const [what, bytes, most] of [
+    ["what the page takes from libraries", libraries, LIBRARIES_LIMIT_GZIPPED_BYTES],
     ["the page with all its views", gzipped, LIMIT_GZIPPED_BYTES],
     ["what the first view needs", first, FIRST_VIEW_LIMIT_GZIPPED_BYTES],
   ])
@@ -134,7 +138,7 @@ export async function buildSite({
     },
   });
   const bytes = precached.reduce((sum, file) => sum + file.bytes, 0);
-  return { out, files: precached.length, bytes, gzipped, first };
+  return { out, files: precached.length, bytes, gzipped, first, libraries };
 }
 
 /** main.js and what it imports at once; views that are fetched when they are shown are not among it. */
@@ -145,6 +149,20 @@ function firstFiles({ outputs }, out) {
     for (const { path, kind, external } of outputs[names.get(name)].imports)
       if (kind === "import-statement" && !external) wanted.add(relative(out, resolve(path)));
   return wanted;
+}
+
+/** Of each file the libraries' share, as they are compressed together with what is ours. */
+function weighLibraries({ outputs }, out) {
+  let libraries = 0;
+  for (const [path, { bytes, inputs }] of Object.entries(outputs)) {
+    const theirs = Object.entries(inputs)
+      .filter(([input]) => input.includes("node_modules/"))
+      .reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0);
+    if (theirs === 0) continue;
+    const file = readFileSync(join(out, relative(out, resolve(path))));
+    libraries += (gzipSync(file, { level: 9 }).length * theirs) / bytes;
+  }
+  return Math.round(libraries);
 }
 
 /** index.html with the content policy in it: the same words that our server sends, less what only a header can say. */

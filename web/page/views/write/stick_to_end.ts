@@ -36,8 +36,11 @@ export function useStickToEnd(): StickToEnd {
   };
 
   useEffect(() => {
+    let before = scrollY;
     const onScroll = () => {
-      pinned.current = hidden() < NEAR_PIXELS;
+      // The text may have grown since: only who went up has left the end.
+      if (scrollY < before || !pinned.current) pinned.current = hidden() < NEAR_PIXELS;
+      before = scrollY;
       setAtEnd(pinned.current);
     };
     const grown = new ResizeObserver(() => {

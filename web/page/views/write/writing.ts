@@ -2,7 +2,7 @@
 // open, rename, delete. It keeps each change, and what the engine computed as well, so that opening a conversation later
 // costs no more than what is new. Shows nothing: the view reads the signals.
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import { TercetError, type GenerateOptions, type GenerateResult } from "../../library.js";
 import type { Model, TokenLogprob } from "../../library.js";
 import { begin, stopRunning } from "../../state/activity.js";
@@ -174,6 +174,8 @@ export async function retry(): Promise<void> {
 }
 
 async function answer(asked: Conversation): Promise<void> {
+  // One that is over is perhaps still being kept.
+  if (live.value === null) await working;
   const opened = model.value;
   if (opened === null || working !== null) return;
   const run = begin(asked.kind === "chat" ? "chat" : "write");
@@ -198,7 +200,8 @@ async function answer(asked: Conversation): Promise<void> {
   remember(conversation.id);
   const begun = keep(conversation);
   say(strings.write.writing);
-  const finish = (end: Pick<Message, "finish" | "figures">) => {
+  /** Puts what has come in its place in the conversation, and keeps it. */
+  const finish = (end: Pick<Message, "finish" | "figures">, over?: { result?: GenerateResult }) => {
     const { thinking, content } = splitText(own.text, opened.info.thinkingMarks);
     const chat = conversation.kind === "chat";
     const message: Message = {
@@ -212,7 +215,14 @@ async function answer(asked: Conversation): Promise<void> {
     // The title may have been given meanwhile.
     const base = current.value?.id === conversation.id ? current.value : conversation;
     const done = withMessages(base, [...earlier, message], Date.now());
-    if (current.value?.id === done.id) current.value = done;
+    // In one step: for as long as it stood in both places the text would be shown twice.
+    batch(() => {
+      if (current.value?.id === done.id) current.value = done;
+      if (!over) return;
+      own.end();
+      live.value = null;
+      run.end(over.result);
+    });
     return keep(done);
   };
   // A page that is closed in the middle keeps what has come.
@@ -242,13 +252,13 @@ async function answer(asked: Conversation): Promise<void> {
         hear(piece);
       },
     );
-    const kept = finish({ finish: result.finishReason, figures: figuresOf(result) });
+    const kept = finish({ finish: result.finishReason, figures: figuresOf(result) }, { result });
     finishHearing(
       `${strings.write.endings[result.finishReason]} ${formatTokens(result.tokens.length)}.`,
     );
     await kept;
   } catch (thrown) {
-    if (own.text !== "") await finish({ finish: null });
+    if (own.text !== "") await finish({ finish: null }, {});
     else if (conversation.kind === "story" && isRefused(thrown)) {
       await begun;
       await takeBack(conversation, before);
