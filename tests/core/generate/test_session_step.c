@@ -121,7 +121,7 @@ static void memory_adds_up(const struct file *file, bool grows) {
         tercet_session_info info;
         tercet_session *session = NULL;
         tercet_session_options_init(setup.model, &options);
-        options.context = 8 << i;
+        options.context = 8u << i;
         options.kv = TERCET_KV_F32;
         CHECK_STATUS(tercet_session_create(setup.model, &options, &session, NULL), TERCET_OK);
         tercet_session_get_info(session, &info);
