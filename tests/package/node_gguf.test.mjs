@@ -206,11 +206,12 @@ test("an unfinished download can be deleted; a stop leaves no file behind", limi
     const failed = await failure(tercet.load(input.url, { ...place, signal: stop.signal, onProgress }));
     const [{ modelId, storedChunks, chunks }] = await tercet.cache.list(place);
     const deleted = [await tercet.cache.delete(modelId, place), await tercet.cache.delete(modelId, place)];
-    say({ failed, whole: storedChunks === chunks, deleted, list: await tercet.cache.list(place) });`,
+    say({ failed, missing: chunks - storedChunks, deleted, list: await tercet.cache.list(place) });`,
     { url: `${server.origin}/model.tercet`, bytes: large.length },
   );
   assert.equal(said.failed.code, "ABORTED");
-  assert.equal(said.whole, true, "what had come was kept");
+  // The last part may be on its way into the folder when the stop comes.
+  assert.ok(said.missing <= 1, `what had come was kept, but for ${said.missing} parts`);
   assert.deepEqual(said.deleted, [true, false]);
   assert.deepEqual(said.list, []);
   assert.deepEqual(leftIn("stopped", "gguf"), []);
