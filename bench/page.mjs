@@ -118,10 +118,12 @@ async function measure(page, origin, runs, result) {
   });
   await page.locator("#model-url").fill(`models/${bundledModel}.tercet`);
   await page.locator("#model-url").press("Enter");
+  await page.locator("#accept").click(); // what it needs is shown first
   await page.waitForSelector(".open-model.open", { state: "attached" });
   await page.goto(`${origin}/#/write`);
   await page.waitForSelector("#write:enabled");
   const write = async () => {
+    await page.locator("#prompt").fill("One morning Tom went to the store");
     await page.locator("#prompt").press("Enter");
     await page.waitForSelector("#stop");
     await page.waitForSelector("#write:enabled");
