@@ -6,7 +6,7 @@ import { TercetError } from "./errors.js";
 import type { KeptModel, Stored } from "./kept_model.js";
 import type { Progress } from "./progress.js";
 import type { SourceReader } from "./source_reader.js";
-import { DownloadTurn } from "./tab_locks.js";
+import type { DownloadTurn } from "./tab_locks.js";
 import type { FileInfo, Want } from "./wasm_module.js";
 
 interface FlowParts {
@@ -32,23 +32,18 @@ export class ChunkFlow {
   readonly #memory = new ChunkMemory();
   #fetched = 0;
 
-  private constructor(parts: FlowParts, file: FileInfo, stored: Stored) {
+  private constructor(parts: FlowParts, file: FileInfo, stored: Stored, turn: DownloadTurn) {
     this.#parts = parts;
     this.#file = file;
     this.#stored = stored;
-    this.#turn = new DownloadTurn(file.modelId);
+    this.#turn = turn;
   }
 
-  /** close() it at the end, whatever happened. */
-  static async open(parts: FlowParts, file: FileInfo): Promise<ChunkFlow> {
+  /** `turn`: this tab's, to bring the file. Who made it leaves it at the end. */
+  static async open(parts: FlowParts, file: FileInfo, turn: DownloadTurn): Promise<ChunkFlow> {
     const stored = await parts.kept.open(file);
     await parts.kept.requireRoom(file, stored);
-    return new ChunkFlow(parts, file, stored);
-  }
-
-  /** The next tab's turn, should one wait for this model. */
-  close(): void {
-    this.#turn.leave();
+    return new ChunkFlow(parts, file, stored, turn);
   }
 
   /** How many came from the source. */

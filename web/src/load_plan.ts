@@ -11,7 +11,7 @@ import type { KeptModel } from "./kept_model.js";
 import type { Progress } from "./progress.js";
 import type { LoadMessage } from "./protocol.js";
 import type { SourceReader } from "./source_reader.js";
-import { withAddress } from "./tab_locks.js";
+import { DownloadTurn, modelsUnderWay, withAddress } from "./tab_locks.js";
 import type { KvForm } from "./types.js";
 import { hex, type FileInfo, type ModelFacts } from "./wasm_module.js";
 
@@ -32,6 +32,8 @@ export interface Plan {
   prompt: Uint32Array;
   /** What the address gave this time; null when the store told. */
   given: SourceRecord | null;
+  /** This tab's, to bring the model: leave() it. Held already when the source had to be made, as of a GGUF file. */
+  turn: DownloadTurn;
 }
 
 /** What of a load the planning uses. */
@@ -52,10 +54,22 @@ export async function makePlan(load: PlanParts, fresh: boolean): Promise<Plan> {
   const { key } = load.source;
   if (key === null || !load.kept.keeps) return planFromSource(load);
   return withAddress(key, load.signal, async (waited) => {
-    // Another tab has just found out.
-    const shared = waited && !fresh ? await planFromOtherTab(load, key) : null;
-    return shared ?? planFromSource(load);
+    const known = fresh ? null : await planSinceThen(load, key, waited);
+    return known ?? planFromSource(load);
   });
+}
+
+/** What another tab has found out since this one looked; null: nothing. */
+async function planSinceThen(load: PlanParts, key: string, waited: boolean): Promise<Plan | null> {
+  if (!load.source.isGguf) return waited ? planFromOtherTab(load, key) : null;
+  // Packing is dear: a model that is on its way from another tab's packed file is waited for. A record that nobody works
+  // at may be of an older file at this address.
+  const known = await load.kept.source(key);
+  const { modelId } = known?.arriving ?? known ?? {};
+  if (modelId !== undefined && (await modelsUnderWay()).has(modelId))
+    return planFromOtherTab(load, key);
+  // Who is under way no more has stored it whole, or failed.
+  return planFromStore(load);
 }
 
 /** A complete model that this address gave before: no request is made. null: ask the source. */
@@ -147,6 +161,8 @@ async function planFromSource(load: PlanParts): Promise<Plan> {
   const known = await kept.source(key);
   const hides = known && known.modelId !== modelId && (await kept.completeHeader(known.modelId));
   await kept.writeSource(hides ? { ...known, arriving: { modelId, ...version } } : given);
+  // Before another tab may ask what there is.
+  if (load.source.isGguf) await plan.turn.takeIfFree();
   return { ...plan, given };
 }
 
@@ -202,7 +218,8 @@ async function planWith(
   // Each further session comes with its tokens, and what an allocator adds.
   const another = sessionBytes + context * 16 + 4096;
   const memoryBytes = bytes + (load.message.sessions - 1) * another;
-  return { header, file, facts, context, slice, kv, memoryBytes, prompt, given: null };
+  const turn = new DownloadTurn(file.modelId);
+  return { header, file, facts, context, slice, kv, memoryBytes, prompt, given: null, turn };
 }
 
 /** From the store if it lies there, from the source otherwise; a wrong one is read once more. */

@@ -21,6 +21,7 @@ import type { OpenSession } from "./session_runner.js";
 import { SourceReader } from "./source_reader.js";
 import type { Store } from "./store.js";
 import { MemoryStore } from "./store_memory.js";
+import type { DownloadTurn } from "./tab_locks.js";
 import type { LoadProgress, ModelInfo, ModelPlan, ModelSource } from "./types.js";
 import type { Handle, WasmModule } from "./wasm_module.js";
 
@@ -110,7 +111,8 @@ class ModelLoad {
   readonly #parts: PlanParts;
   /** Ours to close until a session is handed out. */
   #module: WasmModule | null = null;
-  #flow: ChunkFlow | null = null;
+  /** Once it is left, a tab that waits for this model goes on. */
+  #turn: DownloadTurn | null = null;
 
   constructor(
     message: LoadMessage,
@@ -137,12 +139,12 @@ class ModelLoad {
   async run(fresh: boolean): Promise<LoadedSession> {
     const { engines, progress, notices } = this.#parts;
     const plan = await makePlan(this.#parts, fresh);
+    this.#turn = plan.turn;
     const { file, facts, kv } = plan;
     progress.setTotal(file.fileBytes);
     progress.inPlace(file.headerBytes);
     // Asked for first: the store works while the engine starts.
-    const flow = await ChunkFlow.open(this.#parts, file);
-    this.#flow = flow;
+    const flow = await ChunkFlow.open(this.#parts, file, plan.turn);
     const { module, engine } = await engines.engine(plan.memoryBytes);
     this.#module = module;
     const { model, early } = await this.#readModel(plan, module, engine, flow);
@@ -179,7 +181,7 @@ class ModelLoad {
    */
   async close(): Promise<void> {
     const closing = this.#parts.source.close();
-    this.#flow?.close();
+    this.#turn?.leave();
     this.#module?.close();
     this.#module = null;
     await this.#parts.kept.writing;
