@@ -28,12 +28,18 @@ export function quiet<Transaction extends { done: Promise<void> }>(
   return transaction;
 }
 
+/** Of a transaction that was ended before its answer: nothing is known of the record. */
+const ENDED = ["AbortError", "InvalidStateError", "TransactionInactiveError", "TimeoutError"];
+
 /**
  * Large records lie in files of their own, which a browser may lose (a full disk, a cleaner, a crash) while it still has their
- * keys: such a record is not there.
+ * keys: such a record is not there, and is replaced or swept out. A question that was not answered says no such thing.
  */
 export function unlessLost<Value>(record: Promise<Value>): Promise<Value | undefined> {
-  return record.catch(() => undefined);
+  return record.catch((thrown: unknown) => {
+    if (ENDED.includes((thrown as Error).name)) throw thrown;
+    return undefined;
+  });
 }
 
 /** QUOTA_EXCEEDED or STORAGE_FAILED, but for errors that are ours already. */
