@@ -33,7 +33,7 @@ const command = {
   },
 };
 
-async function measure({ path, name }, { dist, runs, tokens, threads }, result) {
+export async function measure({ path, name }, { dist, runs, tokens, threads }, result) {
   const site = await BenchSite.start({
     tercet: dist ?? join(root, "dist"),
     page: join(root, "bench", "web", "page"),

@@ -8,10 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { measure as measureGrammar } from "../../bench/grammar.mjs";
 import { addRow, startResult } from "../../bench/results.mjs";
 import { webText } from "../../bench/web/report.mjs";
 import { MemoryWatch, browserProcess, parseMemory } from "../../bench/web/renderer_memory.mjs";
 import { BenchSite } from "../../bench/web/site.mjs";
+import { modelFile } from "../../scripts/paths.mjs";
 
 const limit = { timeout: 300_000 };
 const folder = mkdtempSync(join(tmpdir(), "tercet-bench-test-"));
@@ -111,11 +113,22 @@ test("a signal ends the benchmark, not only its browser", limit, async () => {
     const ended = new Promise((resolve) => child.once("exit", (_, signal) => resolve(signal)));
     while (!existsSync(`${fake}.runs`)) await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill("SIGTERM");
-    const late = new Promise((resolve) => setTimeout(resolve, 8000, "still there").unref());
+    const late = new Promise((resolve) => setTimeout(resolve, 120_000, "still there").unref());
     assert.equal(await Promise.race([ended, late]), "SIGTERM");
   } finally {
     child.kill("SIGKILL");
   }
+});
+
+test("the grammar bench runs on the bundled model, every text of it", limit, async () => {
+  const result = startResult("grammar");
+  const few = { dist: null, runs: 1, tokens: 24, threads: 1 };
+  await measureGrammar({ path: modelFile, name: "bundled" }, few, result);
+  const texts = ["no grammar", "grammar: text", "grammar: json", "grammar: lengths"];
+  assert.deepEqual(
+    result.rows.map(({ engine }) => engine),
+    texts,
+  );
 });
 
 test("the report has a ratio per pair and says why a rival failed", () => {
