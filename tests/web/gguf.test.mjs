@@ -729,7 +729,7 @@ test(
     await other.run(() => void new BroadcastChannel("read the packed file").postMessage("now"));
     assert.deepEqual(await leader, { modelId: largeId, packed: true });
     assert.deepEqual(await follower, { modelId: largeId, packed: false });
-    assert.deepEqual(await other.run(() => leftOver()), nothing);
+    assert.deepEqual(await page.run(() => leftOver()), nothing);
   },
 );
 
