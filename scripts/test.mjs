@@ -44,17 +44,20 @@ async function typeCheck() {
   return output.trim() || "no errors";
 }
 
-async function nodeTests() {
+/** Folders of tests that start no browser beside others, or only one that computes: two of their files run at a time. */
+const pairedFolders = ["core", "native", "packer", "structure", "trainer"];
+
+async function nodeTests(paired) {
   const files = listFiles(`${root}/tests`)
     .filter((file) => file.endsWith(".test.mjs"))
-    .map((file) => relative(root, file));
+    .map((file) => relative(root, file))
+    .filter((file) => pairedFolders.includes(file.split(/[\\/]/)[1]) === paired);
   if (files.length === 0) throw new StepError("there is no tests/**/*.test.mjs");
-  // One file at a time: several start a browser, or measure.
   await runCommand(
     process.execPath,
     [
       "--test",
-      "--test-concurrency=1",
+      `--test-concurrency=${paired ? 2 : 1}`,
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       ...files,
@@ -81,7 +84,9 @@ const tests = [
   ["js", "Model", packModel],
   ["js", "WebAssembly modules", buildWasm],
   ["js", "Page and library", buildWeb],
-  ["js", "node --test", nodeTests, { speaks: true }],
+  ["js", "node --test, in pairs", () => nodeTests(true), { speaks: true }],
+  // One file at a time: most start browsers, and wait for what these do.
+  ["js", "node --test", () => nodeTests(false), { speaks: true }],
 ];
 
 function chosen(args) {
