@@ -141,6 +141,23 @@ static void test_default_system_text(void) {
     }
 }
 
+/* What runs a program where templates are run (CVE-2024-34359): here a template is compared with formats, never run. */
+static void test_programs(void) {
+    static const char *const programs[] = {
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{% for x in ().__class__.__base__.__subclasses__() %}{{ x('id') }}{% endfor %}",
+        "{{ self.__init__.__globals__.__builtins__.__import__('os').system('id') }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{% set x = namespace(f=lipsum.__globals__) %}{{ x.f }}",
+    };
+    for (size_t i = 0; i < sizeof programs / sizeof *programs; i++) {
+        char before[512];
+        CHECK_STR(format_of(programs[i]), "");
+        (void)snprintf(before, sizeof before, "%s{%% for", programs[i]);
+        CHECK_STR(format_of(with(chatml, "{% for", before)), "");
+    }
+}
+
 /* A piece of text that is longer than any format has. */
 static void test_long_text(void) {
     static char text[3 * CHAT_TEMPLATE_PIECE_MAX];
@@ -205,6 +222,7 @@ int main(void) {
     test_other_ways_to_write_the_same();
     test_what_is_something_else();
     test_default_system_text();
+    test_programs();
     test_long_text();
     test_broken_text();
     return check_done();

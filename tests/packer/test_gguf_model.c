@@ -140,6 +140,10 @@ static void test_shapes(void) {
            "llama.block_count is missing");
     refuse("llama", (struct key){"block_count", U32, 0, NULL}, TERCET_BAD_SOURCE,
            "llama.block_count is 0");
+    refuse("llama", (struct key){"block_count", U32, 257, NULL}, TERCET_LIMIT_EXCEEDED,
+           "llama.block_count is 257");
+    refuse("llama", (struct key){"block_count", U32, UINT32_MAX, NULL}, TERCET_LIMIT_EXCEEDED,
+           "llama.block_count is 4294967295");
     refuse("llama", (struct key){"embedding_length", U32, 1e9, NULL}, TERCET_LIMIT_EXCEEDED,
            "llama.embedding_length is 1000000000");
     refuse("llama", (struct key){"attention.head_count_kv", U32, 3, NULL},

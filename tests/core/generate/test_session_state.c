@@ -218,6 +218,49 @@ static void headers_are_checked(const struct file *file, const struct file *othe
     tear_down(&elsewhere);
 }
 
+/* Numbers at which a product or a sum comes round, in every field of the header, alone and with a size that would fit them:
+ * none is believed, nothing is written (CVE-2026-43629 is a state whose number of cells times their size did come round). */
+static void counts_are_checked(const struct file *file) {
+    static const uint64_t wrapping[] = {
+        INT32_MAX, (uint64_t)INT32_MAX + 1, UINT32_MAX,      (uint64_t)1 << 32,
+        INT64_MAX, (uint64_t)1 << 63,       UINT64_MAX - 63, UINT64_MAX};
+    struct setup setup;
+    set_up(&setup, file, 1);
+    tercet_session *session = open_session(&setup, (struct shape){0});
+    uint32_t tokens = begin_text(session, setup.info.vocabulary).count;
+    size_t bytes;
+    uint8_t *state = save(session, 4096, &bytes);
+    const size_t tokens_at = 16, bytes_at = 24;
+    for (size_t i = 0; i < sizeof wrapping / sizeof *wrapping; i++) {
+        for (size_t at = 0; at + 4 <= TERCET_STATE_HEADER_BYTES; at += 4) {
+            size_t count = at % 8 == 0 ? 8 : 4;
+            uint8_t before[8];
+            memcpy(before, state + at, count);
+            memcpy(state + at, &wrapping[i], count);
+            if (memcmp(before, state + at, count) != 0) {
+                tercet_status status = tercet_session_restore(session, 0, state, bytes, NULL);
+                CHECK(status == TERCET_BAD_STATE || status == TERCET_PROMPT_TOO_LONG);
+                CHECK_EQ(tokens_of(session), tokens);
+            }
+            memcpy(state + at, before, count);
+        }
+        for (uint32_t more = 0; more < 64; more++) {
+            uint32_t many = (uint32_t)wrapping[i] - more;
+            uint64_t size = bytes + (uint64_t)(many - tokens) * ((bytes - 64) / tokens);
+            uint8_t header[TERCET_STATE_HEADER_BYTES];
+            memcpy(header, state, sizeof header);
+            memcpy(state + tokens_at, &many, sizeof many);
+            memcpy(state + bytes_at, &size, sizeof size);
+            if (many > setup.info.context)
+                expect_refused(session, state, bytes, TERCET_PROMPT_TOO_LONG, tokens);
+            memcpy(state, header, sizeof header);
+        }
+    }
+    free(state);
+    tercet_session_destroy(session);
+    tear_down(&setup);
+}
+
 /* Parts in order, no more and no less, and nothing in between. */
 static void parts_come_in_order(const struct file *file) {
     struct setup setup;
@@ -320,6 +363,9 @@ int main(void) {
     empty_session_is_saved(&states);
     headers_are_checked(&bitnet, &odd);
     headers_are_checked(&states, &bitnet);
+    counts_are_checked(&bitnet);
+    counts_are_checked(&odd);
+    counts_are_checked(&states);
     parts_come_in_order(&bitnet);
     parts_come_in_order(&states);
     free(bitnet.bytes);
