@@ -3,9 +3,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { TestSite, Visit, launchBrowser, cleanUp } from "./site_under_test.mjs";
+import { TestSite, Visit, cleanUp, launchBrowser, limit } from "./site_under_test.mjs";
 
-const limit = { timeout: 300_000 };
 let browser, site;
 before(async () => {
   browser = await launchBrowser();
@@ -16,9 +15,9 @@ after(async () => {
   await cleanUp();
 });
 
-async function withPage({ slowly = false, ...options }, work) {
+async function withPage({ held = false, ...options }, work) {
   const context = await browser.newContext(options);
-  const visit = await Visit.open(context, `${site.origin}/`, { slowly });
+  const visit = await Visit.open(context, `${site.origin}/`, { held });
   await visit.openModel();
   await visit.ready();
   await work(visit, visit.page);
@@ -47,7 +46,11 @@ test("names, roles and outline", limit, () =>
       await page.waitForFunction(
         () => !document.querySelector(".view:not([hidden]) .loading-view"),
       );
-      assert.equal(await page.title(), view ? `${title} · Tercet` : "Tercet");
+      // Title and focus follow the view.
+      await page.waitForFunction(
+        (wanted) => document.title === wanted,
+        view ? `${title} · Tercet` : "Tercet",
+      );
       const current = page.getByRole("navigation").locator("[aria-current]");
       assert.equal(await current.count(), 1);
       // One heading of the first level, which has the focus now; none is skipped below it.
@@ -78,7 +81,7 @@ test("names, roles and outline", limit, () =>
 );
 
 test("the keyboard reaches everything in reading order, visibly, and is never lost", limit, () =>
-  withPage({ slowly: true }, async (visit, page) => {
+  withPage({ held: true }, async (visit, page) => {
     const order = [];
     const active = () =>
       page.evaluate(() => {
@@ -106,6 +109,7 @@ test("the keyboard reaches everything in reading order, visibly, and is never lo
     await page.keyboard.press("Enter");
     await page.waitForSelector("#stop");
     assert.equal(await page.evaluate(() => document.activeElement.id), "stop");
+    await page.waitForSelector("#story.writing p");
     await page.keyboard.press("Enter");
     await page.waitForSelector("#write:enabled");
     assert.equal(await page.evaluate(() => document.activeElement.id), "write");
@@ -184,7 +188,7 @@ test(
   limit,
   () =>
     withPage(
-      { slowly: true, reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
+      { held: true, reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
       async (visit, page) => {
         await visit.set({ maxTokens: 150 });
         // In the window: what is operated lies at its lower edge.
@@ -207,6 +211,7 @@ test(
         );
         assert.equal(animated, "none");
         assert.ok((await moved()) < 0.5, `${await moved()} px`);
+        await visit.release();
         await page.waitForSelector("#ending");
         assert.ok((await moved()) < 0.5, `${await moved()} px`);
       },

@@ -24,13 +24,18 @@ export const modelAddress = `models/${modelName}`;
 export const modelBytes = readFileSync(modelPath);
 
 /** Long: a busy machine is no fault of the page. */
-export const STEP_TIMEOUT_MS = 90_000;
+export const STEP_TIMEOUT_MS = 150_000;
+/** To look for what holds on a fast machine only: pages run so many times slower (workers do not). */
+const SLOWDOWN = Number(process.env.TERCET_PAGE_SLOWDOWN ?? 1);
+/** Of a test as a whole. */
+export const limit = { timeout: 600_000 };
 
 export async function launchBrowser() {
   const flags = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking";
   return chromium.launch({
     executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
     args: [...flags.split(" "), "--disable-component-update", "--disable-sync"],
+    timeout: STEP_TIMEOUT_MS,
   });
 }
 
@@ -65,9 +70,12 @@ export class TestSite {
   #answer;
   #answerModel;
   #server;
-  #bytesUntilCut = Infinity;
+  #bytesUntilHold = Infinity;
+  #cut = false;
   #bytesPerSecond = Infinity;
   #port = 0;
+  /** Answers that wait for `#bytesUntilHold` to grow, or for the cut. */
+  #waiting = new Set();
 
   static async start({ isolation = true, folder = siteFolder } = {}) {
     const started = new TestSite();
@@ -95,9 +103,24 @@ export class TestSite {
     this.#answerModel = this.#listenerOf(folder);
   }
 
-  /** Cuts the connection after so many more bytes of the model, and every later one at once. */
-  cutModelAfter(bytes) {
-    this.#bytesUntilCut = bytes;
+  /**
+   * Sends so many more bytes of the model, then none, until `visit.shows` says that the page has come so far, and for as long as
+   * nobody says `cutModel` or `repair`. So a test acts in the middle of a download on any machine.
+   */
+  holdModelAfter(bytes) {
+    this.#bytesUntilHold = bytes;
+  }
+
+  /** Bytes that come later: a page tells what came at most some times a second, and the last of it with the next. */
+  sendMore(bytes) {
+    this.#bytesUntilHold += bytes;
+    this.#wake();
+  }
+
+  /** Cuts the connections that are held, and every later one at once. */
+  cutModel() {
+    this.#cut = true;
+    this.#wake();
   }
 
   slowModelTo(bytesPerSecond) {
@@ -105,9 +128,16 @@ export class TestSite {
   }
 
   repair() {
-    this.#bytesUntilCut = Infinity;
+    this.#bytesUntilHold = Infinity;
+    this.#cut = false;
     this.#bytesPerSecond = Infinity;
     this.#answerModel = this.#answer;
+    this.#wake();
+  }
+
+  #wake() {
+    for (const go of this.#waiting) go();
+    this.#waiting.clear();
   }
 
   resetCounts() {
@@ -139,26 +169,32 @@ export class TestSite {
       return;
     }
     this.modelRanges.push(rangeOf(request.headers.range));
-    if (this.#bytesUntilCut <= 0) {
+    if (this.#cut) {
       response.destroy();
       return;
     }
-    // The body goes out piece by piece at the wanted speed, until the cut; its end waits for it.
+    // The body goes out piece by piece at the wanted speed, until the hold; its end waits for it.
     const write = response.write.bind(response);
     const end = response.end.bind(response);
     let sending = Promise.resolve();
     response.write = (chunk) => {
       sending = sending.then(async () => {
-        const sent = chunk.subarray(0, Math.max(0, Math.min(chunk.length, this.#bytesUntilCut)));
-        this.#bytesUntilCut -= sent.length;
-        this.modelBytesSent += sent.length;
-        await new Promise((resolve) =>
-          setTimeout(resolve, (sent.length / this.#bytesPerSecond) * 1000),
-        );
-        if (response.destroyed) return;
-        await new Promise((resolve) => write(sent, resolve));
-        if (this.#bytesUntilCut <= 0) response.destroy();
-        else response.emit("drain");
+        for (let rest = chunk; rest.length > 0;) {
+          const sent = rest.subarray(0, Math.max(0, Math.min(rest.length, this.#bytesUntilHold)));
+          rest = rest.subarray(sent.length);
+          this.#bytesUntilHold -= sent.length;
+          this.modelBytesSent += sent.length;
+          await new Promise((resolve) =>
+            setTimeout(resolve, (sent.length / this.#bytesPerSecond) * 1000),
+          );
+          if (response.destroyed) return;
+          if (sent.length > 0) await new Promise((resolve) => write(sent, resolve));
+          if (this.#bytesUntilHold > 0 && !this.#cut) continue;
+          if (!this.#cut) await new Promise((resolve) => this.#waiting.add(resolve));
+          if (this.#cut) response.destroy();
+          if (response.destroyed) return;
+        }
+        response.emit("drain");
       });
       return false;
     };
@@ -167,12 +203,28 @@ export class TestSite {
   }
 }
 
-/** In the page: the engine runs only so far ahead of its reader, and hears late how far the reader is. */
-function delayDemand(milliseconds) {
+/**
+ * In the page: the engine runs only some tokens ahead of its reader (WINDOW_PIECES of token_stream.ts), and does not hear how far
+ * the reader is before the test says so.
+ */
+function holdDemand() {
   const { postMessage } = Worker.prototype;
+  const held = [];
+  let free = 0;
+  const go = () => {
+    for (; free > 0 && held.length > 0; free--) held.shift()();
+  };
   Worker.prototype.postMessage = function (message, ...rest) {
-    if (message?.op !== "demand") postMessage.call(this, message, ...rest);
-    else setTimeout(() => postMessage.call(this, message, ...rest), milliseconds);
+    const post = () => postMessage.call(this, message, ...rest);
+    // What the text before has not been given it does not need any more.
+    if (message?.op === "generate") held.length = 0;
+    if (message?.op !== "demand") return post();
+    held.push(post);
+    go();
+  };
+  globalThis.releaseDemand = (pieces) => {
+    free += pieces;
+    go();
   };
 }
 
@@ -181,8 +233,8 @@ export class Visit {
   #problems = [];
   #expected = [];
 
-  /** `slowly`: tokens come at a reading pace however fast the engine is, so that a test can act between two of them. */
-  static async open(context, url, { slowly = false } = {}) {
+  /** `held`: of each text some tokens come and no more until `release`, so that a test can act in the middle of it. */
+  static async open(context, url, { held = false } = {}) {
     const visit = new Visit();
     visit.page = await context.newPage();
     visit.page.setDefaultTimeout(STEP_TIMEOUT_MS);
@@ -197,7 +249,11 @@ export class Visit {
         console.error(`policy violation: ${event.violatedDirective} ${event.blockedURI}`);
       });
     });
-    if (slowly) await visit.page.addInitScript(delayDemand, 200);
+    if (SLOWDOWN > 1) {
+      const session = await context.newCDPSession(visit.page);
+      await session.send("Emulation.setCPUThrottlingRate", { rate: SLOWDOWN });
+    }
+    if (held) await visit.page.addInitScript(holdDemand);
     await visit.page.goto(url);
     return visit;
   }
@@ -213,6 +269,20 @@ export class Visit {
     );
     await this.page.close();
     assert.deepEqual(unexpected, [], "the page reported problems");
+  }
+
+  /** So many more tokens come; the engine runs a little ahead of that. */
+  async release(pieces = Infinity) {
+    await this.page.evaluate((count) => globalThis.releaseDemand(count), pieces);
+  }
+
+  /** Asks in the page until it holds; a predicate that is a promise is more than waitForFunction takes. */
+  async until(predicate, value) {
+    for (const end = Date.now() + STEP_TIMEOUT_MS; Date.now() < end;) {
+      if (await this.page.evaluate(predicate, value)) return;
+      await this.page.waitForTimeout(50);
+    }
+    assert.fail(`not within ${STEP_TIMEOUT_MS} ms: ${predicate}`);
   }
 
   locate(id) {
@@ -231,10 +301,16 @@ export class Visit {
 
   /**
    * Begins to open the model that comes with the page, by its address: what it needs is shown, and agreed to. Ends early where
-   * the page finds out that there is no model at that address.
+   * the page finds out that there is no model at that address. `site` and `holdAfter`: so many bytes of the download come, and no
+   * more until the site is repaired.
    */
-  async openModel(address = modelAddress) {
+  async openModel(address = modelAddress, { site = null, holdAfter = Infinity } = {}) {
     await this.goTo("");
+    // By then the first view has asked for the header of the model that it offers: what comes later is the download's.
+    if (site !== null)
+      await this.page.waitForFunction(() =>
+        /MB of memory/.test(document.querySelector(".begin").textContent),
+      );
     await this.locate("model-url").fill(address);
     await this.page.evaluate(() => {
       const state = document.querySelector(".open-model");
@@ -247,7 +323,31 @@ export class Visit {
     await this.page.waitForFunction(
       () => globalThis.opened || document.querySelector("#accept, #candidate-problem"),
     );
+    if (site !== null) {
+      await this.locate("accept").waitFor();
+      site.resetCounts();
+      site.holdModelAfter(holdAfter);
+    }
     if ((await this.locate("accept").count()) > 0) await this.locate("accept").click();
+  }
+
+  /** The page has shown that it has so many bytes of the model which `site` holds there. */
+  async arrived(site, bytes) {
+    await this.shows(
+      site,
+      (share) => document.querySelector("#model-progress")?.value >= share,
+      bytes / modelBytes.length,
+    );
+  }
+
+  /** A predicate in the page about a download that `site` holds: what the page has not told yet it tells with the next bytes. */
+  async shows(site, predicate, value) {
+    for (const end = Date.now() + STEP_TIMEOUT_MS; Date.now() < end;) {
+      if (await this.page.evaluate(predicate, value)) return;
+      site.sendMore(100);
+      await this.page.waitForTimeout(150);
+    }
+    assert.fail(`not within ${STEP_TIMEOUT_MS} ms: ${predicate}`);
   }
 
   /** A model is open: a story can be written. */
@@ -305,8 +405,10 @@ export class Visit {
   /** Writes a story and returns what the page shows, the beginning included. */
   async write({ seed, length = 64 }) {
     await this.set({ seed, maxTokens: length });
+    // The end of the story before stands there until the new one begins.
+    await this.page.evaluate(() => document.querySelector("#ending")?.setAttribute("data-old", ""));
     await this.locate("write").click();
-    await this.page.waitForSelector("#ending");
+    await this.page.waitForSelector("#ending:not([data-old])");
     return this.text("story");
   }
 

@@ -12,12 +12,12 @@ import {
   Visit,
   cleanUp,
   launchBrowser,
+  limit,
   modelAddress,
   modelBytes,
   modelPath,
 } from "./site_under_test.mjs";
 
-const limit = { timeout: 300_000 };
 const ggufPath = join(root, "tests/golden/models/gguf-llama-tq2_0/model.gguf");
 let browser, site;
 before(async () => {
@@ -124,9 +124,11 @@ test(
   limit,
   () =>
     withPage(async (visit, page) => {
-      site.cutModelAfter(Math.floor(modelBytes.length * 0.7));
+      const most = Math.floor(modelBytes.length * 0.7);
       visit.expectMessages(/Failed to load resource|ERR_/);
-      await visit.openModel();
+      await visit.openModel(modelAddress, { site, holdAfter: most });
+      await visit.arrived(site, most * 0.9);
+      site.cutModel();
       assert.equal(await visit.errorCode("model"), "NETWORK_FAILED");
       site.repair();
       await page.reload();
