@@ -103,7 +103,7 @@ test("a signal ends the benchmark, not only its browser", limit, async () => {
   writeFileSync(fake, '#!/bin/sh\n: > "$0.runs"\nexec cat <&3 >/dev/null\n', { mode: 0o755 });
   const script = `
     import { visit } from ${JSON.stringify(new URL("../../bench/web/visit.mjs", import.meta.url).href)};
-    await visit({}, { folder: ${JSON.stringify(folder)} }, "tercet", {}, { timeoutMs: 1000 }).catch(() => {});
+    await visit({}, { folder: ${JSON.stringify(folder)} }, "tercet", {}, { timeoutMs: 300_000 }).catch(() => {});
     setInterval(() => {}, 1000); // the next visit`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
     env: { ...process.env, TERCET_CHROMIUM: fake },

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { buildReference } from "../../scripts/docs.mjs";
 import { dist } from "../web/library_under_test.mjs";
 
-test("the reference describes what the library exports", { timeout: 120_000 }, async () => {
+test("the reference describes what the library exports", { timeout: 300_000 }, async () => {
   const folder = await buildReference();
   assert.ok(existsSync(join(folder, "index.html")));
   const described = new Set(

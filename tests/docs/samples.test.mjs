@@ -85,12 +85,13 @@ async function runInPage(code, number) {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
+    page.setDefaultTimeout(TIMEOUT_MS);
     const shown = [];
     page.on("console", (message) => {
       if (message.type() === "log") shown.push(message.text());
     });
     await page.goto(`${server.origin}/sample-${number}.html`);
-    await page.waitForFunction(() => globalThis.ended, null, { timeout: TIMEOUT_MS });
+    await page.waitForFunction(() => globalThis.ended);
     assert.equal(await page.evaluate(() => globalThis.ended), "well");
     return shown.join("\n") + (await page.evaluate(() => document.body.textContent));
   } finally {
