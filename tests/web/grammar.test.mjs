@@ -28,6 +28,11 @@ before(async () => {
   const source = join(root, "tests/golden/models/qwen3-grid-bf16");
   execFileSync(tercet, ["pack", source, "-o", file, "--chat-format", "qwen3", "--quiet"]);
   server.write("qwen3.tercet", readFileSync(file));
+  // SentencePiece: its texts begin with a space that nobody sees.
+  const stories = join(root, "tests/golden/models/stories260K");
+  const dense = ["--dense", "q8", "--quiet"];
+  execFileSync(tercet, ["pack", stories, "-o", file, ...dense]);
+  server.write("stories.tercet", readFileSync(file));
   page = await TestPage.open(browser, server);
   await page.run(async () => {
     globalThis.model = await tercet.load("/model.tercet");
@@ -268,4 +273,25 @@ test("chat and OpenAI's response_format", limit, async () => {
   const judge = ajv.compile(schema);
   for (const text of [got.chat, got.schema]) assert.ok(judge(JSON.parse(text)), text);
   assert.deepEqual([got.bad, got.missing], ["BAD_GRAMMAR", "BAD_ARGUMENT"]);
+});
+
+test("behind an empty prompt, where SentencePiece's first space is taken off", limit, async () => {
+  const sources = [" Once[a-z ]{3,9}\\.", "Once (?:upon|in) a time", ".{5}", "  \\d{2}"];
+  const got = await page.run(async (sources) => {
+    const stories = await tercet.load("/stories.tercet", { cache: "memory" });
+    const results = [];
+    for (const regex of sources)
+      for (const prompt of ["", "One day"])
+        for (let seed = 1; seed <= 10; seed++) {
+          const options = { grammar: { regex }, seed, temperature: 1.5, maxTokens: 40 };
+          const { text, finishReason } = await stories.generate(prompt, options).result;
+          results.push({ regex, prompt, text, finishReason });
+        }
+    await stories.dispose();
+    return results;
+  }, sources);
+  for (const { regex, prompt, text, finishReason } of got) {
+    assert.equal(finishReason, "stop");
+    assert.match(text, new RegExp(`^(?:${regex})$`, "u"), `behind "${prompt}"`);
+  }
 });

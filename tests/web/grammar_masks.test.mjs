@@ -747,3 +747,26 @@ test("objects of thousands of properties, hundreds of them optional", () => {
     assert.ok(!fits([last, "property 3"]), "another order");
   }
 });
+
+test("a text that loses its first space: the space of its first token counts for nothing, every other one does", () => {
+  const id = (text) => texts.findIndex((bytes) => Buffer.from(bytes).equals(encode(text)));
+  for (const [source, first, then] of [
+    // Also what has a space and more: the word itself, or the space alone, in front of a space that stays.
+    [" a|b", [" ", "b"], [" "]],
+    ["aa", ["a", "aa", " "], ["a", "aa"]],
+    [".{2}", [" ", "aa", "é", "12"], ["aa", "é", "12", " "]],
+  ]) {
+    const masks = masksOf(readGrammar({ regex: source }), vocabulary);
+    const { start } = masks.machine;
+    const begins = atOnce(masks.at(start, true));
+    for (const text of first) assert.ok(allows(begins, id(text)), `${source}: ${text}`);
+    // The space has come and is not in the text: what follows is the first that counts.
+    const place = masks.after(start, id(" "), true);
+    assert.equal(place, start);
+    for (const text of then)
+      assert.ok(allows(maskAt(masks, place), id(text)), `${source}: ${text}`);
+    assert.equal(allows(begins, id("}}")), source === ".{2}");
+    assert.equal(atOnce(masks.at(start, true)), begins, "kept");
+    assert.notEqual(maskAt(masks, start), begins);
+  }
+});

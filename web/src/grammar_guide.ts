@@ -2,7 +2,7 @@
 // mask is computed in the worker beside the engine, so that no token waits for a message; a place in the grammar that a text has
 // been at before costs a look into a table.
 import { TercetError } from "./errors.js";
-import { GrammarShelf, type ShelvedMasks } from "./grammar_masks.js";
+import { GrammarShelf, SPACE, type ShelvedMasks } from "./grammar_masks.js";
 import type { Place } from "./grammar_machine.js";
 import { Vocabulary } from "./grammar_vocabulary.js";
 import { yieldToMessages } from "./run_control.js";
@@ -16,6 +16,7 @@ export class Grammars {
   readonly #facts: ModelFacts;
   readonly #shelf = new GrammarShelf();
   #vocabulary: Promise<Vocabulary> | null = null;
+  #losesSpace: boolean | null = null;
 
   constructor(module: WasmModule, model: Handle, facts: ModelFacts) {
     this.#module = module;
@@ -24,13 +25,14 @@ export class Grammars {
   }
 
   /**
-   * `stops`: tokens that end a text besides the model's own. BAD_GRAMMAR when no text could be held to it. The first call reads the
-   * vocabulary, with pauses in which messages come in; null when `isAborted` has become true meanwhile.
+   * `stops`: tokens that end a text besides the model's own. `prompt`: what the text follows. BAD_GRAMMAR when no text could be held
+   * to it. The first call reads the vocabulary, with pauses in which messages come in; null when `isAborted` has become true meanwhile.
    */
   async open(
     option: GrammarOption,
     session: Handle,
     stops: Uint32Array,
+    prompt: Uint32Array,
     isAborted: () => boolean,
   ): Promise<GrammarGuide | null> {
     this.#vocabulary ??= Vocabulary.read(
@@ -52,7 +54,19 @@ export class Grammars {
     const all = [...new Set([...vocabulary.stops, ...stops])];
     const shelved = await inParts(this.#shelf.take(option, vocabulary, all), isAborted);
     if (shelved === null) return null;
-    return new GrammarGuide(this.#module, session, shelved, () => this.#shelf.putBack(shelved));
+    this.#losesSpace ??= this.#dropsFirstSpace(vocabulary);
+    const begins = this.#losesSpace && prompt.every((token) => shelved.masks.saysNothing(token));
+    return new GrammarGuide(this.#module, session, begins, shelved, () =>
+      this.#shelf.putBack(shelved),
+    );
+  }
+
+  /** SentencePiece puts a space in front of a text; it is taken off where the text begins. */
+  #dropsFirstSpace({ bytes, offsets }: Vocabulary): boolean {
+    for (let id = 0; id + 1 < offsets.length; id++)
+      if (offsets[id] !== offsets[id + 1] && bytes[offsets[id] as number] === SPACE)
+        return !this.#module.detokenize(this.#model, Uint32Array.of(id)).startsWith(" ");
+    return false;
   }
 }
 
@@ -63,12 +77,21 @@ export class GrammarGuide {
   readonly #masks: ShelvedMasks["masks"];
   readonly #putBack: () => void;
   #place: Place;
+  /** Nothing of the text is there yet, and a space at its beginning will not be in it. */
+  #begins: boolean;
   #given: Uint32Array | null = null;
   #buffer: { handle: Handle; address: number } | null = null;
 
-  constructor(module: WasmModule, session: Handle, { masks }: ShelvedMasks, putBack: () => void) {
+  constructor(
+    module: WasmModule,
+    session: Handle,
+    begins: boolean,
+    { masks }: ShelvedMasks,
+    putBack: () => void,
+  ) {
     this.#module = module;
     this.#session = session;
+    this.#begins = begins;
     this.#masks = masks;
     this.#putBack = putBack;
     this.#place = masks.machine.start;
@@ -76,8 +99,8 @@ export class GrammarGuide {
 
   /** Before each step. False when `isAborted` has become true meanwhile: the session then has no mask to go on with. */
   async apply(isAborted: () => boolean): Promise<boolean> {
-    const known = this.#masks.known(this.#place);
-    const mask = known ?? (await inParts(this.#masks.at(this.#place), isAborted));
+    const known = this.#begins ? undefined : this.#masks.known(this.#place);
+    const mask = known ?? (await inParts(this.#masks.at(this.#place, this.#begins), isAborted));
     if (mask === null) return false;
     if (mask === this.#given) return true;
     if (mask.every((word) => word === 0))
@@ -92,7 +115,8 @@ export class GrammarGuide {
   /** After each token; true when nothing can follow it. */
   accept(token: number): boolean {
     const { machine } = this.#masks;
-    this.#place = this.#masks.after(this.#place, token);
+    this.#place = this.#masks.after(this.#place, token, this.#begins);
+    this.#begins &&= this.#masks.saysNothing(token);
     return machine.mustEnd(this.#place);
   }
 

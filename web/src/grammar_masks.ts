@@ -14,6 +14,8 @@ const MOST_BYTES = 16e6;
 /** Of all that are kept ready, together. With a text in work and the largest graph it stays below 64 MB. */
 const MOST_KEPT_BYTES = 16e6;
 
+export const SPACE = 0x20;
+
 /** Tokens that are looked at between two looks at the clock. */
 const PART = 4096;
 
@@ -23,6 +25,8 @@ export class TokenMasks {
   readonly #vocabulary: Vocabulary;
   readonly #stops: readonly number[];
   readonly #masks = new Map<Place, Uint32Array>();
+  /** Of the start of a text that loses its first space. */
+  #beginning: Uint32Array | null = null;
   /** Of each list of the vocabulary but the last: what all places that are alike for it have. */
   readonly #shared: Map<string, Uint32Array>[] = DEPTHS.map(() => new Map());
   readonly #mostBytes: number;
@@ -56,7 +60,8 @@ export class TokenMasks {
   }
 
   get #rememberedBytes(): number {
-    const masks = this.#shared.reduce((sum, { size }) => sum + size, this.#masks.size);
+    const own = this.#masks.size + (this.#beginning ? 1 : 0);
+    const masks = this.#shared.reduce((sum, { size }) => sum + size, own);
     return this.machine.placesBytes + masks * (Math.ceil(this.#vocabulary.size / 8) + 100);
   }
 
@@ -67,16 +72,17 @@ export class TokenMasks {
 
   /**
    * A bit for each token that may come next; stop tokens where the text may end. The same array for the same place. Work in parts;
-   * nothing else may be asked between them.
+   * nothing else may be asked between them. `begins`: at the start of a text that loses its first space, so that a token with one is
+   * what stands behind it.
    */
-  *at(place: Place): Generator<void, Uint32Array> {
-    let mask = this.#masks.get(place);
+  *at(place: Place, begins = false): Generator<void, Uint32Array> {
+    let mask = begins ? this.#beginning : this.#masks.get(place);
     if (mask) return mask;
     mask = new Uint32Array(Math.ceil(this.#vocabulary.size / 32));
     for (const [which, list] of this.#vocabulary.lists.entries()) {
       const shared = this.#shared[which];
-      if (!shared) {
-        yield* this.#look(place, list, mask);
+      if (!shared || begins) {
+        yield* this.#look(place, list, mask, begins);
         continue;
       }
       const name = this.machine.alike(place, which);
@@ -98,14 +104,17 @@ export class TokenMasks {
       const [word, bit] = [mask[id >> 5] as number, 1 << (id & 31)];
       mask[id >> 5] = mayEnd ? word | bit : word & ~bit;
     }
-    this.#masks.set(place, mask);
+    if (begins) this.#beginning = mask;
+    else this.#masks.set(place, mask);
     return mask;
   }
 
   /** Where the text is behind that token. Other places than that and the start may be gone then: their numbers mean something else. */
-  after(place: Place, token: number): Place {
+  after(place: Place, token: number, begins = false): Place {
     const { offsets, bytes } = this.#vocabulary;
-    for (let at = offsets[token] as number; at < (offsets[token + 1] as number); at++)
+    let at = offsets[token] as number;
+    if (begins && bytes[at] === SPACE) at++;
+    for (; at < (offsets[token + 1] as number); at++)
       place = this.machine.step(place, bytes[at] as number);
     if (this.#rememberedBytes > this.#mostBytes) {
       this.#masks.clear();
@@ -115,8 +124,19 @@ export class TokenMasks {
     return place;
   }
 
+  /** A token without a text of its own. */
+  saysNothing(token: number): boolean {
+    const { offsets } = this.#vocabulary;
+    return !((offsets[token + 1] as number) > (offsets[token] as number));
+  }
+
   /** Sets the bits of those tokens of the list that fit. */
-  *#look(start: Place, { sorted, common }: TokenList, mask: Uint32Array): Generator<void, void> {
+  *#look(
+    start: Place,
+    { sorted, common }: TokenList,
+    mask: Uint32Array,
+    begins = false,
+  ): Generator<void, void> {
     const { offsets, bytes, longest } = this.#vocabulary;
     const { machine } = this;
     const path = new Int32Array(longest + 1); // the place after so many bytes
@@ -131,7 +151,9 @@ export class TokenMasks {
       const length = (offsets[id + 1] as number) - begin;
       dead = Infinity;
       for (let at = shared; at < length; at++) {
-        const next = machine.step(path[at] as number, bytes[begin + at] as number);
+        const byte = bytes[begin + at] as number;
+        const lost = begins && at === 0 && byte === SPACE;
+        const next = lost ? start : machine.step(path[at] as number, byte);
         if (next === DEAD) {
           dead = at + 1;
           break;

@@ -24,6 +24,7 @@ export class LateScripts {
     option: GrammarOption,
     { module, model, session, facts }: Opened,
     stops: Uint32Array,
+    prompt: Uint32Array,
     isAborted: () => boolean,
   ): Promise<GrammarGuide | null> {
     this.#grammars ??= lateScript<typeof import("./grammar_module.js")>(
@@ -31,7 +32,7 @@ export class LateScripts {
       this.#assetsUrl,
     ).then((loaded) => new loaded.Grammars(module, model, facts));
     this.#grammars.catch(() => (this.#grammars = null));
-    return (await this.#grammars).open(option, session, stops, isAborted);
+    return (await this.#grammars).open(option, session, stops, prompt, isAborted);
   }
 
   /** For one text. */

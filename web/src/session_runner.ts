@@ -112,6 +112,7 @@ export class SessionRunner {
         message.grammar,
         this.open,
         stopTokens,
+        prompt,
         () => control.aborted,
       );
     const timer =
