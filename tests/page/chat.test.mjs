@@ -134,6 +134,15 @@ async function titles(visit, wanted, place = visit.page) {
   return place.locator(".text-title").allTextContents();
 }
 
+/** The names of what was computed and kept, once there are so many. */
+async function saved(visit, wanted) {
+  await visit.until(async (number) => {
+    globalThis.savedNames = (await globalThis.model.savedSessions()).map(({ name }) => name);
+    return globalThis.savedNames.length === number;
+  }, wanted);
+  return visit.page.evaluate(() => globalThis.savedNames);
+}
+
 const answers = (visit) => visit.page.locator(".message.assistant");
 const questions = (visit) => visit.page.locator(".message.user");
 
@@ -248,19 +257,7 @@ test(
     const visit = await visitChat();
     const { page } = visit;
     await ask(visit, "What is your name and who are you?", "I am nobody in particular.");
-    const savedNames = () =>
-      page.evaluate(async () => {
-        const all = await globalThis.model.savedSessions();
-        return all.map(({ name }) => name);
-      });
-    const saved = async (wanted) => {
-      for (;;) {
-        const found = await savedNames();
-        if (found.length === wanted) return found;
-        await page.waitForTimeout(50);
-      }
-    };
-    const [name] = await saved(1);
+    const [name] = await saved(visit, 1);
     assert.match(name, /^conversation /);
     await page.reload();
     await page.waitForSelector("#send:enabled");
@@ -306,7 +303,7 @@ test(
     await page.getByRole("button", { name: "New conversation" }).click();
     await count(visit, ".message", 0);
     await ask(visit, "Other", "Else.");
-    await saved(2);
+    await saved(visit, 2);
     await page.locator(".text-title", { hasText: "Names" }).click();
     await count(visit, ".message.user", 2);
 
@@ -317,8 +314,47 @@ test(
     await dialog.getByRole("button", { name: "Delete" }).click();
     await count(visit, ".text-title", 1);
     assert.deepEqual(await titles(visit, 1), ["Other"]);
-    assert.ok((await saved(1))[0] !== name, "what was computed for it is gone too");
+    assert.ok((await saved(visit, 1))[0] !== name, "what was computed for it is gone too");
     await count(visit, ".message", 0);
+    await visit.finish();
+  },
+);
+
+test(
+  "who asks before the page has read its texts goes on from what was computed all the same",
+  limit,
+  async () => {
+    const visit = await visitChat();
+    const { page } = visit;
+    await ask(visit, "What is your name and who are you?", "I am nobody in particular.");
+    await saved(visit, 1);
+    // Nobody reads the texts for as long as a writer holds them.
+    await page.evaluate(
+      () =>
+        new Promise((held) => {
+          globalThis.letGo = false;
+          indexedDB.open("tercet-conversations").onsuccess = ({ target }) => {
+            const texts = target.result.transaction("conversations", "readwrite");
+            texts.oncomplete = () => target.result.close();
+            const stay = () => {
+              held();
+              if (!globalThis.letGo) texts.objectStore("conversations").count().onsuccess = stay;
+            };
+            stay();
+          };
+        }),
+    );
+    await visit.locate("settings").click();
+    await page.getByRole("button", { name: "Open again with these" }).click();
+    await page.waitForSelector(".open-model.open", { state: "attached" });
+    await page.keyboard.press("Escape");
+    await page.evaluate((regex) => (globalThis.grammar = { regex }), "Still\\.");
+    await visit.locate("message").fill("And now?");
+    await visit.locate("message").press("Enter");
+    await page.evaluate(() => (globalThis.letGo = true));
+    await answers(visit).nth(1).locator(".answer-figures").waitFor();
+    const figures = await answers(visit).last().locator(".answer-figures").textContent();
+    assert.match(figures, /\d+ of \d+ prompt tokens were here already/);
     await visit.finish();
   },
 );

@@ -12,11 +12,11 @@ import {
   Visit,
   cleanUp,
   launchBrowser,
+  limit,
   makeTemporaryFolder,
   modelPath,
 } from "./site_under_test.mjs";
 
-const limit = { timeout: 600_000 };
 let browser, site, visit, page, folder;
 before(async () => {
   folder = makeTemporaryFolder();
@@ -26,11 +26,17 @@ before(async () => {
   ({ page } = visit);
 });
 after(async () => {
+  await visit?.finish();
   await browser?.close();
   await cleanUp();
 });
 
 const runTercet = (...args) => JSON.parse(execFileSync(tercet, args, { encoding: "utf8" }));
+/** The page that these tests share, with the model open; each test can be the first. */
+async function openShared() {
+  if ((await page.locator(".open-model.open").count()) === 0) await visit.openModel();
+  await visit.ready();
+}
 const cells = (row) => row.locator("th, td").allInnerTexts();
 
 test("without a model both views lead to the first one", limit, async () => {
@@ -46,8 +52,7 @@ test(
   limit,
   async () => {
     const inspected = runTercet("inspect", modelPath, "--tensors", "--json");
-    await visit.openModel();
-    await visit.ready();
+    await openShared();
     await visit.goTo("inside");
     const table = page.locator(".inside table");
     await table.waitFor();
@@ -86,6 +91,8 @@ test(
 
 test("the time of each layer while tokens come", limit, async () => {
   const { layers } = runTercet("inspect", modelPath, "--json").shape;
+  await openShared();
+  await visit.goTo("inside");
   await page.getByRole("button", { name: "Measure" }).click();
   await page.waitForSelector("#layer-times");
   await page.getByRole("button", { name: "Measure" }).waitFor();
@@ -115,7 +122,9 @@ test("layers are timed while somebody writes, and seen in both views", limit, as
   const { layers } = runTercet("inspect", modelPath, "--json").shape;
   const own = await visitAnew();
   await own.write({ seed: 3, length: 40 });
-  assert.equal(await own.page.locator(".view-write .layer-bars rect").count(), layers + 2);
+  const columns = own.page.locator(".view-write .layer-bars rect");
+  await columns.first().waitFor({ state: "attached" }); // with the frame after
+  assert.equal(await columns.count(), layers + 2);
   await own.goTo("inside");
   await own.page.waitForSelector("#layer-times");
   assert.equal(await own.page.locator("#layer-times dd").count(), layers + 2);
@@ -166,6 +175,7 @@ test(
   "the bench: chosen, run, compared with the command's file, saved, stopped",
   limit,
   async () => {
+    await openShared();
     await visit.goTo("bench");
     const start = page.getByRole("button", { name: "Start", exact: true });
     const check = (name, on) => page.getByRole("checkbox", { name, exact: true }).setChecked(on);
@@ -266,13 +276,22 @@ test(
     await page.getByText("This is no result of tercet bench --json.").waitFor();
     assert.equal((await labels()).length, 2);
 
-    // Stopped: the engine is as it was, and writes.
+    // Stopped in the middle, however fast the engine is; it is as it was, and writes.
+    await page.evaluate(async () => {
+      const { Model } = await import(new URL("tercet/index.js", document.baseURI).href);
+      const { bench } = Model.prototype;
+      Model.prototype.bench = async function (options) {
+        const { signal } = options;
+        const measured = await bench.call(this, options);
+        if (!signal.aborted) await new Promise((go) => signal.addEventListener("abort", go));
+        return measured;
+      };
+    });
     await start.click();
     await page.getByRole("button", { name: "Stop" }).click();
     await start.waitFor();
     const { Kernels, Module } = await visit.facts();
     assert.ok(Kernels && Module);
     await visit.write({ seed: 3, length: 8 });
-    await visit.finish();
   },
 );

@@ -180,6 +180,12 @@ test("under the hood: why this module, the model's id, verified again, every err
     assert.deepEqual(codes, await errorCodes());
     const row = page.getByRole("row", { name: /QUOTA_EXCEEDED/ });
     assert.match(await row.textContent(), /storage is full.*Free some space/);
+    // The browser is asked for these anew after each change.
+    await page.waitForFunction(() =>
+      /Stored models3\.6 MB.*Allowed by the browser\d/.test(
+        document.querySelector(".view-hood").textContent,
+      ),
+    );
     const facts = await visit.facts();
     assert.match(facts["Allowed by the browser"], /GB$/);
     assert.equal(facts["Stored models"], "3.6 MB");

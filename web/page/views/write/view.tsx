@@ -18,7 +18,7 @@ const words = strings.write;
 export default function WriteView() {
     const [dialog, setDialog] = useState<"settings" | "texts" | null>(null);
     const close = () => setDialog(null);
-    useEffect(() => model.subscribe((opened) => void enter(opened)), []);
+    useEffect(() => model.subscribe(enter), []);
     const conversation = current.value;
     const kind = conversation?.kind ?? (model.value ? kindOf(model.value) : null);
     const pick = (id: string | null) => {

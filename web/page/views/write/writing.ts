@@ -54,6 +54,8 @@ export const problem = signal<unknown>(null);
 
 const LAST = "tercet.conversation";
 
+/** Until the engine was asked for what it had computed of the current conversation: what it is asked then goes on from there. */
+let entering: Promise<void> = Promise.resolve();
 let working: Promise<void> | null = null;
 let saving: AbortController | null = null;
 
@@ -67,7 +69,11 @@ export function fitsModel(conversation: Conversation, opened: Model | null): boo
 }
 
 /** At the start and whenever the model changes: what was open last if the model can go on with it, else a new one. */
-export async function enter(opened: Model | null): Promise<void> {
+export function enter(opened: Model | null): void {
+  entering = takeUp(opened);
+}
+
+async function takeUp(opened: Model | null): Promise<void> {
   await readTitles();
   if (current.value === null) {
     const id = localStorage.getItem(LAST);
@@ -77,7 +83,7 @@ export async function enter(opened: Model | null): Promise<void> {
   }
   if (opened === null || opened !== model.value) return;
   if (current.value !== null && fitsModel(current.value, opened))
-    await restore(opened, current.value);
+    void restore(opened, current.value);
   else if (live.value === null)
     current.value = newConversation(kindOf(opened), opened.info, Date.now());
 }
@@ -176,6 +182,7 @@ export async function retry(): Promise<void> {
 async function answer(asked: Conversation): Promise<void> {
   // One that is over is perhaps still being kept.
   if (live.value === null) await working;
+  await entering;
   const opened = model.value;
   if (opened === null || working !== null) return;
   const run = begin(asked.kind === "chat" ? "chat" : "write");
