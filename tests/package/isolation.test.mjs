@@ -30,8 +30,8 @@ test("a service worker isolates the page of a host without headers", limit, asyn
     );
     const page = await (await browser.newContext()).newPage();
     page.setDefaultTimeout(STEP_TIMEOUT_MS);
-    await page.goto(`${server.origin}/`);
-    // It reloads the page itself once it is in place.
+    // It reloads the page itself once it is in place, which may be before all of the page is there.
+    await page.goto(`${server.origin}/`, { waitUntil: "commit" });
     await page.waitForFunction(
       () => globalThis.crossOriginIsolated && typeof globalThis.write === "function",
       null,

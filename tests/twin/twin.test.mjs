@@ -175,6 +175,7 @@ describe("WebAssembly in Chromium", () => {
         ...["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"],
         ...["--disable-component-update", "--disable-sync"],
       ],
+      timeout: 140_000,
     });
     page = await browser.newPage();
     page.setDefaultTimeout(300_000);

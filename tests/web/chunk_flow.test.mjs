@@ -10,6 +10,7 @@ const { ChunkFlow } = await importSource("chunk_flow");
 const { HttpSource } = await importSource("download");
 const { KeptModel } = await importSource("kept_model");
 const { Progress } = await importSource("progress");
+const { DownloadTurn } = await importSource("tab_locks");
 
 const CHUNK_BYTES = 1 << 20;
 const CHUNKS = 5;
@@ -54,10 +55,15 @@ class LateStore {
   }
 }
 
-/** Until what is to come has come, and then so long that what is not to come would have. */
-async function settle(hasCome) {
+/** Until what is to come has come, or `work` has failed, and then so long that what is not to come would have. */
+async function settle(hasCome, work) {
   const turn = () => new Promise((resolve) => setImmediate(resolve));
-  while (!hasCome()) await turn();
+  let ended = false;
+  work.then(
+    () => (ended = true),
+    () => (ended = true),
+  );
+  while (!hasCome() && !ended) await turn();
   for (let turns = 0; turns < 300; turns++) await turn();
 }
 
@@ -85,7 +91,9 @@ test("no more than a chunk is read while the one before waits for the store", as
     chunks: CHUNKS,
     fileBytes: FILE_BYTES,
   };
-  const flow = await ChunkFlow.open(parts, file);
+  // Node has no locks: it is its turn.
+  const turn = new DownloadTurn("one");
+  const flow = await ChunkFlow.open(parts, file, turn);
   const passed = [];
   const passing = (async () => {
     for (let index = 0; index < CHUNKS; index++) {
@@ -97,7 +105,8 @@ test("no more than a chunk is read while the one before waits for the store", as
     // Chunk `stored` is being written, the next one has come but for its last piece.
     const most = Math.min((stored + 2) * CHUNK_BYTES - PIECE_BYTES, FILE_BYTES);
     const { writes } = store;
-    await settle(() => taken >= most && writes.length > stored && passed.length > stored);
+    const hasCome = () => taken >= most && writes.length > stored && passed.length > stored;
+    await settle(hasCome, passing);
     assert.equal(taken, most, `with ${stored} chunks stored`);
     assert.deepEqual(
       writes.map(({ index }) => index),
@@ -107,7 +116,7 @@ test("no more than a chunk is read while the one before waits for the store", as
     writes[stored].resolve();
   }
   await passing;
-  flow.close();
+  turn.leave();
   source.close();
   assert.deepEqual(passed, Array(CHUNKS).fill(CHUNK_BYTES));
   assert.deepEqual(notices, []);

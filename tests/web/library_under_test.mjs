@@ -67,21 +67,21 @@ const TELL_TAKEN = `{
   const { fetch: plainFetch } = globalThis;
   globalThis.fetch = async (...asked) => {
     const answer = await plainFetch(...asked);
-    if (answer.body) requests.set(answer.body, answer.headers.get("X-Request"));
+    if (answer.body) requests.set(answer.body, answer.headers.get("X-Taken"));
     return answer;
   };
   const { getReader } = ReadableStream.prototype;
   ReadableStream.prototype.getReader = function (...how) {
     const reader = getReader.apply(this, how);
-    const request = requests.get(this);
-    if (!request) return reader;
+    const address = requests.get(this);
+    if (!address) return reader;
     const { read } = reader;
     reader.read = async (...memory) => {
       const piece = await read.apply(reader, memory);
       const bytes = piece.value?.length ?? 0;
       if (bytes > 0) {
         const tell = new XMLHttpRequest();
-        tell.open("POST", "/taken?request=" + request + "&bytes=" + bytes, false);
+        tell.open("POST", address + "&bytes=" + bytes, false);
         tell.send();
       }
       return piece;
@@ -99,8 +99,9 @@ export class TestServer {
   bytes = modelBytes;
   etag = '"one"';
   /**
-   * { status, retryAfter, noRanges, cutAfter, cutAt, onCut, stallAfter, holdFrom, damage, chunked, slowly, paced, emptyFrom, html,
-   * compressed, cors, redirect, noHead, emptyHead, cutEach, etagEach, left }; see #answerModel.
+   * { status, retryAfter (a text, or what gives it), noRanges, cutAfter, cutAt, onCut, stallAfter, holdFrom, damage, chunked, slowly, paced, emptyFrom, html,
+   * compressed, cors, redirect, noHead, emptyHead, cutEach, etagEach, left, told }; see #answerModel. `told`: by workers that
+   * another server gave to the page.
    */
   faults = {};
   /** More files that are answered as the model is: path -> bytes. */
@@ -111,13 +112,19 @@ export class TestServer {
   silent = null;
   /** Put in front of the worker's script: faults of the browser. Or what gives it, for each worker anew. */
   workerPreamble = "";
-  /** Whether the workers tell what they read: `taken` of each request. */
+  /**
+   * Whether the workers tell what they read: `taken` of each request. Those that start while a connection is to be cut or to
+   * fall silent do so in any case.
+   */
   tellsTaken = false;
   /**
-   * One for each request of the model: { method, path, range, first, sent, taken, left }; `first` is null for one that got no
-   * bytes, `left` says that the browser hung up before the end.
+   * One for each request of the model: { method, path, range, at, first, sent, taken, left }; `at` is when it came, in ms;
+   * `first` is null for one that got no bytes, `left` says that the browser hung up before the end.
    */
   requests = [];
+  /** Whether the reader of this server's models was given TELL_TAKEN. */
+  #hears = false;
+  #stopped = false;
   #lastRequest = 0;
   #unanswered = [];
   #folder;
@@ -165,6 +172,7 @@ export class TestServer {
     this.files.clear();
     this.workerPreamble = "";
     this.tellsTaken = false;
+    this.#hears = false;
     this.missing = null;
     this.silent = null;
     for (const response of this.#unanswered.splice(0)) response.destroy();
@@ -172,24 +180,36 @@ export class TestServer {
   }
 
   /** Once a request has come that is not answered. */
-  async silenced() {
-    while (this.#unanswered.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  silenced() {
+    return this.until(() => this.#unanswered.length > 0);
   }
 
   /** Once so many requests of the model have come. */
-  async requested(count) {
-    while (this.requests.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  requested(count) {
+    return this.until(() => this.requests.length >= count);
   }
 
   /** Once the browser has hung up on one of its requests. */
-  async hungUp() {
-    while (!this.requests.some(({ left }) => left))
-      await new Promise((resolve) => setTimeout(resolve, 5));
+  hungUp() {
+    return this.until(() => this.requests.some(({ left }) => left));
   }
 
   /** Once so many bytes of the model have been sent. */
-  async spent(bytes) {
-    while (this.sentBytes < bytes) await new Promise((resolve) => setTimeout(resolve, 5));
+  spent(bytes) {
+    return this.until(() => this.sentBytes >= bytes);
+  }
+
+  /** Once the page has read so many bytes of the model; only where the workers tell. */
+  taken(bytes) {
+    return this.until(() => this.requests.reduce((sum, { taken }) => sum + taken, 0) >= bytes);
+  }
+
+  /** Once `condition` holds; the limit of the test ends what never does. */
+  async until(condition) {
+    while (!condition()) {
+      if (this.#stopped) throw new Error("the test has ended");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   /** One more file on the server. */
@@ -199,6 +219,7 @@ export class TestServer {
   }
 
   async stop() {
+    this.#stopped = true;
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     rmSync(this.#folder, { recursive: true, force: true });
@@ -208,7 +229,10 @@ export class TestServer {
     if (!READERS.includes(path)) return "";
     const given = path === "/dist/engine_worker.js" ? this.workerPreamble : "";
     const faults = typeof given === "function" ? given() : given;
-    return (this.tellsTaken ? `${TELL_TAKEN};` : "") + faults;
+    const breaks = ["cutAfter", "cutAt", "cutEach", "stallAfter"].some((one) => one in this.faults);
+    if (!this.tellsTaken && !breaks) return faults;
+    this.#hears = true;
+    return `${TELL_TAKEN};${faults}`;
   }
 
   #hearTaken(request, response) {
@@ -216,7 +240,9 @@ export class TestServer {
     // One of before repair() belongs to a page that is gone.
     const seen = this.requests.find(({ id }) => id === Number(told.get("request")));
     if (seen) seen.taken += Number(told.get("bytes"));
-    response.writeHead(204).end();
+    const headers = { "Access-Control-Allow-Origin": "*" };
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+    response.writeHead(204, headers).end();
   }
 
   #answerWorker(path, preamble, response) {
@@ -225,7 +251,7 @@ export class TestServer {
     headers["Cross-Origin-Embedder-Policy"] = "require-corp";
     headers["Cross-Origin-Resource-Policy"] = "same-origin";
     headers["Cache-Control"] = "no-store";
-    const script = readFileSync(join(dist, path.slice("/dist/".length)), "utf8");
+    const script = readFileSync(join(this.#folder, path), "utf8");
     response.writeHead(200, headers).end(`${preamble};\n${script}`);
   }
 
@@ -233,18 +259,21 @@ export class TestServer {
     // Faults of which so many answers are `left`: then the server is well.
     if (this.faults.left !== undefined && this.faults.left-- <= 0) this.faults = {};
     const { status, noRanges, cutAfter, cutAt, stallAfter, damage, chunked } = this.faults;
-    const { emptyFrom, paced, onCut } = this.faults;
+    const { emptyFrom, paced, onCut, retryAfter } = this.faults;
     const { method, url: path } = request;
     const id = ++this.#lastRequest;
     const asks = request.headers.range ?? null;
-    const seen = { id, method, path, range: asks, first: null, sent: 0, taken: 0, left: false };
+    const seen = { id, method, path, range: asks, at: Date.now(), first: null };
+    Object.assign(seen, { sent: 0, taken: 0, left: false });
     response.on("close", () => (seen.left = !response.writableFinished));
     this.requests.push(seen);
-    const headers = { "Cross-Origin-Resource-Policy": "same-origin", "X-Request": id };
+    const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+    headers["X-Taken"] = `${this.origin}/taken?request=${id}`;
     if (this.faults.etagEach) this.etag = `"${id}"`;
     if (this.faults.cors) {
       // As a plain file server has them: nothing but the safelisted headers can be seen (no ETag, no Content-Range).
       headers["Access-Control-Allow-Origin"] = "*";
+      headers["Access-Control-Expose-Headers"] = "X-Taken";
       headers["Cross-Origin-Resource-Policy"] = "cross-origin";
       // Whoever asks first wants to send more than a simple request: that is refused.
       if (method === "OPTIONS") return response.writeHead(403).end();
@@ -260,7 +289,8 @@ export class TestServer {
     const spent = () => this.requests.reduce((sum, other) => sum + other.sent, 0);
     if (cutAfter !== undefined && spent() >= cutAfter) return response.destroy();
     if (status !== undefined) {
-      if (this.faults.retryAfter) headers["Retry-After"] = this.faults.retryAfter;
+      if (retryAfter)
+        headers["Retry-After"] = typeof retryAfter === "string" ? retryAfter : retryAfter();
       return response.writeHead(status, headers).end();
     }
     const ifRange = request.headers["if-range"];
@@ -301,11 +331,8 @@ export class TestServer {
       if (stallAfter !== undefined && spent() >= stallAfter) return; // and never a byte more
       // From this byte of the file on nothing comes until the test lets go: however slow the machine, the rest does not come meanwhile.
       if (from >= this.faults.holdFrom) return setTimeout(() => send(from), 5);
-      // A little later: what has left must also arrive, or the browser drops it with the connection.
-      if (cutAfter !== undefined && spent() >= cutAfter)
-        return setTimeout(() => response.destroy(), 300);
-      if (this.faults.cutEach !== undefined && seen.sent >= this.faults.cutEach)
-        return setTimeout(() => response.destroy(), 30);
+      if (cutAfter !== undefined && spent() >= cutAfter) return cut();
+      if (this.faults.cutEach !== undefined && seen.sent >= this.faults.cutEach) return cut();
       const budget = Math.min(
         (cutAt ?? Infinity) - from,
         (this.faults.holdFrom ?? Infinity) - from,
@@ -319,16 +346,22 @@ export class TestServer {
         setTimeout(() => send(from + piece.length), this.faults.slowly ?? 0),
       );
     };
-    /** As soon as the page has taken all; one that does not tell gets a moment. */
+    /**
+     * As soon as the page has taken all: what was sent and not read the browser drops with the connection. Who does not tell, or
+     * is cut at a place by a server that waits for nobody, gets a moment, and nothing may depend on what of it is read.
+     */
+    const told = this.#hears || this.faults.told;
+    const waits = told && (paced !== undefined || this.faults.cutAt === undefined);
     const cut = () => {
       if (response.destroyed) return;
-      if (this.tellsTaken && paced !== undefined && seen.taken < seen.sent)
-        return setTimeout(cut, 1);
-      const wait = paced === undefined ? 300 : 0;
-      setTimeout(() => {
-        if (!response.destroyed) onCut?.();
-        response.destroy();
-      }, wait);
+      if (waits && seen.taken < seen.sent) return setTimeout(cut, 1);
+      setTimeout(
+        () => {
+          if (!response.destroyed) onCut?.();
+          response.destroy();
+        },
+        waits ? 0 : 300,
+      );
     };
     send(first);
   }
