@@ -5,6 +5,7 @@ to ternary, in fine-tuning. scale: what shares a scale. Every training is a run 
 """
 
 import argparse
+import json
 import math
 import sys
 from dataclasses import replace
@@ -13,7 +14,12 @@ from statistics import mean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tercet_train.data import open_tokens, write_tokens  # noqa: E402
+from tercet_train.machine import prepare_cpu  # noqa: E402
+
+if __name__ == "__main__":
+    prepare_cpu()
+
+from tercet_train.data import TokenFile, open_tokens, write_tokens  # noqa: E402
 from tercet_train.model import ModelShape  # noqa: E402
 from tercet_train.report import measure, rounded_after_training  # noqa: E402
 from tercet_train.runs import open_run  # noqa: E402
@@ -22,13 +28,16 @@ from tercet_train.train import Trainer, TrainSettings  # noqa: E402
 
 
 class Bench:
-    """One corpus, one shape, one budget; runs by name and seed. The last tenth of the text is held out."""
+    """One corpus, one shape, one budget; runs by name and seed. text: a file whose last tenth is held out, or token files to train on and to
+    hold out."""
 
-    def __init__(self, folder: Path, text: Path, shape: ModelShape, settings: TrainSettings, quiet: bool = False):
+    def __init__(self, folder: Path, text: "Path | tuple[TokenFile, TokenFile]", shape: ModelShape, settings: TrainSettings, quiet: bool = False):
         self.folder, self.settings, self.quiet = folder, settings, quiet
-        if not (folder / "valid.bin.json").exists():
-            self._prepare(text, shape.vocabulary)
-        self.train, self.valid = open_tokens(folder / "train.bin"), open_tokens(folder / "valid.bin")
+        if isinstance(text, Path):
+            if not (folder / "valid.bin.json").exists():
+                self._prepare(text, shape.vocabulary)
+            text = open_tokens(folder / "train.bin"), open_tokens(folder / "valid.bin")
+        self.train, self.valid = text
         self.shape = replace(shape, vocabulary=self.train.vocabulary)
 
     def _prepare(self, text: Path, vocabulary: int) -> None:
@@ -111,31 +120,52 @@ def compare_scale(bench: Bench, seed: int) -> "dict[str, float]":
 QUESTIONS = {"ptq": compare_ptq, "distill": compare_distill, "ramp": compare_ramp, "scale": compare_scale}
 
 
-def table(bench: Bench, name: str, seeds: "list[int]") -> str:
-    """Markdown: bits per byte of each kind by seed, mean, and what the mean is over the first row's."""
+def answer(bench: Bench, name: str, seeds: "list[int]") -> dict:
+    """Bits per byte of each kind by seed, and what they are figures of."""
     columns = [QUESTIONS[name](bench, seed) for seed in seeds]
-    tokens = bench.settings.steps * bench.settings.batch * bench.shape.context
     shape = bench.shape
+    assert all(math.isfinite(value) for column in columns for value in column.values()), name
+    return {
+        "question": name,
+        "width": shape.width,
+        "layers": shape.layers,
+        "vocabulary": shape.vocabulary,
+        "tokens": bench.settings.steps * bench.settings.batch * shape.context,
+        "different_tokens": len(bench.train.tokens),
+        "held_out_bytes": bench.valid.text_bytes,
+        "seeds": seeds,
+        "bits_per_byte": {kind: [column[kind] for column in columns] for kind in columns[0]},
+    }
+
+
+def as_table(facts: dict) -> str:
+    """Markdown: bits per byte of each kind by seed, mean, and what the mean is over the first row's."""
     lines = [
-        f"{name}: width {shape.width}, {shape.layers} layers, vocabulary {shape.vocabulary}, {tokens:,} tokens trained on "
-        f"({len(bench.train.tokens):,} different ones); bits per byte on {bench.valid.text_bytes:,} held-out bytes",
+        f"{facts['question']}: width {facts['width']}, {facts['layers']} layers, vocabulary {facts['vocabulary']}, {facts['tokens']:,} tokens trained on "
+        f"({facts['different_tokens']:,} different ones); bits per byte on {facts['held_out_bytes']:,} held-out bytes",
         "",
-        "| | " + " | ".join(f"seed {seed}" for seed in seeds) + " | mean | beside the first row |",
-        "|---" * (len(seeds) + 3) + "|",
+        "| | " + " | ".join(f"seed {seed}" for seed in facts["seeds"]) + " | mean | beside the first row |",
+        "|---" * (len(facts["seeds"]) + 3) + "|",
     ]
-    first = mean(next(iter(column.values())) for column in columns)
-    for kind in columns[0]:
-        values = [column[kind] for column in columns]
-        assert all(math.isfinite(value) for value in values), kind
+    first = mean(next(iter(facts["bits_per_byte"].values())))
+    for kind, values in facts["bits_per_byte"].items():
         lines.append(f"| {kind} | " + " | ".join(f"{value:.4f}" for value in values) + f" | {mean(values):.4f} | {100 * (mean(values) / first - 1):+.2f} % |")
     return "\n".join(lines) + "\n"
+
+
+def write_answer(bench: Bench, name: str, seeds: "list[int]") -> str:
+    """Answers into NAME.json and NAME.md of the bench's folder; the table."""
+    facts = answer(bench, name, seeds)
+    (bench.folder / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (bench.folder / f"{name}.md").write_text(as_table(facts), encoding="utf-8")
+    return as_table(facts)
 
 
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser("python3 -m experiments.compare", description=__doc__.split("\n")[0])
     parser.add_argument("name", choices=[*QUESTIONS, "all"])
     parser.add_argument("--text", required=True, type=Path, help="UTF-8 text, also .xz: the last tenth is held out")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the runs; tables go to NAME.md in it")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="folder of the runs; tables go to NAME.md and NAME.json in it")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="(default 1 2)")
     parser.add_argument("--steps", type=int, default=800, help="(default 800)")
     parser.add_argument("--width", type=int, default=128, help="(default 128)")
@@ -144,9 +174,7 @@ def main(arguments=None) -> int:
     settings = TrainSettings(steps=words.steps, batch=16, warmup=min(50, words.steps // 4 + 1), learning_rate=6e-3, checkpoint_every=100, evaluate_every=200)
     bench = Bench(words.output, words.text, shape, settings)
     for name in QUESTIONS if words.name == "all" else [words.name]:
-        text = table(bench, name, words.seeds)
-        (words.output / f"{name}.md").write_text(text, encoding="utf-8")
-        print(text)
+        print(write_answer(bench, name, words.seeds))
     return 0
 
 

@@ -5,6 +5,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+from .machine import prepare_cpu
+
 DESCRIPTION = "Trains ternary language models (weights -1, 0, +1) and exports them for `tercet pack`."
 EXAMPLE = """from nothing to a packed model:
   python -m tercet_train tokenizer book.txt -o tok --vocabulary 1024
@@ -16,14 +18,14 @@ EXAMPLE = """from nothing to a packed model:
 An interrupted training goes on where it was: give the same command again. Each command has --help."""
 
 SHAPE_WORDS = {
-    "family": "bitnet (RMSNorm, rotary positions, squared ReLU, sub-norms) or gpt2",
+    "family": "bitnet (RMSNorm, rotary positions, sub-norms), llama (no sub-norms), ternarylm or gpt2",
     "width": "of the hidden states",
     "layers": "blocks",
     "heads": "attention heads",
     "kv_heads": "key and value heads (bitnet; default: as many as heads)",
     "inner": "width of the feed-forward part",
     "context": "tokens a window",
-    "activation": "relu2 or silu (bitnet)",
+    "activation": "relu2 or silu (not gpt2)",
     "scale": "what shares a scale: tensor, row or group (of 128 inputs)",
 }
 SETTING_WORDS = {
@@ -82,7 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("-o", "--output", required=True, type=Path, help="folder of this run; one that holds a checkpoint goes on")
     one.add_argument("--tokenizer", type=Path, help="folder of the tokenizer, for samples")
     one.add_argument("--float", action="store_true", help="train the float twin: the same blocks, nothing ternary")
-    one.add_argument("--start", type=Path, metavar="RUN", help="begin with the weights of this run, float or ternary (fine-tuning; its shape)")
+    one.add_argument("--start", type=Path, metavar="RUN", help="begin with the weights of this run, float or ternary, or of a packed Hugging Face folder (fine-tuning; its shape)")
     one.add_argument("--teacher", type=Path, metavar="RUN", help="distil from the float model of this run")
     one.add_argument("--distill", nargs=3, type=float, default=[0.5, 2.0, 0.0], metavar=("WEIGHT", "TEMPERATURE", "HIDDEN"), help="share of the teacher, softness, weight of hidden states")
     one.add_argument("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
@@ -102,7 +104,7 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("run", type=Path)
     one.add_argument("-o", "--output", required=True, type=Path, help="folder to write")
     one.add_argument("--tokenizer", required=True, type=Path)
-    one.add_argument("--form", choices=("packed", "grid", "master"), help="packed: 2 bits a weight (bitnet, scale by tensor); grid: floats on the ternary grid; master: bfloat16 latent weights (default: packed where it can be, else grid)")
+    one.add_argument("--form", choices=("packed", "grid", "master"), help="packed: 2 bits a weight (bitnet and llama, scale by tensor); grid: floats on the ternary grid; master: bfloat16 latent weights (default: packed where it can be, else grid)")
     one.add_argument("--embedding", choices=("f16", "f32"), default="f16", help="(default f16)")
 
     one = commands.add_parser("report", help="figures of a run on held-out text, as Markdown and plots", formatter_class=_Formatter)
@@ -149,14 +151,14 @@ def run_tokenize(words) -> None:
 def run_train(words) -> None:
     from .data import open_tokens
     from .model import ModelShape
-    from .runs import open_run
+    from .runs import open_run, open_start
     from .tokenizer import open_tokenizer
     from .train import Trainer, TrainSettings
 
     train = open_tokens(words.data)
     facts = {name: getattr(words, name) for name in SHAPE_WORDS}
     facts["kv_heads"] = facts["heads"] if facts["kv_heads"] is None else facts["kv_heads"]
-    shape = ModelShape(vocabulary=train.vocabulary, ternary=not words.float, **facts)
+    shape = ModelShape(vocabulary=train.vocabulary, ternary=not words.float, tied=words.family != "ternarylm", **facts)
     settings = TrainSettings(recompute=words.recompute, **{name: getattr(words, name) for name in SETTING_WORDS})
     trainer = Trainer(
         shape,
@@ -164,7 +166,7 @@ def run_train(words) -> None:
         train,
         None if words.valid is None else open_tokens(words.valid),
         words.output,
-        start=None if words.start is None else open_run(words.start).model.state_dict(),
+        start=None if words.start is None else open_start(words.start),
         teacher=None if words.teacher is None else open_run(words.teacher).model,
         distillation=tuple(words.distill),
         tokenizer=None if words.tokenizer is None else open_tokenizer(words.tokenizer),
@@ -187,12 +189,12 @@ def run_sample(words) -> None:
 def run_export(words) -> None:
     import torch
 
-    from .export import export_model
+    from .export import PACKABLE, export_model
     from .runs import open_run
     from .tokenizer import open_tokenizer
 
     run = open_run(words.run)
-    can_pack = run.shape.family == "bitnet" and run.shape.ternary and run.shape.scale == "tensor"
+    can_pack = run.shape.family in PACKABLE and run.shape.ternary and run.shape.scale == "tensor"
     form = words.form or ("packed" if can_pack else "grid")
     kind = {"f16": torch.float16, "f32": torch.float32}[words.embedding]
     facts = export_model(run.model, words.output, form=form, tokenizer=open_tokenizer(words.tokenizer), embedding=kind)
@@ -210,6 +212,7 @@ def run_report(words) -> None:
 
 
 def main(arguments=None) -> int:
+    prepare_cpu()
     words = make_parser().parse_args(arguments)
     try:
         globals()[f"run_{words.command}"](words)

@@ -7,7 +7,7 @@ run equal to one that was never stopped, on any number of machines.
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy
@@ -27,6 +27,11 @@ class TokenFile:
     @property
     def bytes_per_token(self) -> float:
         return self.text_bytes / max(1, len(self.tokens))
+
+    def first(self, count: int) -> "TokenFile":
+        """Its first tokens alone, with their share of the text."""
+        kept = self.tokens[:count]
+        return replace(self, tokens=kept, text_bytes=round(len(kept) * self.bytes_per_token))
 
 
 def write_tokens(path: "str | os.PathLike", chunks, vocabulary: int) -> TokenFile:

@@ -1,5 +1,5 @@
-"""export.py: a trained model as a Hugging Face folder that `tercet pack` reads: ternary weights packed four in a byte (BitNet), on their grid
-(GPT-2, row and group scales), or the bfloat16 master weights to go on training with. Formats: docs of transformers' BitNet
+"""export.py: a trained model as a Hugging Face folder that `tercet pack` reads: ternary weights packed four in a byte (BitNet, Llama), on their grid
+(every family, row and group scales), or the bfloat16 master weights to go on training with. Formats: docs of transformers' BitNet
 integration; CONTAINER.md says what is kept.
 """
 
@@ -15,20 +15,33 @@ from .safetensors_file import write_safetensors
 from .ternary_layer import BitLinear, bit_linears
 
 FORMS = ("packed", "grid", "master")
+# Of the families whose folders may hold packed weights.
+PACKABLE = ("bitnet", "llama")
+CLASSES = {"bitnet": "BitNetForCausalLM", "llama": "LlamaForCausalLM", "ternarylm": "TernaryLM"}
+# TernaryLM's notebook has names of its own.
+TERNARYLM_NAMES = (
+    ("embed_tokens.", "token_emb."),
+    ("layers.", "blocks."),
+    ("input_layernorm", "norm1"),
+    ("post_attention_layernorm", "norm2"),
+    ("self_attn.o_proj", "attn.out_proj"),
+    ("self_attn.", "attn."),
+    ("lm_head.", "head."),
+)
 
 
 def export_model(model: "BitNetModel | Gpt2Model", folder: "str | Path", *, form: str = "packed", tokenizer=None, embedding: torch.dtype = torch.float16) -> dict:
     """Writes config.json, generation_config.json, model.safetensors and the tokenizer into `folder`.
 
-    form: "packed" two bits a weight (one scale a tensor; BitNet only); "grid" floats that are exactly -1, 0, +1 times the scale, for every
-    scale and family; "master" the latent weights in bfloat16, which the packer rounds again ("online").
+    form: "packed" two bits a weight (one scale a tensor; BitNet and Llama); "grid" floats that are exactly -1, 0, +1 times the scale, for every
+    scale and family; "master" the latent weights in bfloat16, which the packer rounds again (`--quantize absmean`).
     embedding: what embeddings and an untied head are kept as. Returns facts: form, bytes, ternary share.
     """
     if form not in FORMS:
         raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
     layers = dict(bit_linears(model))
-    if form != "grid" and isinstance(model, Gpt2Model):
-        raise ValueError("GPT-2's folders have no packed form of their own: export with form='grid'")
+    if form == "packed" and model.shape.family not in PACKABLE:
+        raise ValueError(f"folders of {model.shape.family} have no packed form of their own: export with form='grid'")
     if form == "packed" and any(layer.scale != "tensor" for layer in layers.values()):
         raise ValueError("the packed form holds one scale a tensor: export row and group scales with form='grid'")
     if form == "packed" and not layers:
@@ -39,7 +52,7 @@ def export_model(model: "BitNetModel | Gpt2Model", folder: "str | Path", *, form
     owned = set()
     for name, layer in layers.items():
         owned.update(f"{name}.{parameter}" for parameter, _ in layer.named_parameters())
-        _add_layer(tensors, _prefix(model) + name, layer, form, isinstance(model, Gpt2Model))
+        _add_layer(tensors, _name(model, name), layer, form, isinstance(model, Gpt2Model))
     for name, parameter in model.named_parameters():
         if name not in owned:
             _add_other(tensors, model, name, parameter, embedding)
@@ -63,8 +76,16 @@ def pack_rows(signs: Tensor) -> Tensor:
     return quarters[0] | quarters[1] << 2 | quarters[2] << 4 | quarters[3] << 6
 
 
-def _prefix(model: nn.Module) -> str:
-    return "transformer." if isinstance(model, Gpt2Model) else "model."
+def _name(model: nn.Module, name: str) -> str:
+    """Of a parameter or layer in a folder of the model's family."""
+    family = model.shape.family
+    if family == "ternarylm":
+        for ours, theirs in TERNARYLM_NAMES:
+            name = name.replace(ours, theirs)
+        return name
+    if name.startswith("lm_head"):
+        return name
+    return ("transformer." if family == "gpt2" else "model.") + name
 
 
 def _add_layer(tensors: dict, name: str, layer: BitLinear, form: str, transposed: bool) -> None:
@@ -83,16 +104,12 @@ def _add_layer(tensors: dict, name: str, layer: BitLinear, form: str, transposed
 
 def _add_other(tensors: dict, model: nn.Module, name: str, parameter: Tensor, embedding: torch.dtype) -> None:
     value = parameter.detach().float()
-    is_table = name.split(".")[0] in ("embed_tokens", "wte", "wpe", "lm_head")
-    if name.startswith("lm_head"):
-        tensors[name] = value.to(embedding)
-    elif is_table:
-        tensors[_prefix(model) + name] = value.to(embedding)
+    if name.split(".")[0] in ("embed_tokens", "wte", "wpe", "lm_head") and value.dim() == 2:
+        value = value.to(embedding)
     elif isinstance(model, Gpt2Model) and value.dim() == 2:
         # A float twin: Conv1D keeps its weights as (inputs, outputs).
-        tensors[_prefix(model) + name] = value.t()
-    else:
-        tensors[_prefix(model) + name] = value
+        value = value.t()
+    tensors[_name(model, name)] = value
 
 
 def _config(model: nn.Module, form: str, is_ternary: bool, tokenizer) -> dict:
@@ -116,8 +133,8 @@ def _config(model: nn.Module, form: str, is_ternary: bool, tokenizer) -> dict:
             **beginning,
         }
     made = {
-        "architectures": ["BitNetForCausalLM"],
-        "model_type": "bitnet",
+        "architectures": [CLASSES[shape.family]],
+        "model_type": shape.family,
         "hidden_act": shape.activation,
         "hidden_size": shape.width,
         "intermediate_size": shape.inner,
@@ -133,7 +150,7 @@ def _config(model: nn.Module, form: str, is_ternary: bool, tokenizer) -> dict:
         "torch_dtype": "bfloat16" if form == "master" else "float32",
         **beginning,
     }
-    quantization = _quantization(form, is_ternary)
+    quantization = _quantization(form, is_ternary) if shape.family in PACKABLE else None
     if quantization is not None:
         made["quantization_config"] = quantization
     return made

@@ -1,4 +1,4 @@
-"""model.py: the two models that this package trains from nothing: the BitNet b1.58 block and GPT-2's. Shapes in the comments are
+"""model.py: the models that this package trains from nothing: the BitNet b1.58 block, Llama's (TernaryLM's is one), and GPT-2's. Shapes in the comments are
 (batch, tokens, ...). Names of parameters are those of the Hugging Face models, so that export.py only renames nothing and packs.
 """
 
@@ -12,9 +12,13 @@ from torch import Tensor, nn
 from .ternary_layer import BitLinear, RmsNorm
 
 
+FAMILIES = ("bitnet", "llama", "ternarylm", "gpt2")
+
+
 @dataclass
 class ModelShape:
     """What a model is made of. family "bitnet": RMSNorm, rotary positions, gated squared ReLU, sub-norms, no biases, tied head.
+    family "llama": the same without sub-norms (and in others' models with SiLU); family "ternarylm": such a one with an untied head that has a bias.
     family "gpt2": LayerNorm, learned positions, GELU (tanh), biases, tied head."""
 
     family: str = "bitnet"
@@ -38,8 +42,10 @@ class ModelShape:
     sub_norm_gain: float = 0.1
 
     def check(self) -> None:
-        if self.family not in ("bitnet", "gpt2"):
-            raise ValueError(f"family is bitnet or gpt2, not {self.family!r}")
+        if self.family not in FAMILIES:
+            raise ValueError(f"family is one of {', '.join(FAMILIES)}, not {self.family!r}")
+        if self.family == "ternarylm" and self.tied:
+            raise ValueError("ternarylm has a head of its own: tied is for other families")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"{self.heads} heads do not share a width of {self.width} in even parts")
         if self.heads % self.kv_heads:
@@ -94,7 +100,7 @@ class BitNetAttention(nn.Module):
         self.k_proj = _linear(shape, shape.width, shape.kv_heads * head, std)
         self.v_proj = _linear(shape, shape.width, shape.kv_heads * head, std)
         self.o_proj = _linear(shape, shape.width, shape.width, std_out)
-        self.attn_sub_norm = RmsNorm(shape.width, shape.norm_eps, shape.sub_norm_gain)
+        self.attn_sub_norm = RmsNorm(shape.width, shape.norm_eps, shape.sub_norm_gain) if shape.family == "bitnet" else nn.Identity()
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         q, k, v = _split(self.q_proj(x), self.heads), _split(self.k_proj(x), self.kv_heads), _split(self.v_proj(x), self.kv_heads)
@@ -118,7 +124,7 @@ class BitNetFeedForward(nn.Module):
         self.gate_proj = _linear(shape, shape.width, shape.inner, std)
         self.up_proj = _linear(shape, shape.width, shape.inner, std)
         self.down_proj = _linear(shape, shape.inner, shape.width, std_out)
-        self.ffn_sub_norm = RmsNorm(shape.inner, shape.norm_eps, shape.sub_norm_gain)
+        self.ffn_sub_norm = RmsNorm(shape.inner, shape.norm_eps, shape.sub_norm_gain) if shape.family == "bitnet" else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         gate = self.gate_proj(x)
@@ -140,7 +146,7 @@ class BitNetBlock(nn.Module):
 
 
 class BitNetModel(nn.Module):
-    """tokens (batch, tokens) -> logits (batch, tokens, vocabulary)."""
+    """Of every family but gpt2: tokens (batch, tokens) -> logits (batch, tokens, vocabulary)."""
 
     def __init__(self, shape: ModelShape):
         super().__init__()
@@ -150,7 +156,7 @@ class BitNetModel(nn.Module):
         nn.init.normal_(self.embed_tokens.weight, std=shape.init_std)
         self.layers = nn.ModuleList(BitNetBlock(shape) for _ in range(shape.layers))
         self.norm = RmsNorm(shape.width, shape.norm_eps)
-        self.lm_head = None if shape.tied else nn.Linear(shape.width, shape.vocabulary, bias=False)
+        self.lm_head = None if shape.tied else nn.Linear(shape.width, shape.vocabulary, bias=shape.family == "ternarylm")
         head = shape.width // shape.heads
         frequencies = shape.rope_theta ** (-torch.arange(0, head, 2).float() / head)
         angles = torch.outer(torch.arange(shape.context).float(), frequencies).repeat(1, 2)
@@ -168,8 +174,10 @@ class BitNetModel(nn.Module):
         return [*states, self.norm(x)]
 
     def head(self, x: Tensor) -> Tensor:
-        weight = self.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
-        return functional.linear(x, weight.to(x.dtype))
+        if self.lm_head is None:
+            return functional.linear(x, self.embed_tokens.weight.to(x.dtype))
+        bias = None if self.lm_head.bias is None else self.lm_head.bias.to(x.dtype)
+        return functional.linear(x, self.lm_head.weight.to(x.dtype), bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.head(self.hidden(tokens)[-1])
@@ -245,4 +253,4 @@ class Gpt2Model(nn.Module):
 
 
 def build_model(shape: ModelShape) -> "BitNetModel | Gpt2Model":
-    return {"bitnet": BitNetModel, "gpt2": Gpt2Model}[shape.family](shape)
+    return Gpt2Model(shape) if shape.family == "gpt2" else BitNetModel(shape)

@@ -4,9 +4,10 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from .checkpoint import load_checkpoint
+from .folder import open_folder
 from .model import ModelShape, build_model
 
 
@@ -39,3 +40,9 @@ def open_run(folder: "str | Path") -> Run:
         with open(folder / "log.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
     return Run(folder, shape, model.eval(), state["settings"], state["step"], state["seconds"], rows)
+
+
+def open_start(folder: "str | Path") -> "dict[str, Tensor]":
+    """Parameters to begin with: of a run, or of a packed Hugging Face folder."""
+    folder = Path(folder)
+    return open_folder(folder)[1] if (folder / "config.json").exists() else open_run(folder).model.state_dict()

@@ -175,7 +175,7 @@ class Trainer:
         losses = []
         while self.step < last:
             begun = time.monotonic()
-            loss, norm = self._one_step()
+            loss, norm = self.one_step()
             self.seconds += time.monotonic() - begun
             losses.append((self.step, loss))
             self.step += 1
@@ -184,7 +184,7 @@ class Trainer:
             self.board.close()
         return Trained(self.model, self.step, losses)
 
-    def _one_step(self) -> "tuple[float, float]":
+    def one_step(self) -> "tuple[float, float]":
         settings, step = self.settings, self.step
         self.model.train()
         set_ramp(self.model, self.schedule.ternary_share(step))

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 from . import small
-from experiments.compare import QUESTIONS, Bench, table
+from experiments.compare import QUESTIONS, Bench, write_answer
 
 try:
     import sentencepiece  # noqa: F401
@@ -26,11 +26,11 @@ class Experiments(unittest.TestCase):
             self.assertGreater(bench.valid.text_bytes, 500)
             said = io.StringIO()
             with contextlib.redirect_stderr(said):
-                made = {question: table(bench, question, [1]) for question in QUESTIONS}
+                made = {question: write_answer(bench, question, [1]) for question in QUESTIONS}
                 trained = said.getvalue().count("from step 0")
                 # float, tuned twice, from nothing alone, distilled, with a ramp, by row and by group.
                 self.assertEqual(trained, 8)
-                self.assertEqual(table(bench, "scale", [1]), made["scale"])
+                self.assertEqual(write_answer(bench, "scale", [1]), made["scale"])
             self.assertEqual(said.getvalue().count("from step"), trained)
             for text, rows in zip(made.values(), (5, 2, 4, 3)):
                 self.assertEqual(text.count("\n| "), rows + 1)
