@@ -68,13 +68,15 @@ async function buildWithCmake(folder, options, report, { wrapper = [], targets =
 export const buildNative = (report) =>
   buildWithCmake(nativeBuild, [], report, { title: "Native twin", targets: ["tercet_native"] });
 
-/** The twin and every C test. */
-export const buildTests = (report) => buildWithCmake(nativeBuild, [], report, { title: "C tests" });
+/** The twin and every C test, or these targets alone. */
+export const buildTests = (report, targets = []) =>
+  buildWithCmake(nativeBuild, [], report, { title: "C tests", targets });
 
 /** The second build that the tests run: another compiler, with AddressSanitizer and UBSan. */
-export const buildSanitize = (report) =>
+export const buildSanitize = (report, targets = []) =>
   buildWithCmake(sanitizeBuild, ["-DTERCET_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang-14"], report, {
     title: "Sanitizer build",
+    targets,
   });
 
 /** The twin and every C test for 64-bit ARM, to run under qemu-user (test-arm.mjs). */

@@ -229,6 +229,10 @@ export async function main(args) {
       `not as it must be: ${fault}\n${problems.map((one) => `  ${one}\n`).join("")}`,
     );
   process.exitCode = bad.length > 0 ? 1 : 0;
+  return {
+    ran: sums.flatMap(({ ended }) => Object.values(ended)).reduce((sum, times) => sum + times, 0),
+    found: bad.map(({ fault, problems }) => `${fault}: ${problems[0] ?? ""}`),
+  };
 }
 
 if (isProgram(import.meta)) await main(process.argv.slice(2)).catch(reportFailure);

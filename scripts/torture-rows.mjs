@@ -1,0 +1,24 @@
+// torture-rows.mjs - the tortures that there are, cheapest first. Each knows how large it is, what it needs built, and how to run
+// one part of itself; torture.mjs runs them, notes what is done and prints the table.
+
+import { damageRows } from "./torture-damage.mjs";
+import { main as tortureLoad } from "./torture-load.mjs";
+
+/** Parts of its own, noted in a ledger of its own: torture-load.mjs. */
+const load = {
+  name: "load",
+  what: "loads under faults of network, server, storage and browser",
+  unit: "broken loads",
+  prepare: async ({ scale, seed }) => ({
+    // What it has done is known to itself alone.
+    key: `${Date.now()}`,
+    cases: [
+      {
+        id: "all",
+        run: () => tortureLoad(["--size", scale, "--seed", String(seed)]),
+      },
+    ],
+  }),
+};
+
+export const rows = [...damageRows, load];

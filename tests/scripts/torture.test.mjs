@@ -1,0 +1,89 @@
+// torture.test.mjs - the runner of the tortures: it goes on where it was interrupted, begins anew when what is tortured changed, shows
+// what was found and fails then. And a little of the tortures that need nothing but the native twin, by the same commands.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { padContainer } from "../../scripts/torture-damage.mjs";
+import { main } from "../../scripts/torture.mjs";
+import { pack, succeedJson } from "../native/twin_under_test.mjs";
+import { root } from "../../scripts/paths.mjs";
+
+const folder = mkdtempSync(join(tmpdir(), "tercet-torture-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Runs rows and gives { exitCode, table }; what it says meanwhile is nobody's business here. */
+async function torture(rows, args = []) {
+  const table = join(folder, "table.md");
+  const nowhere = { write: () => true };
+  const before = process.exitCode;
+  try {
+    await main(["--ledgers", folder, "--table", table, ...args], rows, {
+      out: nowhere,
+      progress: nowhere,
+    });
+    return { exitCode: process.exitCode, table: readFileSync(table, "utf8") };
+  } finally {
+    process.exitCode = before;
+  }
+}
+
+/** A row of three parts that notes which of them ran. */
+function threeParts(name, ran, { key = "one", found = () => [], stopAt } = {}) {
+  const run = (id) => async () => {
+    if (id === stopAt) throw new Error("interrupted");
+    ran.push(id);
+    return { ran: 5, found: found(id), notes: [`with ${name}`] };
+  };
+  const cases = ["a", "b", "c"].map((id) => ({ id, run: run(id) }));
+  return { name, what: "three parts", unit: "tries", prepare: async () => ({ key, cases }) };
+}
+
+test("an interrupted torture goes on, another state of the code begins anew", async () => {
+  const ran = [];
+  await assert.rejects(torture([threeParts("three", ran, { stopAt: "b" })]), /interrupted/);
+  assert.deepEqual(ran.splice(0), ["a"]);
+  const { exitCode, table } = await torture([threeParts("three", ran)]);
+  assert.deepEqual(ran.splice(0), ["b", "c"]);
+  assert.equal(exitCode, 0);
+  assert.match(table, /^\| three \| three parts \| 15 tries \| 0 \| [\d.]+ \| with three \|$/m);
+  await torture([threeParts("three", ran)]);
+  assert.deepEqual(ran, []);
+  await torture([threeParts("three", ran, { key: "two" })]);
+  assert.deepEqual(ran.splice(0), ["a", "b", "c"]);
+  await torture([threeParts("three", ran, { key: "two" })], ["--fresh"]);
+  assert.equal(ran.splice(0).length, 3);
+  await torture([threeParts("three", ran, { key: "two" })], ["--seed", "2"]);
+  assert.equal(ran.length, 3);
+});
+
+test("what was found is shown and fails, also when it was found by an earlier run", async () => {
+  const found = (id) => (id === "b" ? ["case 7: the memory was lost"] : []);
+  for (let again = 0; again < 2; again++) {
+    const { exitCode, table } = await torture([threeParts("bad", [], { found })]);
+    assert.equal(exitCode, 1);
+    assert.match(table, /^\| bad \| three parts \| 15 tries \| 1 \|/m);
+  }
+});
+
+test("one row of several, and a name that is none", async () => {
+  const [first, second] = [[], []];
+  const rows = [threeParts("first", first), threeParts("second", second)];
+  await torture(rows, ["--only", "second"]);
+  assert.deepEqual([first.length, second.length], [0, 3]);
+  await assert.rejects(torture(rows, ["--only", "third"]), /--only takes first, second/);
+});
+
+test("a padded container is the same model in exactly so many bytes", async () => {
+  const file = pack(join(root, "tests/golden/models/gpt2-dense-f32"), ["--quantize", "absmean"]);
+  const padded = join(folder, "padded.tercet");
+  const bytes = readFileSync(file);
+  writeFileSync(padded, await padContainer(bytes, 65_536));
+  assert.equal(readFileSync(padded).length, 65_536);
+  assert.equal(succeedJson(["verify", padded]).ok, true);
+  const run = (path) => succeedJson(["run", path, "-p", "a", "--tokens", "8", "--hash-logits"]);
+  assert.equal(run(padded).logits_sha256, run(file).logits_sha256);
+  await assert.rejects(padContainer(bytes, bytes.length), /cannot have/);
+});
