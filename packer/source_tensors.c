@@ -436,6 +436,18 @@ static void find_flags(struct tensor_list *list) {
     }
 }
 
+/* Why a tensor has no place, and what to do, as far as its name tells. */
+static const char *reason_of_leftover(const char *name) {
+    if (strstr(name, "_exps.") != NULL || strstr(name, ".experts.") != NULL) {
+        return "belongs to a mixture of experts, which Tercet does not run: take a dense model";
+    }
+    if (ends_with(name, "_norm_in.weight")) {
+        return "is a norm of one linear layer, which is read from Hugging Face folders alone: "
+               "pack the model's folder";
+    }
+    return "has no place in a model of this class, and without it the model would be another";
+}
+
 static tercet_status refuse_leftovers(const struct tensor_list *list, tercet_error *error) {
     for (uint32_t i = 0; i < list->source->tensor_count; i++) {
         const char *name = list->source->tensors[i]->name;
@@ -444,9 +456,8 @@ static tercet_status refuse_leftovers(const struct tensor_list *list, tercet_err
             known = known || ends_with(name, *ending);
         }
         if (!known) {
-            return tercet_fail(
-                error, TERCET_UNSUPPORTED_SOURCE, i,
-                "the model has the tensor %s, which has no place in a model of this class", name);
+            return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, i, "the model's tensor %s %s",
+                               name, reason_of_leftover(name));
         }
     }
     return TERCET_OK;

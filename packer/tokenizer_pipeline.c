@@ -156,7 +156,10 @@ static tercet_status read_split(const struct json_document *document, const cJSO
             return TERCET_OK;
         }
     }
-    return unsupported(document, "pre_tokenizer Split expression", expression, error);
+    return tercet_fail(error, TERCET_UNSUPPORTED_SOURCE, 0,
+                       "%s: the pre_tokenizers of GPT-2, Llama 3 and Qwen 2 are known, which this "
+                       "is not: Split expression \"%s\"",
+                       document->file, expression);
 }
 
 /* ByteLevel, or [Split, ByteLevel without its own expression]. */

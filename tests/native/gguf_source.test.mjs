@@ -237,8 +237,16 @@ test("refused: tensors that are missing, left over, of another shape or type", (
   const q = tensor(L, "blk.0.attn_q.weight");
   const norm = tensor(L, "output_norm.weight");
   refuses(edited(L, {}, { "blk.1.ffn_up.weight": undefined }), "BAD_SOURCE", /blk.1.ffn_up.weight/);
-  refuses(edited(L, {}, { "blk.0.attn_q_norm_in.weight": norm }), "UNSUPPORTED_SOURCE", /norm_in/);
-  refuses(edited(L, {}, { "blk.0.ffn_gate_exps.weight": q }), "UNSUPPORTED_SOURCE", /exps/);
+  refuses(
+    edited(L, {}, { "blk.0.attn_q_norm_in.weight": norm }),
+    "UNSUPPORTED_SOURCE",
+    /norm_in.weight is a norm of one linear layer.*pack the model's folder/,
+  );
+  refuses(
+    edited(L, {}, { "blk.0.ffn_gate_exps.weight": q }),
+    "UNSUPPORTED_SOURCE",
+    /exps.*mixture of experts.*take a dense model/,
+  );
   const turned = { ...q, shape: [64, 128] };
   refuses(edited(L, {}, { "blk.0.attn_q.weight": turned }), "BAD_SOURCE", /attn_q.weight/);
   refuses(

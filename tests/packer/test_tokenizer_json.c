@@ -274,7 +274,8 @@ static void test_unsupported(void) {
                            "{\"type\":\"ByteLevel\"}]}"},
          "the pre_tokenizer \"Digits\""},
         {{.pre_tokenizer = "{\"type\":\"ByteLevel\"}"}, "ByteLevel with add_prefix_space"},
-        {{.pre_tokenizer = SPLIT("\\\\s+")}, "Split expression \"\\s+\""},
+        {{.pre_tokenizer = SPLIT("\\\\s+")},
+         "GPT-2, Llama 3 and Qwen 2 are known, which this is not: Split expression \"\\s+\""},
         {{.pre_tokenizer = "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" GPT2_REGEX
                            "\"},\"behavior\":\"Isolated\"}"},
          "Split without ByteLevel"},
