@@ -133,7 +133,7 @@ test(
       site.repair();
       await page.reload();
       const row = visit.locate("stored-models").getByRole("listitem");
-      await row.getByText(/\d+% of it has arrived/).waitFor();
+      await row.getByText(/\d+ % of it has arrived/).waitFor();
       site.resetCounts();
       await row.getByRole("button", { name: /^Resume/ }).click();
       await untilState(page, /3\.6 MB · downloaded/);

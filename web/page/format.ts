@@ -60,6 +60,13 @@ export function formatParameters(parameters: number): string {
   return `${Math.round(parameters / 1e3)} k parameters`;
 }
 
+/** Spans that are shown below each other: all with the decimals that the longest leaves room for. "0.072 ms", "1.260 ms" */
+export function formatMilliseconds(all: readonly number[]): string[] {
+  const longest = Math.max(0, ...all) * 1000;
+  const decimals = longest < 10 ? 3 : longest < 100 ? 2 : longest < 1000 ? 1 : 0;
+  return all.map((seconds) => `${(seconds * 1000).toFixed(decimals)} ms`);
+}
+
 /** "36.3 %" */
 export function formatPercent(part: number, whole: number): string {
   return `${((100 * part) / whole).toFixed(1)} %`;

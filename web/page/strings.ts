@@ -48,6 +48,7 @@ export const strings = {
     notOpened: "Not opened",
     cancel: "Cancel",
     resume: "Resume",
+    close: "Close the model",
     dismiss: "Dismiss",
     other: "Another model",
     addressLabel: "Address of a .tercet or .gguf file",
@@ -306,6 +307,7 @@ export const strings = {
     caption: "Tokens a second, the median of three",
     facts: {
       title: "Measured here",
+      before: "This machine",
       model: "Model",
       id: "Model id",
       machine: "Machine",

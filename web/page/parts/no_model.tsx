@@ -4,14 +4,14 @@ import { addressOf } from "../state/routes.js";
 import { strings } from "../strings.js";
 
 export function NoModel({ why }: { why: string }) {
-    return (
-        <div class="empty">
-            <p class="lead">{why}</p>
-            <p>
-                <a class="button" href={addressOf("")}>
-                    {strings.write.toStart}
-                </a>
-            </p>
-        </div>
-    );
+  return (
+    <div class="empty">
+      <p class="lead">{why}</p>
+      <p>
+        <a class="button" href={addressOf("")}>
+          {strings.write.toStart}
+        </a>
+      </p>
+    </div>
+  );
 }

@@ -7,12 +7,12 @@ import { ModelFacts } from "./model_facts.js";
 import { StorageFacts } from "./storage_facts.js";
 
 export default function HoodView() {
-    return (
-        <div class="hood">
-            <EngineFacts />
-            <ModelFacts />
-            <StorageFacts />
-            <ErrorTable />
-        </div>
-    );
+  return (
+    <div class="hood">
+      <EngineFacts />
+      <ModelFacts />
+      <StorageFacts />
+      <ErrorTable />
+    </div>
+  );
 }

@@ -5,20 +5,20 @@ import { strings } from "../../strings.js";
 import { CopyButton } from "./copy_button.js";
 
 export function CodeBlock(props: { code: string; language: string; tail: ComponentChild }) {
-    const { code, language, tail } = props;
-    const [name = ""] = language.split(/\s/, 1);
-    return (
-        <figure class="code" aria-label={strings.write.codeBlock(name)}>
-            <figcaption>
-                <span>{name}</span>
-                <CopyButton text={() => code} label={strings.write.copyCode} />
-            </figcaption>
-            <pre tabIndex={0}>
-                <code>
-                    {code}
-                    {tail}
-                </code>
-            </pre>
-        </figure>
-    );
+  const { code, language, tail } = props;
+  const [name = ""] = language.split(/\s/, 1);
+  return (
+    <figure class="code" aria-label={strings.write.codeBlock(name)}>
+      <figcaption>
+        <span>{name}</span>
+        <CopyButton text={() => code} label={strings.write.copyCode} />
+      </figcaption>
+      <pre tabIndex={0}>
+        <code>
+          {code}
+          {tail}
+        </code>
+      </pre>
+    </figure>
+  );
 }
