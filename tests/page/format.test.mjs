@@ -42,6 +42,10 @@ test("rates, spans and speeds", () => {
   assert.equal(format.formatMeasured(0.0134), "13 ms");
   assert.equal(format.formatMeasured(0.9996), "1.00 s");
   assert.equal(format.formatMeasured(12.34), "12.3 s");
+  // Below each other: all with the same decimals.
+  assert.deepEqual(format.formatMilliseconds([7.18e-5, 0.00126]), ["0.072 ms", "1.260 ms"]);
+  assert.deepEqual(format.formatMilliseconds([0.0004, 0.25]), ["0.4 ms", "250.0 ms"]);
+  assert.deepEqual(format.formatMilliseconds([]), []);
   assert.equal(format.formatSpeed(0), "–");
   assert.equal(format.formatSpeed(Number.NaN), "–");
   assert.equal(format.formatSpeed(7.25), "7.3 tokens/s");

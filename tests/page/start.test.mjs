@@ -60,6 +60,12 @@ test("one button leads to a text, and says before what it costs", limit, () =>
     await page.waitForFunction(() => document.querySelector("#story")?.textContent.length > 100);
     await page.getByRole("link", { name: "Start" }).click();
     assert.equal(await page.getByRole("button", { name: "Go on writing" }).count(), 1);
+    // Closed it needs no memory, and stays in this browser.
+    await page.getByRole("button", { name: "Close the model" }).click();
+    await page.getByRole("button", { name: "Write a story" }).waitFor();
+    await page.getByText("Nothing is downloaded.").waitFor();
+    await page.locator("#model-state").waitFor({ state: "hidden" });
+    assert.equal(await page.locator(".open-model").textContent(), "No model is open");
   }),
 );
 

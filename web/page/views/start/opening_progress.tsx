@@ -65,15 +65,14 @@ function close(): void {
 
 export function OpeningProgress() {
   const { value } = opening;
-  if (value.state === "none") return null;
   const progress = "progress" in value ? value.progress : null;
   const name = value.state === "open" ? model.value?.info.name : "";
   const hasShare = value.state === "opening" || value.state === "cancelled";
   return (
-    <div class="arrival">
+    <div class="arrival" hidden={value.state === "none"}>
       <p class="model-head">
         <span class="model-name" id="model-name">
-          {name || value.origin.label}
+          {name || (value.state === "none" ? "" : value.origin.label)}
         </span>{" "}
         <span class="quiet numbers" id="model-state">
           {describeState()}
