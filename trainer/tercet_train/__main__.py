@@ -88,6 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--teacher", type=Path, metavar="RUN", help="distil from the float model of this run")
     one.add_argument("--distill", nargs=3, type=float, default=[0.5, 2.0, 0.0], metavar=("WEIGHT", "TEMPERATURE", "HIDDEN"), help="share of the teacher, softness, weight of hidden states")
     one.add_argument("--recompute", action="store_true", help="gradient checkpointing: less memory, more time")
+    one.add_argument("--shard", action="store_true", help="with several processes: each keeps only its share of the optimizer's state")
     one.add_argument("--quiet", action="store_true", help="no progress")
     _add_fields(one, ModelShape, SHAPE_WORDS)
     _add_fields(one, TrainSettings, SETTING_WORDS)
@@ -159,7 +160,7 @@ def run_train(words) -> None:
     facts = {name: getattr(words, name) for name in SHAPE_WORDS}
     facts["kv_heads"] = facts["heads"] if facts["kv_heads"] is None else facts["kv_heads"]
     shape = ModelShape(vocabulary=train.vocabulary, ternary=not words.float, tied=words.family != "ternarylm", **facts)
-    settings = TrainSettings(recompute=words.recompute, **{name: getattr(words, name) for name in SETTING_WORDS})
+    settings = TrainSettings(recompute=words.recompute, shard=words.shard, **{name: getattr(words, name) for name in SETTING_WORDS})
     trainer = Trainer(
         shape,
         settings,

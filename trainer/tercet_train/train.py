@@ -47,6 +47,8 @@ class TrainSettings:
     # "float32", or "bfloat16" products (CUDA, or a CPU with AMX).
     precision: str = "float32"
     recompute: bool = False
+    # Whether each process keeps only its share of AdamW's two moments (ZeRO's first stage).
+    shard: bool = False
     checkpoint_every: int = 200
     evaluate_every: int = 200
     evaluate_tokens: int = 65536
@@ -130,7 +132,7 @@ class Trainer:
         self.windows = Windows(train, shape.context, settings.seed)
         self.valid = Windows(valid, shape.context, 0) if valid is not None else None
         self.schedule = settings.schedule()
-        self.optimizer = make_optimizer(self.model, settings)
+        self.optimizer = make_optimizer(self.model, settings, shard=settings.shard and self.machines.count > 1)
         self.step = 0
         self.seconds = 0.0
         self.board = None
@@ -223,6 +225,10 @@ class Trainer:
         valid = None
         if self.valid is not None and (step == settings.steps or step % settings.evaluate_every == 0):
             valid = evaluate(self.model, self.valid, settings.batch, settings.evaluate_tokens)
+        checkpoints = is_last or step % settings.checkpoint_every == 0
+        if checkpoints and hasattr(self.optimizer, "consolidate_state_dict"):
+            # All processes send their share of the moments to the one that writes.
+            self.optimizer.consolidate_state_dict(to=0)
         if not self.leads:
             return
         zeros = [layer.zeros() for _, layer in bit_linears(self.model)] if valid is not None else []
@@ -250,7 +256,7 @@ class Trainer:
         if settings.sample_every and self.tokenizer is not None and (step == settings.steps or step % settings.sample_every == 0):
             with open(self.folder / "samples.txt", "a", encoding="utf-8") as file:
                 file.write(f"--- step {step}\n{sample(self.model, self.tokenizer, 'Once upon a time', 80, seed=1)}\n")
-        if is_last or step % settings.checkpoint_every == 0:
+        if checkpoints:
             save_checkpoint(self.checkpoint_path, self.state())
 
     def state(self) -> dict:
@@ -302,12 +308,17 @@ def _recompute_blocks(model: nn.Module) -> None:
         block.forward = lambda *inputs, inner=inner: checkpoint(inner, *inputs, use_reentrant=False)
 
 
-def make_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW; only matrices decay."""
+def make_optimizer(model: nn.Module, settings: TrainSettings, *, shard: bool = False) -> torch.optim.Optimizer:
+    """AdamW; only matrices decay. shard: over the processes, the same steps and the same checkpoints."""
     matrices = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
     others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
     groups = [{"params": matrices, "decays": True}, {"params": others, "decays": False}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=0.0)
+    options = {"lr": settings.learning_rate, "betas": settings.betas, "weight_decay": 0.0}
+    if shard:
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+
+        return ZeroRedundancyOptimizer(groups, torch.optim.AdamW, **options)
+    return torch.optim.AdamW(groups, **options)
 
 
 def load_parameters(model: nn.Module, state: dict) -> None:

@@ -132,13 +132,21 @@ class Training(unittest.TestCase):
 
     @unittest.skipUnless(torch.distributed.is_available(), "this PyTorch has no torch.distributed: two processes are not tried")
     def test_two_processes_give_the_same_curve(self):
-        output, status = launch(self.root / "two", "steps=8", processes=2)
+        """Each with its share of the optimizer's state; and one process goes on from their checkpoint."""
+        output, status = launch(self.root / "two", "steps=8", "shard=1", processes=2)
         self.assertEqual(status, 0, output)
-        self.trainer("one", settings={"steps": 8}).run()
-        two, one = curve(self.root / "two"), curve(self.root / "one")
-        self.assertEqual(len(two), 8)
-        for a, b in list(zip(one, two))[:4]:
+        one = self.trainer("one", settings={"steps": 8})
+        one.run()
+        two_curve, one_curve = curve(self.root / "two"), curve(self.root / "one")
+        self.assertEqual(len(two_curve), 8)
+        for a, b in list(zip(one_curve, two_curve))[:4]:
             self.assertAlmostEqual(float(a["loss"]), float(b["loss"]), places=4)
+        again = self.trainer("two", settings={"steps": 8})
+        self.assertTrue(again.resume())
+        moments, whole = (trainer.optimizer.state_dict() for trainer in (again, one))
+        self.assertEqual(sorted(moments["state"]), sorted(whole["state"]), "a share of the state is missing")
+        for index, state in whole["state"].items():
+            self.assertLess(float((moments["state"][index]["exp_avg"] - state["exp_avg"]).abs().max()), 0.05 * float(state["exp_avg"].abs().max()) + 1e-6)
 
     def test_recomputing_changes_nothing_but_memory(self):
         plain, saved = self.trainer("kept").run().losses, self.trainer("recomputed", settings={"recompute": True}).run().losses
