@@ -91,6 +91,21 @@ test("files of the package ask for each other and for Node, and for nothing else
   assert.deepEqual(undeclared, []);
 });
 
+test("every link of the package's pages leads to a file or a folder of the package", () => {
+  const dead = [];
+  let count = 0;
+  for (const file of files.filter((name) => name.endsWith(".md")))
+    for (const [, target] of read(file).matchAll(/\]\(([^)\s]+)[^)]*\)/g)) {
+      if (/^(https?:|mailto:|#)/.test(target)) continue;
+      count++;
+      const place = posix.join(posix.dirname(file), target.replace(/#.*$/, ""));
+      if (!files.some((name) => name === place || name.startsWith(`${place.replace(/\/$/, "")}/`)))
+        dead.push(`${file}: ${target}`);
+    }
+  assert.ok(count > 20, `${count} links found`);
+  assert.deepEqual(dead, []);
+});
+
 test("nothing tells of the machine that it was built on", () => {
   for (const file of files) {
     const bytes = readFileSync(join(installed, file));
