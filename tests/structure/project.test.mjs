@@ -61,7 +61,15 @@ test("the package has no dependencies and no install scripts, and ships only wha
   for (const name of ["preinstall", "install", "postinstall", "prepare", "prepublish"]) {
     assert.equal(json.scripts[name], undefined, name);
   }
-  assert.deepEqual(json.files, ["dist", "docs/library", "docs/chat.md", "docs/grammars.md"]);
+  assert.deepEqual(json.files, [
+    "dist",
+    "docs/*.md",
+    "docs/library",
+    "docs/charts",
+    "docs/shots/write-desk-light.png",
+    "core/container/CONTAINER.md",
+    "SECURITY.md",
+  ]);
   for (const [name, version] of Object.entries(json.devDependencies)) {
     assert.match(version, /^\d+\.\d+\.\d+$/, `${name} is not pinned to one version`);
   }

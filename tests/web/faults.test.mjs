@@ -227,6 +227,33 @@ test("HTTP: 404 is final, 500 is repeated", limit, async () => {
   assert.equal(server.requests.length, 2);
 });
 
+test("what is tried again waits twice as long each time", limit, async () => {
+  // The waits are told and are over at once; nothing else in the worker waits so long.
+  server.workerPreamble = `{
+    const channel = new BroadcastChannel("waits");
+    const plain = self.setTimeout;
+    self.setTimeout = (work, ms, ...rest) => {
+      if (ms % 1010 !== 0 || ms === 0) return plain(work, ms, ...rest);
+      channel.postMessage(ms);
+      return plain(work, 0, ...rest);
+    };
+  }`;
+  server.faults = { status: 503 };
+  const { error, waits } = await page.run(async () => {
+    const waits = [];
+    const channel = new BroadcastChannel("waits");
+    channel.onmessage = ({ data }) => waits.push(data);
+    const network = { retries: 4, retryDelayMs: 1010 };
+    const error = await failure(tercet.load("/model.tercet", { network }));
+    while (waits.length < 4) await new Promise((resolve) => setTimeout(resolve, 5));
+    channel.close();
+    return { error, waits };
+  });
+  assert.equal(error.code, "NETWORK_FAILED");
+  assert.deepEqual(waits, [1010, 2020, 4040, 8080]);
+  assert.equal(server.requests.length, 5);
+});
+
 test("a file that is replaced while it is read: the new one is loaded, whole", limit, async () => {
   server.etag = '"old"';
   server.faults = { cutAfter: half };
