@@ -130,6 +130,17 @@ test("docs show what each comparison is about: pairs of kernels, ratios, memory,
   assert.match(loadText, /\| 0\.550 \|\n\n- 1\.10 x the reading/);
 });
 
+test("docs/performance.md has a place for the result of everything that `npm run bench` runs", () => {
+  const page = readFileSync(join(root, "docs/performance.md"), "utf8");
+  const [, list] = /const benches = \[([^\]]*)\]/.exec(
+    readFileSync(join(root, "bench/all.mjs"), "utf8"),
+  );
+  const names = list.match(/\w+/g);
+  assert.ok(names.length >= 10);
+  for (const name of names)
+    assert.match(page, new RegExp(`<!-- bench: ${name} -->\n[^]*?<!-- end of bench -->`), name);
+});
+
 test("results that are kept can be read, and docs/performance.md has a place for each", () => {
   const page = readFileSync(join(root, "docs/performance.md"), "utf8");
   const names = existsSync(keptResults) ? readdirSync(keptResults) : [];
