@@ -81,10 +81,14 @@ function loadAndCount({ prompt, options }) {
     const model = await tercet.load("/model.tercet", options);
     const { text } = await model.generate(prompt, { maxTokens: 16, seed: 3 }).result;
     const channel = new BroadcastChannel("count");
-    const counts = await new Promise((resolve) => {
-      channel.onmessage = ({ data }) => resolve(data);
-      channel.postMessage("ask");
-    });
+    const ask = () =>
+      new Promise((resolve) => {
+        channel.onmessage = ({ data }) => resolve(data);
+        channel.postMessage("ask");
+      });
+    let counts = await ask();
+    // A thread that was ended may take its time to let go of its memory.
+    for (let times = 0; times < 200 && counts.memories > 1; times++) counts = await ask();
     channel.close();
     const { notices, threads, variant } = model.info;
     await model.dispose();

@@ -102,9 +102,43 @@ test("a cut that passes is mended within the load, byte by byte", limit, async (
   assert.ok(server.sentBytes < modelBytes.length + CHUNK_BYTES, `${server.sentBytes} bytes`);
 });
 
+/** In front of the worker: its timers of 2 s, as a silence may last, end when a page says so on a channel, and not before. */
+const SILENCE = `{
+  const { setTimeout: plain } = globalThis;
+  const held = [];
+  let over = false;
+  globalThis.setTimeout = (work, ms, ...given) => {
+    if (ms !== 2000 || over) return plain(work, ms === 2000 ? 0 : ms, ...given);
+    const timer = plain(work, 2 ** 30, ...given);
+    held.push([timer, work]);
+    return timer;
+  };
+  const { clearTimeout: clear } = globalThis;
+  globalThis.clearTimeout = (timer) => {
+    const at = held.findIndex(([one]) => one === timer);
+    if (at >= 0) held.splice(at, 1);
+    clear(timer);
+  };
+  new BroadcastChannel("silence").onmessage = () => {
+    over = true;
+    for (const [, work] of held.splice(0)) plain(work, 0);
+  };
+}`;
+
 test("a connection that falls silent is dropped", limit, async () => {
   server.faults = { stallAfter: half };
-  const error = await failToLoad({ network: { retries: 0, stallTimeoutMs: 2000 } });
+  server.workerPreamble = SILENCE;
+  await page.run(() => {
+    const network = { retries: 0, stallTimeoutMs: 2000 };
+    globalThis.work = failure(tercet.load("/model.tercet", { network }));
+  });
+  // All of it was read before the silence is over.
+  await server.taken(half);
+  const error = await page.run(() => {
+    const channel = new BroadcastChannel("silence");
+    channel.postMessage("over");
+    return work.finally(() => channel.close());
+  });
   assert.equal(error.code, "NETWORK_FAILED");
   assert.match(error.detail, /no byte for 2 s/);
   assert.equal((await storedNow()).storedChunks, chunksInHalf);
@@ -137,20 +171,42 @@ test(
 );
 
 // What Firefox does now and then: it never comes back from making a worker in a worker.
-const HANGS =
-  "self.Worker = class { constructor() { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); } }";
+const HANGS = `self.Worker = class {
+  constructor() {
+    const ask = new XMLHttpRequest();
+    ask.open("POST", "/gate/pass?at=hang", false);
+    ask.send();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  }
+}`;
+
+/** Loads with an engine that hangs so many times; the page's clock is moved to where it is given up. */
+async function loadWellAfterHangs(times) {
+  await page.page.clock.install();
+  await page.run(() => fetch("/gate/arm?at=hang"));
+  const loading = loadWell({ threads: 2 });
+  for (let left = times; left > 0; left--) {
+    await page.run(async (again) => {
+      await fetch("/gate/held");
+      if (again) await fetch("/gate/arm?at=hang");
+      await fetch("/gate/open");
+    }, left > 1);
+    await page.page.clock.runFor(6000);
+  }
+  return loading;
+}
 
 test("an engine that hangs where it makes its threads gives way to another", limit, async () => {
   const preambles = [HANGS];
   server.workerPreamble = () => preambles.shift() ?? "";
-  const info = await loadWell({ threads: 2 });
+  const info = await loadWellAfterHangs(1);
   assert.equal(info.threads, 2);
   assert.deepEqual(info.notices, []);
 });
 
 test("threads that never start are done without, which is said", limit, async () => {
   server.workerPreamble = () => HANGS;
-  const info = await loadWell({ threads: 2 });
+  const info = await loadWellAfterHangs(2);
   assert.equal(info.threads, 1);
   assert.match(info.notices.join(), /one thread: the browser hung/);
 });

@@ -21,6 +21,8 @@ import {
 
 const PART_BYTES = 4 << 20;
 const TOKENS = [1, 5, 9, 2, 30, 7, 7, 3];
+/** In front of the packer's script: it downloads all and makes its file, and then packs for as long as it lives. */
+const ENDLESS = "WebAssembly.compile = () => new Promise(() => {});";
 const goldens = join(root, "tests/golden/models");
 const names = readdirSync(goldens).filter((name) => name.startsWith("gguf-"));
 const golden = (name) => readFileSync(join(goldens, name, "model.gguf"));
@@ -560,16 +562,17 @@ test("an unfinished download is in the list, counts, and can be deleted", limit,
 
 test("a download that is deleted while it comes leaves no part without a list", limit, async () => {
   serve(large);
-  server.faults = { slowly: 20 };
+  server.faults = { holdFrom: PART_BYTES + 200_000 };
   await openPage();
-  const found = await page.run(async () => {
-    const loading = loadOnce("/model.tercet");
+  const deleted = await page.run(async () => {
+    globalThis.loading = loadOnce("/model.tercet");
     let download;
     while ((download?.storedChunks ?? 0) === 0) [download] = await tercet.cache.list();
-    const deleted = await tercet.cache.delete(download.modelId);
-    return { deleted, ...(await loading), left: await leftOver() };
+    return tercet.cache.delete(download.modelId);
   });
-  assert.equal(found.deleted, true);
+  assert.equal(deleted, true);
+  server.faults = {};
+  const found = await page.run(async () => ({ ...(await loading), left: await leftOver() }));
   assert.equal(found.modelId, largeId);
   assert.ok(found.notices.some((notice) => /what is downloaded is not kept/.test(notice)));
   assert.deepEqual(found.left, nothing);
@@ -653,8 +656,7 @@ test(
     server.requests = [];
     server.faults = {};
     const script = readFileSync(join(root, "dist/tercet-packer.mjs"), "utf8");
-    const endless = "WebAssembly.compile = () => new Promise(() => {});";
-    server.write("dist/tercet-packer.mjs", `${endless}\n${script}`);
+    server.write("dist/tercet-packer.mjs", `${ENDLESS}\n${script}`);
     await page.run(() => void tercet.load("/model.tercet").catch(() => {}));
     const tab = page.page;
     page.page = other.page;
@@ -737,23 +739,30 @@ test(
   "stopped while it comes, or is packed, it goes on later with what had come",
   limit,
   async () => {
+    const script = readFileSync(join(root, "dist/tercet-packer.mjs"), "utf8");
     for (const phase of ["download", "pack"]) {
       serve(large);
-      server.faults = phase === "download" ? { slowly: 5 } : {};
+      // The first part is there and no more comes; or all has come, the file is made, and it packs for as long as it lives.
+      if (phase === "download") server.faults = { holdFrom: PART_BYTES + 200_000 };
+      else server.write("dist/tercet-packer.mjs", `${ENDLESS}\n${script}`);
       await openPage();
       const code = await page.run(async (when) => {
         const stop = new AbortController();
-        const failed = await failure(
-          tercet.load("/model.tercet", {
-            signal: stop.signal,
-            onProgress: ({ phase: now, loadedBytes }) => {
-              if (now === when && loadedBytes > 4.2e6) stop.abort();
-            },
-          }),
-        );
-        return failed.code;
+        const { signal } = stop;
+        const phases = [];
+        const onProgress = ({ phase }) => phases.push(phase);
+        const failed = failure(tercet.load("/model.tercet", { signal, onProgress }));
+        for (let there = false; !there;) {
+          const [download] = await tercet.cache.list();
+          const { files } = await leftOver();
+          there = when === "pack" ? files.length > 0 : download?.storedChunks === 1;
+        }
+        if (!phases.includes("download")) throw new Error(phases.join(" "));
+        stop.abort();
+        return (await failed).code;
       }, phase);
       assert.equal(code, "ABORTED");
+      server.write("dist/tercet-packer.mjs", script);
       server.repair();
       serve(large);
       const found = await page.run(async () => ({

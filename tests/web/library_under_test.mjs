@@ -90,6 +90,63 @@ const TELL_TAKEN = `{
   };
 }`;
 
+/**
+ * In front of the engine's worker: it stops at a gate of the server (see Gate) after each piece that it gave to the page, and
+ * wherever it lets messages in between two parts of its work.
+ */
+export const GATED = `{
+  const pass = (at) => {
+    const ask = new XMLHttpRequest();
+    ask.open("POST", "/gate/pass?at=" + at, false);
+    ask.send();
+  };
+  const { postMessage: tell } = globalThis;
+  globalThis.postMessage = function (message, ...rest) {
+    tell.call(this, message, ...rest);
+    if (message.event === "piece") pass("piece");
+  };
+  const { postMessage: turn } = MessagePort.prototype;
+  MessagePort.prototype.postMessage = function (...given) {
+    pass("turn");
+    turn.apply(this, given);
+  };
+}`;
+
+/**
+ * Where a worker is held in the middle of its work, however fast or slow it is: the page asks for /gate/arm?at=PLACE, sets the
+ * work going, waits for the answer of /gate/held, does what it has to, and asks for /gate/open.
+ */
+class Gate {
+  #place = null;
+  #held = null;
+  #watching = null;
+
+  answer(url, response) {
+    const place = new URL(url, "http://127.0.0.1").searchParams.get("at");
+    const [, verb] = /^\/gate\/(\w+)/.exec(url);
+    response.writeHead(204, {
+      "Cache-Control": "no-store",
+      "Cross-Origin-Resource-Policy": "same-origin",
+    });
+    if (verb === "arm") this.#place = place;
+    if (verb === "pass" && place === this.#place) {
+      [this.#place, this.#held] = [null, response];
+      this.#watching?.end();
+      this.#watching = null;
+      return;
+    }
+    if (verb === "held" && !this.#held) {
+      this.#watching = response;
+      return;
+    }
+    if (verb === "open") {
+      this.#held?.end();
+      this.#held = null;
+    }
+    response.end();
+  }
+}
+
 /** As strict as the project's own page has it, but for trusted types, for which a page needs policies of its own. */
 const LIBRARY_POLICY = `${contentSecurityPolicy};`;
 
@@ -122,6 +179,7 @@ export class TestServer {
    * `first` is null for one that got no bytes, `left` says that the browser hung up before the end.
    */
   requests = [];
+  #gate = new Gate();
   /** Whether the reader of this server's models was given TELL_TAKEN. */
   #hears = false;
   #stopped = false;
@@ -147,6 +205,7 @@ export class TestServer {
       else if (started.files.has(path))
         started.#answerModel(request, response, started.files.get(path));
       else if (path === "/taken") started.#hearTaken(request, response);
+      else if (path.startsWith("/gate/")) started.#gate.answer(request.url, response);
       else if (preamble !== "") started.#answerWorker(path, preamble, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
       else if (started.silent?.test(request.url)) started.#unanswered.push(response);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
+  GATED,
   PROMPT,
   TestPage,
   TestServer,
@@ -269,22 +270,26 @@ test(
   "logits and measures on a page without isolation stop between short slices",
   limit,
   async () => {
-    // Work is counted, not time: how many tokens were computed when a stop was asked for at once.
+    // The work is held behind its first slice, and stopped there.
+    plain.workerPreamble = GATED;
     const got = await plainPage.run(async () => {
-      const slow = await tercet.load("/model.tercet", { kernels: "portable", context: 256 });
+      const held = await tercet.load("/model.tercet", { context: 256 });
       const tokens = Uint32Array.from({ length: 250 }, (_, i) => (i * 7) % 500);
       const codes = [];
       for (const work of ["logits", "embed", "perplexity"]) {
         const abort = new AbortController();
-        const running = failure(slow[work](tokens, { signal: abort.signal }));
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await fetch("/gate/arm?at=turn");
+        const running = failure(held[work](tokens, { signal: abort.signal }));
+        await fetch("/gate/held");
         abort.abort();
+        await fetch("/gate/open");
         codes.push((await running).code);
       }
-      const { text } = await slow.generate("One morning", { maxTokens: 3, seed: 1 }).result;
-      await slow.dispose();
+      const { text } = await held.generate("One morning", { maxTokens: 3, seed: 1 }).result;
+      await held.dispose();
       return { codes, text };
     });
+    plain.workerPreamble = "";
     assert.deepEqual(got.codes, ["ABORTED", "ABORTED", "ABORTED"]);
     assert.equal(got.text, runNatively(["-p", "One morning", "-n", 3, "--seed", 1]).text);
   },

@@ -30,7 +30,12 @@ beforeEach(async () => {
   server.workerPreamble = `addEventListener("message", (event) => {
     const { data } = event;
     if (["close", "throw", "trap"].includes(data.text)) event.stopImmediatePropagation();
-    if (data.text === "hang") for (;;);
+    if (data.text === "hang") {
+      const ask = new XMLHttpRequest();
+      ask.open("POST", "/gate/pass?at=hang", false);
+      ask.send();
+      for (;;);
+    }
     if (data.text === "close") close();
     if (data.text === "throw") throw new Error("made by the test");
     if (data.text === "trap") {
@@ -58,14 +63,17 @@ for (const [name, end] of [
     limit,
     async () => {
       await page.run(async (prompt) => {
-        globalThis.model = await tercet.load("/model.tercet", { sessions: 2, heartbeatSeconds: 3 });
+        globalThis.model = await tercet.load("/model.tercet", { sessions: 2 });
         globalThis.other = await model.createSession({ context: 128 });
         await model.generate(prompt, { seed: 3, maxTokens: 20 }).result;
         await model.session.save("mine");
         await other.generate(prompt, { seed: 3, maxTokens: 20 }).result;
       }, PROMPT);
-      const told = await page.run(
+      // One that hangs is missed by the page's clock, which the test then moves.
+      if (end === "hang") await page.page.clock.install();
+      const telling = page.run(
         async ({ prompt, end }) => {
+          await fetch("/gate/arm?at=hang");
           const run = model.generate(prompt, { seed: 1 });
           await run.next(); // then nobody takes more: it waits, and so does all behind it
           const pending = [
@@ -81,7 +89,15 @@ for (const [name, end] of [
         },
         { prompt: PROMPT, end },
       );
-      assert.deepEqual(told, Array(4).fill("ENGINE_CRASHED"), end);
+      if (end === "hang") {
+        await page.run(async () => {
+          await fetch("/gate/held");
+          await fetch("/gate/open");
+        });
+        // A worker that lives would answer in between.
+        for (let second = 0; second <= 32; second++) await page.page.clock.runFor(1000);
+      }
+      assert.deepEqual(await telling, Array(4).fill("ENGINE_CRASHED"), end);
       // The engine's own files are in the browser's cache, as a host with sensible headers has them; the model is not asked for.
       server.workerPreamble = "";
       server.requests = [];

@@ -58,8 +58,15 @@ async function stored(tab, count) {
 }
 
 test("two tabs, two copies? No: loaded at the same time, downloaded once", limit, async () => {
+  // One is about to learn what lies at the address, and the other one waits for that.
+  server.faults = { holdFrom: 1000 };
+  const loads = [loadIn(first), loadIn(second)];
+  await first.page.waitForFunction(async () => {
+    const { pending } = await navigator.locks.query();
+    return pending.some(({ name }) => name.startsWith("tercet-address-"));
+  });
   server.faults = { slowly: 10 };
-  for (const { text, notices } of await Promise.all([loadIn(first), loadIn(second)])) {
+  for (const { text, notices } of await Promise.all(loads)) {
     assert.equal(text, expected);
     assert.deepEqual(notices, []);
   }
