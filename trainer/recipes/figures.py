@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from experiments.compare import QUESTIONS, as_table
+from tercet_train.model import build_model
 from tercet_train.report import measure, rounded_after_training, sizes, write_report
 from tercet_train.runs import Run, open_run
 from tercet_train.train import sample
@@ -17,6 +18,8 @@ def write_figures(recipe, reports: bool = True) -> Path:
     results = {"plan": json.loads((recipe.out / "plan.json").read_text(encoding="utf-8"))}
     results["held_out"] = {"tokens": len(recipe.valid.tokens), "bytes": recipe.valid.text_bytes}
     results["models"] = {name: _kept_figures(recipe, name, run) for name, run in runs.items()}
+    if any(recipe.jobs[name].start == "bundled" for name in runs):
+        results["start"] = _start_figures(recipe)
     results["tables"] = {}
     for name in QUESTIONS:
         path = recipe.out / "tables" / f"{name}.json"
@@ -83,6 +86,21 @@ def _kept_figures(recipe, name: str, run: Run) -> dict:
     return made
 
 
+def _start_figures(recipe) -> dict:
+    """Of the packed model that "bundled" goes on from, on the same held-out text: what training on was worth."""
+    path = recipe.out / "start.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["held_out_tokens"] == len(recipe.valid.tokens):
+            return kept
+    shape, state = recipe.start
+    model = build_model(shape)
+    model.load_state_dict(state)
+    made = {"name": recipe.words.start.name, "held_out_tokens": len(recipe.valid.tokens), **measure(model, recipe.valid, shape.context)}
+    path.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    return made
+
+
 def _model_lines(recipe, results: dict) -> "list[str]":
     held = results["held_out"]
     lines = [f"Held-out text: {held['tokens']:,} tokens, {held['bytes']:,} bytes. Precision of the products in training: {results['plan']['precision']}.", ""]
@@ -91,6 +109,9 @@ def _model_lines(recipe, results: dict) -> "list[str]":
         lines.append(
             f"| {name} | {one['why']} | {one['parameters']:,} | {one['tokens']:,} | {one['nats']:.4f} | {one['bits_per_byte']:.4f} | {one['minutes']:.1f} |"
         )
+    if "start" in results:
+        start = results["start"]
+        lines.append(f"| {start['name']} | what bundled began with | | | {start['nats']:.4f} | {start['bits_per_byte']:.4f} | |")
     return lines
 
 

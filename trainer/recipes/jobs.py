@@ -59,7 +59,7 @@ def make_jobs(scale: float = 1.0, smoke: bool = False, vocabulary: int = 4096) -
         Job("ternarylm-float", "its float twin, with a causal mask", {**untied, **floats}, {**lm_steps, "learning_rate": 2e-3}, **passes),
         Job("ternarylm-ours", "the same tokens by our recipe, with no more parameters", ours, {**lm_steps, "learning_rate": 4e-3}, twin="ternarylm-float", **passes),
         # Last, since it takes most of the time and goes on from a model that there is already.
-        Job("bundled", "the bundled model trained on", {}, {**steps(3000), "learning_rate": 2e-3}, start="bundled", packs=True),
+        Job("bundled", "the bundled model trained on", {}, {**steps(3000), "learning_rate": 1.5e-3}, start="bundled", packs=True),
     ]
 
 

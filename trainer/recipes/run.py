@@ -131,18 +131,18 @@ def say(text: str) -> None:
 
 
 def estimate(recipe: Recipe, jobs: "list[Job]") -> str:
-    """Markdown: what each training will take, from a few steps of each, done here and thrown away."""
-    lines = ["| job | parameters | tokens | s a step | tokens/s | minutes |", "|---|---|---|---|---|---|"]
-    whole = 0.0
+    """Markdown: what each training will take, from a few steps of each, done here and thrown away. The last column is what it would take if nobody
+    else used the machine: its processor time, spread over PyTorch's threads."""
+    lines = ["| job | parameters | tokens | s a step | tokens/s | minutes | alone |", "|---|---|---|---|---|---|---|"]
+    whole = [0.0, 0.0]
 
     def add(name: str, trainer: Trainer, steps: float) -> None:
-        nonlocal whole
-        seconds = _step_seconds(trainer)
+        seconds, alone = _step_seconds(trainer)
         parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
         a_step = trainer.settings.batch * trainer.shape.context
-        minutes = seconds * steps / 60
-        whole += minutes
-        lines.append(f"| {name} | {parameters:,} | {round(steps) * a_step:,} | {seconds:.3f} | {a_step / seconds:,.0f} | {minutes:.1f} |")
+        minutes = [each * steps / 60 for each in (seconds, alone)]
+        whole[:] = [a + b for a, b in zip(whole, minutes)]
+        lines.append(f"| {name} | {parameters:,} | {round(steps) * a_step:,} | {seconds:.3f} | {a_step / seconds:,.0f} | {minutes[0]:.1f} | {minutes[1]:.1f} |")
 
     with tempfile.TemporaryDirectory() as folder:
         for job in jobs:
@@ -153,18 +153,21 @@ def estimate(recipe: Recipe, jobs: "list[Job]") -> str:
             trainer = Trainer(bench.shape, bench.settings, bench.train, None, Path(folder) / "tables", quiet=True)
             # A seed: float, from nothing four times, with a ramp, two that are tuned for half as long, distilled (twice the work forward).
             add(f"tables, {len(recipe.words.seeds)} seeds", trainer, 7.3 * len(recipe.words.seeds) * bench.settings.steps)
-    lines.append(f"| all | | | | | {whole:.0f} |")
+    lines.append(f"| all | | | | | {whole[0]:.0f} | {whole[1]:.0f} |")
     return "\n".join(lines) + "\n"
 
 
-def _step_seconds(trainer: Trainer) -> float:
-    taken = []
+def _step_seconds(trainer: Trainer) -> "tuple[float, float]":
+    """By the clock, and of the processor for each thread."""
+    taken, worked = [], []
     for _ in range(1 + TRIED_STEPS):
-        begun = time.monotonic()
+        begun, work = time.monotonic(), time.process_time()
         trainer.one_step()
         trainer.step += 1
         taken.append(time.monotonic() - begun)
-    return statistics.median(taken[1:])
+        worked.append((time.process_time() - work) / torch.get_num_threads())
+    # The first one takes its memory and starts the threads.
+    return statistics.median(taken[1:]), statistics.median(worked[1:])
 
 
 def main(arguments=None) -> int:

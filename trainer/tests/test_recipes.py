@@ -85,7 +85,7 @@ class Recipes(unittest.TestCase):
         self.assertEqual(list(results["models"]), names)
         self.assertEqual(list(results["tables"]), ["ptq", "distill", "ramp", "scale"])
         self.assertEqual(out, (root / "out" / "results.md").read_text())
-        for part in ("- cpu-ternary: ", "- ternarylm-ours: ", "| one scale a group |", "| ternary from nothing |"):
+        for part in ("- cpu-ternary: ", "- ternarylm-ours: ", "| one scale a group |", "| ternary from nothing |", "| start | what bundled began with |"):
             self.assertIn(part, out)
         self.assertNotIn("not at equal tokens", out)
         card = (root / "out" / "packed" / "bundled" / "README.md").read_text()
@@ -104,7 +104,7 @@ class Recipes(unittest.TestCase):
     def test_estimate_and_unknown_names(self):
         status, out, err = self.call(*self.words, "--only", "gpt2-float", "tables", "--estimate")
         self.assertEqual(status, 0, err)
-        self.assertRegex(out, r"\| gpt2-float \| [\d,]+ \| 128 \| [\d.]+ \| [\d,]+ \| [\d.]+ \|")
+        self.assertRegex(out, r"\| gpt2-float \| [\d,]+ \| 128 \| [\d.]+ \| [\d,]+ \| [\d.]+ \| [\d.]+ \|")
         self.assertRegex(out, r"\| tables, 2 seeds \|")
         self.assertFalse((self.root / "out" / "runs").exists())
         status, _, err = self.call(*self.words, "--only", "nothing")
