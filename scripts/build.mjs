@@ -23,6 +23,7 @@ import {
   sanitizeBuild,
   site,
   tercet,
+  threadBuild,
   wasmBuild,
 } from "./paths.mjs";
 
@@ -78,6 +79,15 @@ export const buildSanitize = (report, targets = []) =>
     title: "Sanitizer build",
     targets,
   });
+
+/** These C tests with ThreadSanitizer (torture-programs.mjs). */
+export const buildThread = (report, targets) =>
+  buildWithCmake(
+    threadBuild,
+    ["-DTERCET_THREAD_SANITIZE=ON", "-DCMAKE_C_COMPILER=clang-14"],
+    report,
+    { title: "ThreadSanitizer build", targets },
+  );
 
 /** The twin and every C test for 64-bit ARM, to run under qemu-user (test-arm.mjs). */
 export const buildArm64 = (report) =>

@@ -13,13 +13,13 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { buildFuzz } from "./build.mjs";
 import { fuzzBuild, root } from "./paths.mjs";
-import { Steps, StepError, reportFailure } from "./steps.mjs";
+import { Steps, StepError, isProgram, reportFailure } from "./steps.mjs";
 
 const usage = "usage: npm run fuzz -- [--runs N] [--seconds S] [--as-built] [TARGET...]";
 const under = (...parts) => join(root, ...parts);
 
 /** "json" or "fuzz_json" for each line of tests/CMakeLists.txt. */
-function knownTargets() {
+export function knownTargets() {
   const list = readFileSync(under("tests", "CMakeLists.txt"), "utf8");
   return [...list.matchAll(/^add_tercet_fuzz\((fuzz_\w+)/gm)].map(([, name]) => name);
 }
@@ -45,7 +45,7 @@ function readArguments(args) {
 const statistic = (text, name) =>
   Number(new RegExp(`^stat::${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 
-function runTarget(target, { runs, seconds }, report) {
+export function runTarget(target, { runs, seconds }, report) {
   const corpus = under("build", "fuzz-corpus", target);
   const findings = under("build", "fuzz-findings", target);
   const dictionary = under("tests", "fuzz", "dictionaries", `${target}.dict`);
@@ -152,4 +152,4 @@ async function main(args) {
   }
 }
 
-await main(process.argv.slice(2)).catch(reportFailure);
+if (isProgram(import.meta)) await main(process.argv.slice(2)).catch(reportFailure);

@@ -11,6 +11,7 @@ const under = (...parts) => join(root, ...parts);
 export const emscriptenPrefix = under(".toolchain", "emscripten");
 export const nativeBuild = under("build", "native");
 export const sanitizeBuild = under("build", "sanitize");
+export const threadBuild = under("build", "thread");
 export const arm64Build = under("build", "arm64");
 export const fuzzBuild = under("build", "fuzz");
 export const coverageBuild = under("build", "coverage");

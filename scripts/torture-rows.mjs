@@ -2,6 +2,8 @@
 // one part of itself; torture.mjs runs them, notes what is done and prints the table.
 
 import { damageRows } from "./torture-damage.mjs";
+import { kernels } from "./torture-kernels.mjs";
+import { programRows } from "./torture-programs.mjs";
 import { main as tortureLoad } from "./torture-load.mjs";
 
 /** Parts of its own, noted in a ledger of its own: torture-load.mjs. */
@@ -21,4 +23,4 @@ const load = {
   }),
 };
 
-export const rows = [...damageRows, load];
+export const rows = [...damageRows, kernels, ...programRows, load];

@@ -2,7 +2,7 @@
  * check_kernels.c: every slot of every kernel set but the matrices (check_matrices.c) against portable, bit by bit, and portable against
  * plain mathematics. Walks the list of compiled sets: a new set is tested without touching this
  * file. Sizes reach every tail, inputs every extreme, and buffers end where the next byte faults.
- * With `--bench` it prints the speed of each set instead. Also runs as WebAssembly under Node.
+ * With `--bench` it prints the speed of each set instead; `--seed N` takes other inputs (scripts/torture-kernels.mjs). Also runs as WebAssembly under Node.
  */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "attention_bench.h"
@@ -506,6 +506,7 @@ static void bench(const struct tercet_kernels *set) {
 }
 
 int main(int argc, char **argv) {
+    take_seed(argc, argv);
     if (argc > 2 && strcmp(argv[1], "--bench") == 0 && strcmp(argv[2], "attention") == 0)
         return check_each_set(bench_attentions);
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)

@@ -274,6 +274,7 @@ static void check_set(const struct tercet_kernels *set) {
     check_real_shapes(set);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    take_seed(argc, argv);
     return check_each_set(check_set);
 }

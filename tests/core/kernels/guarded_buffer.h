@@ -21,10 +21,14 @@ enum { GUARDED_CAPACITY = 4 << 20, GUARDED_SLOTS = 24 };
 /* Whether buffers begin behind a guard page, and not end in front of one: for what reads or writes one byte too early. */
 static bool guarded_from_start;
 
+/* How often a buffer was asked for: each asking is a check that is no case. */
+static unsigned long guarded_askings;
+
 /* `bytes` that end at the guard page, filled with a pattern. The same slot gives the same memory
  * again: what it held before is gone. */
 static inline void *guarded(int slot, size_t bytes) {
     static uint8_t *end[GUARDED_SLOTS];
+    guarded_askings++;
     REQUIRE(slot >= 0 && slot < GUARDED_SLOTS && bytes <= GUARDED_CAPACITY);
     if (end[slot] == NULL) {
 #ifdef __EMSCRIPTEN__

@@ -42,11 +42,31 @@ enum { COUNTS = sizeof counts / sizeof counts[0] };
 static const uint32_t real_sizes[] = {128, 240, 256, 257, 320, 768, 1600, 2560, 6912};
 enum { REAL_SIZES = sizeof real_sizes / sizeof real_sizes[0], SMALL_SIZES = 70 };
 
-/* 1 to 70, then the real ones. */
+/* 0 for the inputs and sizes of every day; another number for others (`--seed N`). */
+static uint32_t case_seed;
+
+/* 1 to 70, then the real ones; with a seed, up to as much above these. */
 static inline uint32_t size_at(uint32_t index) {
-    return index < SMALL_SIZES ? index + 1 : real_sizes[index - SMALL_SIZES];
+    if (index < SMALL_SIZES)
+        return index + 1;
+    uint32_t real = real_sizes[index - SMALL_SIZES];
+    uint32_t more = (case_seed * 0x9E3779B1u ^ index * 0x85EBCA77u) >> 8;
+    return case_seed == 0 || real > 2560 ? real : real + more % 128;
 }
 enum { SIZES = SMALL_SIZES + REAL_SIZES };
+
+/* `--seed N`: other inputs, and other sizes beyond the small ones. */
+static inline void take_seed(int argc, char **argv) {
+    if (argc < 3 || strcmp(argv[1], "--seed") != 0)
+        return;
+    char *end;
+    unsigned long seed = strtoul(argv[2], &end, 10);
+    REQUIRE(argv[2][0] != '\0' && *end == '\0' && seed > 0 && seed <= UINT32_MAX);
+    case_seed = (uint32_t)seed;
+    random_state ^= (uint64_t)seed << 17 ^ seed;
+    for (int i = 0; i < 8; i++)
+        (void)random_u32();
+}
 
 /* Calls `check` for each set that runs here, complete as select.c makes it. The program's exit status. */
 static inline int check_each_set(void (*check)(const struct tercet_kernels *set)) {
@@ -61,8 +81,11 @@ static inline int check_each_set(void (*check)(const struct tercet_kernels *set)
             fprintf(stderr, "    %s\n", note);
             continue;
         }
+        unsigned long before = check_state_.made - guarded_askings;
         check(&set);
         printf("%s: checked\n", set.name);
+        if (case_seed != 0)
+            printf("%s: %lu cases\n", set.name, check_state_.made - guarded_askings - before);
     }
     return check_done();
 }

@@ -9,12 +9,13 @@
 #include "guarded_buffer.h"
 #include "kernels/kernels.h"
 
+static uint64_t random_state = 0x9E3779B97F4A7C15u;
+
 static inline uint32_t random_u32(void) { /* xorshift64* */
-    static uint64_t state = 0x9E3779B97F4A7C15u;
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return (uint32_t)((state * 0x2545F4914F6CDD1Du) >> 32);
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)((random_state * 0x2545F4914F6CDD1Du) >> 32);
 }
 
 /* Magnitudes from 2^-12 to 2^4, both signs, some zeros of both signs. */
