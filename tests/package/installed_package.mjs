@@ -2,11 +2,22 @@
 // own as a user would have it, and a page in Chromium on what a bundler made of that project.
 
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { listFiles } from "../../scripts/fingerprint.mjs";
+import { fingerprint, listFiles } from "../../scripts/fingerprint.mjs";
 import { root } from "../../scripts/paths.mjs";
 import { PROMPT, TestPage, TestServer, tercet } from "../web/library_under_test.mjs";
 
@@ -30,16 +41,51 @@ export async function pack(folder) {
   return JSON.parse(stdout)[0];
 }
 
+/** Whatever the tarball is made of and by. */
+const INGREDIENTS = ["dist", "docs", "package.json", "README.md", "LICENSE", "scripts"];
+/** Where projects with the package installed and nothing else are kept, each under the fingerprint of its ingredients. */
+const KEPT = join(root, "build", "package-under-test");
+const KEPT_FOR_MS = 24 * 3600 * 1000;
+
+/** Packs and installs, as a user does. Nothing is fetched: the package has no dependencies. */
+async function install(folder) {
+  const packed = await pack(folder);
+  const manifest = '{ "name": "project", "private": true, "type": "module" }';
+  writeFileSync(join(folder, "package.json"), manifest);
+  const flags = ["--offline", "--no-audit", "--no-fund", "--silent"];
+  await npm(["install", ...flags, `./${packed.filename}`], { cwd: folder });
+  writeFileSync(join(folder, "packed.json"), JSON.stringify(packed));
+}
+
+/** The folder of a project that was installed from just these files, by this process or one before. */
+async function installedOnce() {
+  const kept = join(KEPT, fingerprint(INGREDIENTS.map((name) => join(root, name))).slice(0, 16));
+  if (existsSync(kept)) return kept;
+  mkdirSync(KEPT, { recursive: true });
+  for (const name of readdirSync(KEPT))
+    if (statSync(join(KEPT, name)).mtimeMs < Date.now() - KEPT_FOR_MS)
+      rmSync(join(KEPT, name), { recursive: true, force: true });
+  const folder = mkdtempSync(join(KEPT, "making-"));
+  try {
+    await install(folder);
+    renameSync(folder, kept);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    // Another process was faster.
+    if (!existsSync(kept)) throw error;
+  }
+  return kept;
+}
+
 /** A folder with package.json, the installed package and the files of one project. */
 export class Project {
-  /** `files`: of the project, by path. Nothing is fetched: the package has no dependencies. */
-  static async create(files = {}) {
+  /** `files`: of the project, by path. `anew`: packed and installed for this project, and not a copy of one that was. */
+  static async create(files = {}, { anew = false } = {}) {
     const made = new Project();
     made.folder = mkdtempSync(join(tmpdir(), "tercet-project-"));
-    made.packed = await pack(made.folder);
-    made.write("package.json", '{ "name": "project", "private": true, "type": "module" }');
-    const flags = ["--offline", "--no-audit", "--no-fund", "--silent"];
-    await npm(["install", ...flags, `./${made.packed.filename}`], { cwd: made.folder });
+    if (anew) await install(made.folder);
+    else cpSync(await installedOnce(), made.folder, { recursive: true });
+    made.packed = JSON.parse(made.read("packed.json"));
     for (const [path, text] of Object.entries(files)) made.write(path, text);
     return made;
   }

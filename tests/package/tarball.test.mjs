@@ -20,7 +20,7 @@ const snapshot = join(dirname(fileURLToPath(import.meta.url)), "tarball.txt");
 
 let project, installed, files, manifest;
 before(async () => {
-  project = await Project.create();
+  project = await Project.create({}, { anew: true });
   installed = project.path("node_modules", "tercet");
   files = project.packed.files.map(({ path }) => path).sort();
   manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
