@@ -53,11 +53,14 @@ sum += w > 0 ? x : w < 0 ? -x : 0;
 
 /** At which speed models under /slow/ come: slow enough to be seen on the way. */
 const SLOW_BYTES_PER_SECOND = 600_000;
+/** Of a model under /cut/ so much comes, then the connection ends. */
+const CUT_AFTER_BYTES = 1_500_000;
 
-/** The site, the model once more, slowly (/slow/NAME/), and a chat model (/chat/). */
+/** The site, the model once more, slowly (/slow/NAME/), not to its end (/cut/NAME/), and a chat model (/chat/). */
 async function serveSite(chatFolder) {
   const answerChat = createServer({ root: chatFolder }).listeners("request")[0];
   const answer = createServer({ root: site }).listeners("request")[0];
+  const cut = new Set();
   const server = createHttpServer((request, response) => {
     if (request.url.startsWith("/slow/")) {
       request.url = `/${MODEL}`;
@@ -74,6 +77,24 @@ async function serveSite(chatFolder) {
         return false;
       };
       response.end = (chunk) => void sending.then(() => end(chunk));
+    }
+    if (cut.has(request.url)) {
+      request.destroy();
+      return;
+    }
+    if (request.url.startsWith("/cut/")) {
+      const { url } = request;
+      request.url = `/${MODEL}`;
+      const write = response.write.bind(response);
+      let sent = 0;
+      response.write = (chunk) => {
+        sent += chunk.length;
+        if (sent < CUT_AFTER_BYTES) return write(chunk);
+        // The library asks again for what is missing: then nobody answers.
+        cut.add(url);
+        response.destroy();
+        return false;
+      };
     }
     if (request.url.startsWith("/chat/")) {
       request.url = request.url.slice("/chat".length);
@@ -174,6 +195,10 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   await page.locator("#cancel").click();
   await page.locator("#resume").waitFor();
   await shot("start-cancelled");
+  await ask(`cut/${screen}-${colorScheme}/${bundledModel}.tercet`);
+  await page.locator("#accept").click();
+  await page.locator("#model-problem").waitFor();
+  await shot("start-broken");
 
   const links = page.getByRole("navigation").getByRole("link");
   const views = await links.evaluateAll((all) => all.map((link) => link.getAttribute("href")));

@@ -4,10 +4,9 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, statSync } from "node:fs";
-import { createServer as createHttpServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { listen } from "../../scripts/serve.mjs";
+import { startPlainHost } from "./plain_host.mjs";
 import {
   Visit,
   cleanUp,
@@ -18,41 +17,18 @@ import {
   siteFolder,
 } from "./site_under_test.mjs";
 
-const FOLDER = "/people/tom/tercet/";
-const TYPES = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".css": "text/css",
-  ".svg": "image/svg+xml",
-  ".wasm": "application/wasm",
-};
-let browser, server, origin, processors;
-
-/** What a host of static files does, and no more: no ranges, no validators, no policy. */
-function answer(request, response) {
-  const path = new URL(request.url, "http://host").pathname;
-  const file = join(siteFolder, normalize(path.slice(FOLDER.length) || "index.html"));
-  const found = path.startsWith(FOLDER) && statSync(file, { throwIfNoEntry: false })?.isFile();
-  if (!found) return response.writeHead(404).end();
-  const bytes = readFileSync(file);
-  const type = TYPES[extname(file)] ?? "application/octet-stream";
-  response.writeHead(200, { "Content-Type": type, "Content-Length": bytes.length });
-  response.end(bytes);
-}
+let browser, host, processors;
 
 before(async () => {
   browser = await launchBrowser();
   const page = await browser.newPage();
   processors = await page.evaluate(() => navigator.hardwareConcurrency);
   await page.close();
-  server = createHttpServer(answer);
-  origin = `http://127.0.0.1:${await listen(server, { port: 0 })}`;
+  host = await startPlainHost();
 });
 after(async () => {
   await browser?.close();
-  server?.closeAllConnections();
-  server?.close();
+  host?.stop();
   await cleanUp();
 });
 
@@ -63,7 +39,7 @@ test(
     const context = await browser.newContext();
     const asked = new Set();
     context.on("request", (request) => asked.add(new URL(request.url()).origin));
-    const visit = await Visit.open(context, `${origin}${FOLDER}`);
+    const visit = await Visit.open(context, host.address);
     // Nobody has done anything yet: the page loads itself again as soon as the worker can isolate it. On a machine
     // with one processor it has no reason to.
     if (processors > 1) await visit.page.waitForFunction(() => crossOriginIsolated);
@@ -73,7 +49,7 @@ test(
     assert.equal(facts.Isolated, processors > 1 ? "Yes" : "No");
     assert.equal(/-threads$/.test(facts.Module), processors > 1, facts.Module);
     assert.equal(await visit.write({ seed: 4, length: 24 }), nativeStory({ seed: 4, length: 24 }));
-    assert.deepEqual([...asked], [origin], "nobody else was asked for anything");
+    assert.deepEqual([...asked], [host.origin], "nobody else was asked for anything");
 
     await visit.keptOffline();
     await context.setOffline(true);
@@ -89,7 +65,7 @@ test(
 
 test("who has begun something is not interrupted for the sake of threads", limit, async () => {
   const context = await browser.newContext();
-  const visit = await Visit.open(context, `${origin}${FOLDER}#/write`);
+  const visit = await Visit.open(context, `${host.address}#/write`);
   await visit.keptOffline();
   assert.equal(await visit.page.evaluate(() => crossOriginIsolated), false);
   await visit.openModel();
@@ -102,7 +78,7 @@ test("who has begun something is not interrupted for the sake of threads", limit
 test("it can be installed as an app", limit, async () => {
   const context = await browser.newContext();
   // Not at the first view, which would load itself again for threads meanwhile.
-  const visit = await Visit.open(context, `${origin}${FOLDER}#/hood`);
+  const visit = await Visit.open(context, `${host.address}#/hood`);
   await visit.keptOffline();
   const session = await context.newCDPSession(visit.page);
   const { errors, data } = await session.send("Page.getAppManifest");
