@@ -55,7 +55,8 @@ export class BlobSource implements ByteSource {
       throw new TercetError("TRUNCATED", `it ends ${bytes - buffer.byteLength} bytes early`, {
         where: offset + buffer.byteLength,
       });
-    return new Uint8Array(buffer);
+    // A buffer of our own, which can be released: the browser holds on to the one that it made (chunk_memory.ts).
+    return new Uint8Array(buffer).slice();
   }
 
   restart(): boolean {

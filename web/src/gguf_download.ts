@@ -2,7 +2,7 @@
 // interruption costs one part and the next visit goes on from there. Nothing in a GGUF file proves its bytes, so parts
 // of an earlier visit count only with the server's word (ETag) that it is the same file, and with their own hash.
 import type { ByteSource } from "./byte_source.js";
-import { ChunkMemory, release } from "./chunk_memory.js";
+import { CopyMemory, release } from "./chunk_memory.js";
 import { HttpSource, SourceChanged } from "./download.js";
 import { describe, TercetError } from "./errors.js";
 import type { GgufParts } from "./gguf_parts.js";
@@ -48,7 +48,7 @@ class GgufDownload {
   #parts: GgufParts | null;
   readonly #url: string;
   #source: ByteSource | null = null;
-  readonly #memory = new ChunkMemory();
+  readonly #copies = new CopyMemory();
   #fileBytes = 0;
   #doneBytes = 0;
   #partBytes = 0;
@@ -169,15 +169,15 @@ class GgufDownload {
       partLength(this.#fileBytes, index),
       end,
     );
-    const loose = loosePart(bytes);
+    const copy = this.#copies.of(bytes);
+    const loose = loosePart(copy);
     const stored = await this.#try(async (parts) => {
-      const sha256 = await crypto.subtle.digest("SHA-256", bytes);
+      const sha256 = await crypto.subtle.digest("SHA-256", copy);
       await parts.writePart(url, index, { blob: loose, sha256 });
       // The stored one lies on the disk; ours may be in memory.
       return (await parts.part(url, index))?.blob;
     });
-    // Both the Blob and the hash had copies of their own.
-    this.#memory.passed(bytes.length);
+    // Both the Blob and the hash have copies of their own.
     release(bytes.buffer);
     return stored ?? loose;
   }

@@ -1,6 +1,5 @@
 // source_bytes.ts: the bytes of a GGUF file as the packer asks for them: any stretch, at once, without holding the file. Here it
 // is a list of Blobs, which a worker may read synchronously; node/source_bytes.ts has files in their place.
-import { ChunkMemory, release } from "./chunk_memory.js";
 import { describe, TercetError } from "./errors.js";
 import type { PackMessage } from "./packer_protocol.js";
 
@@ -27,7 +26,6 @@ export class SourceBytes {
   readonly size: number;
   readonly #blob: Blob;
   readonly #reader = new FileReaderSync();
-  readonly #memory = new ChunkMemory();
   #window = new Uint8Array(0);
   #windowAt = 0;
 
@@ -51,8 +49,7 @@ export class SourceBytes {
   close(): void {}
 
   #look(at: number): void {
-    this.#memory.passed(this.#window.length);
-    release(this.#window.buffer);
+    // What this window held is not released (chunk_memory.ts): the browser made it, and the collector must go on counting it.
     try {
       const buffer = this.#reader.readAsArrayBuffer(this.#blob.slice(at, at + WINDOW_BYTES));
       if (buffer.byteLength === 0) throw new Error("there is nothing behind its end");

@@ -1,6 +1,7 @@
 // stored_chunks.ts: the chunks of a stored model, read and hashed ahead of the loader, which wants them one after another.
 // A store answers late but answers many questions at once, and hashing is done on other threads; so several chunks are
 // on their way while one is copied. It decides nothing: whether a hash is the right one, the loader knows.
+import { hash } from "./content_hash.js";
 import type { Store } from "./store.js";
 
 /** On their way at once: enough for the store and the hashing threads to have work, little beside a model. */
@@ -58,7 +59,7 @@ export class StoredChunks {
   async #read(index: number): Promise<HashedChunk | null> {
     const buffer = await this.#store.readChunk(this.#modelId, index);
     if (!buffer) return null;
-    const sha256 = new Uint8Array(await crypto.subtle.digest("SHA-256", buffer));
-    return { bytes: new Uint8Array(buffer), sha256 };
+    const bytes = new Uint8Array(buffer);
+    return { bytes, sha256: await hash(bytes) };
   }
 }
