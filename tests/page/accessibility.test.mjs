@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { TestSite, Visit, cleanUp, launchBrowser, limit } from "./site_under_test.mjs";
+import { PROMPT, TestSite, Visit, cleanUp, launchBrowser, limit } from "./site_under_test.mjs";
 
 let browser, site;
 before(async () => {
@@ -122,6 +122,52 @@ test("the keyboard reaches everything in reading order, visibly, and is never lo
       "no talk at each token",
     );
   }),
+);
+
+test(
+  "by keyboard alone: from the first view to a text, stopped, and another one",
+  limit,
+  async () => {
+    const context = await browser.newContext();
+    const visit = await Visit.open(context, `${site.origin}/`, { held: true });
+    const { page } = visit;
+    await page.waitForSelector("#begin");
+    const tabTo = async (id) => {
+      for (let i = 0; i < 30; i++) {
+        if ((await page.evaluate(() => document.activeElement.id)) === id) return;
+        await page.keyboard.press("Tab");
+      }
+      assert.fail(`Tab does not lead to ${id}`);
+    };
+    const written = (beginning) =>
+      page.waitForFunction((wanted) => {
+        const text = document.querySelector("#story.writing")?.textContent ?? "";
+        return text.startsWith(wanted) && text.length > wanted.length;
+      }, beginning);
+    await tabTo("begin");
+    await page.keyboard.press("Enter");
+    await written(PROMPT);
+    assert.equal(
+      await page.evaluate(() => document.activeElement.id),
+      "title-write",
+      "who is led to another view is at its heading",
+    );
+    await page.keyboard.press("Escape");
+    await page.locator("#ending", { hasText: "Stopped." }).waitFor();
+    await tabTo("prompt");
+    await page.keyboard.press("Control+A");
+    await page.keyboard.type("Two cats");
+    await page.keyboard.press("Enter");
+    await written("Two cats");
+    await tabTo("stop");
+    await page.keyboard.press("Enter");
+    await page.locator("#ending", { hasText: "Stopped." }).waitFor();
+    await tabTo("go-on");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#story.writing");
+    await visit.finish();
+    await context.close();
+  },
 );
 
 for (const colorScheme of ["light", "dark"]) {

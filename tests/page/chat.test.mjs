@@ -3,38 +3,19 @@
 // to say something, the words are forced on it by the library's grammar, so that the engine, the stream and the page are the real ones.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { root, tercet as builtTercet } from "../../scripts/paths.mjs";
 import {
+  CHAT_MODEL,
   TestSite,
   Visit,
   cleanUp,
   launchBrowser,
   limit,
-  makeTemporaryFolder,
-  siteFolder,
+  siteWithChat,
 } from "./site_under_test.mjs";
 
-const CHAT_MODEL = "models/chat.tercet";
-const tercet = process.env.TERCET_BIN ?? builtTercet;
 let browser, site, context;
-
-/** The site with one more model. */
-function siteWithChat() {
-  const folder = join(makeTemporaryFolder(), "site");
-  cpSync(siteFolder, folder, { recursive: true });
-  const source = join(makeTemporaryFolder(), "q3");
-  cpSync(join(root, "tests/golden/models/qwen3-grid-bf16"), source, { recursive: true });
-  const config = JSON.parse(readFileSync(join(source, "config.json"), "utf8"));
-  config.max_position_embeddings = 2048;
-  writeFileSync(join(source, "config.json"), JSON.stringify(config));
-  const out = join(folder, CHAT_MODEL);
-  execFileSync(tercet, ["pack", source, "-o", out, "--chat-format", "qwen3", "--quiet"]);
-  return folder;
-}
 
 before(async () => {
   browser = await launchBrowser();

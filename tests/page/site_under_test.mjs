@@ -5,13 +5,14 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { createServer, listen } from "../../scripts/serve.mjs";
-import { site as builtSite, tercet as builtTercet } from "../../scripts/paths.mjs";
+import { root, site as builtSite, tercet as builtTercet } from "../../scripts/paths.mjs";
 
 /** Other builds can be tested by naming them, as the other tests do. */
 export const siteFolder = process.env.TERCET_SITE ?? builtSite;
@@ -45,6 +46,22 @@ const openSites = new Set();
 export function makeTemporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), "tercet-page-"));
   temporaryFolders.push(folder);
+  return folder;
+}
+
+export const CHAT_MODEL = "models/chat.tercet";
+
+/** The site with one more model, which answers, without sense. */
+export function siteWithChat() {
+  const folder = join(makeTemporaryFolder(), "site");
+  cpSync(siteFolder, folder, { recursive: true });
+  const source = join(makeTemporaryFolder(), "q3");
+  cpSync(join(root, "tests/golden/models/qwen3-grid-bf16"), source, { recursive: true });
+  const config = JSON.parse(readFileSync(join(source, "config.json"), "utf8"));
+  config.max_position_embeddings = 2048;
+  writeFileSync(join(source, "config.json"), JSON.stringify(config));
+  const out = join(folder, CHAT_MODEL);
+  execFileSync(tercet, ["pack", source, "-o", out, "--chat-format", "qwen3", "--quiet"]);
   return folder;
 }
 

@@ -40,6 +40,15 @@ async function withPage(work, options = {}) {
   await context.close();
 }
 
+/** Drags a file of this machine over the page and lets it go there, as the browser tells a page that a person did. */
+async function dragFile(page, path) {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"])
+    await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
+  await session.detach();
+}
+
 /** What is under way, or was last, in words: "6.2 M parameters · 3.6 MB · …" */
 const untilState = (page, pattern) =>
   page.waitForFunction(
@@ -58,6 +67,12 @@ test("one button leads to a text, and says before what it costs", limit, () =>
     await page.getByRole("button", { name: "Write a story" }).click();
     await page.waitForFunction(() => location.hash === "#/write");
     await page.waitForFunction(() => document.querySelector("#story")?.textContent.length > 100);
+    // The beginning was computed while the model came.
+    await page.waitForSelector("#ending");
+    assert.match(
+      await page.locator(".answer-figures").textContent(),
+      /[1-9]\d* of \d+ prompt tokens were here already/,
+    );
     await page.getByRole("link", { name: "Start" }).click();
     assert.equal(await page.getByRole("button", { name: "Go on writing" }).count(), 1);
     // Closed it needs no memory, and stays in this browser.
@@ -115,9 +130,9 @@ test("files: chosen, dropped, packed, refused", limit, () =>
     await drop([text("broken.tercet", "this is no model at all".repeat(20))]);
     assert.equal(await visit.errorCode("model"), "BAD_MAGIC");
 
-    // Also on another view; the first one shows how it goes.
+    // A file of the machine, with the pointer; also on another view, and the first one shows how it goes.
     await visit.goTo("hood");
-    await drop([text("small.gguf", readFileSync(ggufPath))]);
+    await dragFile(page, ggufPath);
     await page.waitForSelector(".view-start:not([hidden]) #accept, .open-model.opening");
     if ((await visit.locate("accept").count()) > 0) await visit.locate("accept").click();
     await page.waitForFunction(() => document.querySelectorAll("#stored-models li").length === 1);
@@ -167,6 +182,62 @@ test(
       await row.getByRole("button", { name: /^Delete/ }).click();
       await row.getByRole("button", { name: "Delete 3.6 MB" }).click();
       await page.getByText("No model is stored here yet.").waitFor();
+    }),
+);
+
+/** Changes one byte of what is stored of a chunk, as a failing disk does. */
+async function damageStored(page, index) {
+  await page.evaluate(
+    (which) =>
+      new Promise((resolve, reject) => {
+        const request = indexedDB.open("tercet");
+        request.onerror = reject;
+        request.onsuccess = () => {
+          const change = request.result.transaction("chunks", "readwrite");
+          const chunks = change.objectStore("chunks");
+          chunks.getAllKeys().onsuccess = ({ target }) => {
+            const key = target.result.find((one) => one[1] === which);
+            chunks.get(key).onsuccess = ({ target: { result: bytes } }) => {
+              new Uint8Array(bytes)[1000] ^= 1;
+              chunks.put(bytes, key);
+            };
+          };
+          change.onabort = reject;
+          change.oncomplete = () => resolve(request.result.close());
+        };
+      }),
+    index,
+  );
+}
+
+test(
+  "a damaged part: Verify says so and takes it away, opening fetches it and no other",
+  limit,
+  () =>
+    withPage(async (visit, page) => {
+      await visit.openModel();
+      await visit.ready();
+      await damageStored(page, 2);
+      await visit.goTo("hood");
+      await visit.locate("verify").click();
+      await visit
+        .locate("verified")
+        .getByText("1 of 4 parts were damaged and are removed: opening it fetches them again.")
+        .waitFor();
+      await visit.goTo("");
+      const row = visit.locate("stored-models").getByRole("listitem");
+      await row.getByText(/\d+% of it has arrived/).waitFor();
+      await page.reload();
+      site.resetCounts();
+      await row.getByRole("button", { name: /^Resume/ }).click();
+      await untilState(page, /3\.6 MB · downloaded/);
+      // The first view also asks for the header, which is far shorter than a part.
+      const again = site.modelRanges.filter(([, last]) => last > 512 * 1024);
+      assert.equal(again.length, 1, JSON.stringify(site.modelRanges));
+      const [[first, last]] = again;
+      assert.equal(last - first + 1, 1024 * 1024, "one part");
+      await row.getByRole("button", { name: /^Verify/ }).click();
+      await row.getByText("Every byte holds: 4 of 4 parts.").waitFor();
     }),
 );
 

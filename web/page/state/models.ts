@@ -50,8 +50,11 @@ export function nameOfAddress(address: string): string {
   }
 }
 
-/** Opens a model in place of the one before. Whatever happens is in `opening`; it never rejects. True: it is open. */
-export async function open(origin: Origin): Promise<boolean> {
+/**
+ * Opens a model in place of the one before. Whatever happens is in `opening`; it never rejects. True: it is open. `prompt`: what
+ * the first text will begin with, computed while the model arrives.
+ */
+export async function open(origin: Origin, prompt?: string): Promise<boolean> {
   running?.abort();
   const own = new AbortController();
   running = own;
@@ -62,6 +65,7 @@ export async function open(origin: Origin): Promise<boolean> {
     await before?.dispose();
     const opened = await load(await sourceOf(origin), {
       ...loadOptions(),
+      prompt,
       signal: own.signal,
       onProgress(progress) {
         if (running === own) opening.value = { state: "opening", origin, progress };

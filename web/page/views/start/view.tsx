@@ -13,7 +13,7 @@ import { OtherModel } from "./other_model.js";
 import { StoredModels } from "./stored_models.js";
 
 async function begin(): Promise<void> {
-  if (model.value === null && !(await open(bundled))) return;
+  if (model.value === null && !(await open(bundled, strings.write.prompt))) return;
   intent.value = "write";
   goTo("write");
 }
