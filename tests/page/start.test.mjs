@@ -226,7 +226,7 @@ test(
         .waitFor();
       await visit.goTo("");
       const row = visit.locate("stored-models").getByRole("listitem");
-      await row.getByText(/\d+% of it has arrived/).waitFor();
+      await row.getByText(/\d+ % of it has arrived/).waitFor();
       await page.reload();
       site.resetCounts();
       await row.getByRole("button", { name: /^Resume/ }).click();
