@@ -69,7 +69,7 @@ export function OpeningProgress() {
   const name = value.state === "open" ? model.value?.info.name : "";
   const hasShare = value.state === "opening" || value.state === "cancelled";
   return (
-    <div class="arrival" hidden={value.state === "none"}>
+    <div class={`arrival ${value.state}`} hidden={value.state === "none"}>
       <p class="model-head">
         <span class="model-name" id="model-name">
           {name || (value.state === "none" ? "" : value.origin.label)}
