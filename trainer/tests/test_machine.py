@@ -7,15 +7,17 @@ import unittest
 from pathlib import Path
 
 from . import small  # noqa: F401 - finds the package
-from tercet_train.machine import SKYLAKEX_NEEDS, cpu_flags, prepare_cpu
+from tercet_train.machine import SKYLAKEX_NEEDS, cores, cpu_flags, prepare_cpu
 
 SCRIPT = "import os; from tercet_train.machine import prepare_cpu; print(prepare_cpu(), os.environ.get('OPENBLAS_CORETYPE'))"
+THREADS = "from tercet_train.machine import prepare_cpu; prepare_cpu(); import torch; print(torch.get_num_threads())"
+DECIDED = ("OPENBLAS_CORETYPE", "OMP_NUM_THREADS")
 
 
-def alone(**environment):
-    kept = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE" and not name.startswith("MALLOC_")}
+def alone(script=SCRIPT, **environment):
+    kept = {name: value for name, value in os.environ.items() if name not in DECIDED and not name.startswith("MALLOC_")}
     folder = Path(__file__).resolve().parents[1]
-    return subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, env={**kept, **environment}, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run([sys.executable, "-c", script], cwd=folder, env={**kept, **environment}, check=True, capture_output=True, text=True).stdout.strip()
 
 
 class Preparing(unittest.TestCase):
@@ -24,7 +26,11 @@ class Preparing(unittest.TestCase):
         self.assertEqual(said.endswith("] SKYLAKEX"), SKYLAKEX_NEEDS <= cpu_flags(), said)
 
     def test_the_environment_decides_where_it_does(self):
-        self.assertEqual(alone(OPENBLAS_CORETYPE="ZEN", MALLOC_TOP_PAD_="0"), "[] ZEN")
+        self.assertEqual(alone(OPENBLAS_CORETYPE="ZEN", OMP_NUM_THREADS="1", MALLOC_TOP_PAD_="0"), "[] ZEN")
+
+    def test_pytorch_uses_every_core_unless_told_otherwise(self):
+        self.assertEqual(alone(THREADS), str(cores()))
+        self.assertEqual(alone(THREADS, OMP_NUM_THREADS="1"), "1")
 
     def test_it_is_too_late_when_numpy_is_there(self):
         self.assertIn("numpy", sys.modules)

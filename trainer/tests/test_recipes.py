@@ -45,7 +45,7 @@ class Jobs(unittest.TestCase):
         seen = jobs["ternarylm"].settings["steps"] * 32 * 256
         self.assertAlmostEqual(seen / theirs, TERNARYLM["tokens"] * TERNARYLM["passes"] / TERNARYLM["parameters"], delta=0.02)
         self.assertAlmostEqual(seen / jobs["ternarylm"].tokens, TERNARYLM["passes"], delta=0.1)
-        self.assertEqual(make_jobs(0.5)[0].settings["steps"], jobs["cpu-ternary"].settings["steps"] // 2)
+        self.assertEqual(make_jobs(0.5)[0].settings["steps"], jobs["bundled"].settings["steps"] // 2)
         self.assertEqual(bench_settings(0.5)[1]["steps"], bench_settings()[1]["steps"] // 2)
 
 
@@ -109,4 +109,4 @@ class Recipes(unittest.TestCase):
         self.assertFalse((self.root / "out" / "runs").exists())
         status, _, err = self.call(*self.words, "--only", "nothing")
         self.assertEqual(status, 1)
-        self.assertIn("there is no nothing: it is one of cpu-ternary", err)
+        self.assertIn("there is no nothing: it is one of bundled, cpu-ternary", err)
