@@ -45,6 +45,10 @@ export async function format({ write, report = () => {} }) {
     join(root, "node_modules", "prettier", "bin", "prettier.cjs"),
     write ? "--write" : "--check",
     "--log-level=warn",
+    // Files that it found right are not read again until they change.
+    "--cache",
+    "--cache-strategy=content",
+    `--cache-location=${join(root, "build", "prettier-cache.json")}`,
     "**/*.{ts,tsx,mts,js,mjs,json,css,html}",
     ".prettierrc.json",
   ]);
