@@ -1,6 +1,7 @@
 // torture-rows.mjs - the tortures that there are, cheapest first. Each knows how large it is, what it needs built, and how to run
 // one part of itself; torture.mjs runs them, notes what is done and prints the table.
 
+import { browserRows } from "./torture-browser.mjs";
 import { damageRows } from "./torture-damage.mjs";
 import { kernels } from "./torture-kernels.mjs";
 import { programRows } from "./torture-programs.mjs";
@@ -23,4 +24,4 @@ const load = {
   }),
 };
 
-export const rows = [...damageRows, kernels, ...programRows, load];
+export const rows = [...damageRows, kernels, ...browserRows, ...programRows, load];

@@ -179,6 +179,8 @@ export class TestServer {
    * `first` is null for one that got no bytes, `left` says that the browser hung up before the end.
    */
   requests = [];
+  /** When a worker first told of its coming end (POST /died), of Date.now(); null: none did. Who tells later is answered 205. */
+  died = null;
   #gate = new Gate();
   /** Whether the reader of this server's models was given TELL_TAKEN. */
   #hears = false;
@@ -206,7 +208,11 @@ export class TestServer {
         started.#answerModel(request, response, started.files.get(path));
       else if (path === "/taken") started.#hearTaken(request, response);
       else if (path.startsWith("/gate/")) started.#gate.answer(request.url, response);
-      else if (preamble !== "") started.#answerWorker(path, preamble, response);
+      else if (path === "/died") {
+        const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
+        response.writeHead(started.died === null ? 204 : 205, headers).end();
+        started.died ??= Date.now();
+      } else if (preamble !== "") started.#answerWorker(path, preamble, response);
       else if (started.missing?.test(request.url)) response.writeHead(404).end();
       else if (started.silent?.test(request.url)) started.#unanswered.push(response);
       else answer(request, response);
