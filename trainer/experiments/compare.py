@@ -48,8 +48,8 @@ class Bench:
         (self.folder / "train.txt").write_text(whole[:cut], encoding="utf-8")
         train_tokenizer([self.folder / "train.txt"], self.folder / "tok", vocabulary)
         tokenizer = open_tokenizer(self.folder / "tok")
-        write_tokens(self.folder / "train.bin", tokenizer.documents(whole[:cut]), tokenizer.vocabulary)
-        write_tokens(self.folder / "valid.bin", tokenizer.documents(whole[cut:]), tokenizer.vocabulary)
+        write_tokens(self.folder / "train.bin", tokenizer.documents(whole[:cut]), tokenizer.vocabulary, tokenizer.fingerprint)
+        write_tokens(self.folder / "valid.bin", tokenizer.documents(whole[cut:]), tokenizer.vocabulary, tokenizer.fingerprint)
 
     def run(self, name: str, seed: int, *, start=None, teacher=None, share: float = 1.0, shape: "dict | None" = None, **changes):
         """share: of the budget's steps. Returns the finished run."""

@@ -72,7 +72,7 @@ class Recipe:
                     with open_text(text) as file:
                         yield from self.tokenizer.documents(file.read())
 
-            write_tokens(path, chunks(), self.tokenizer.vocabulary)
+            write_tokens(path, chunks(), self.tokenizer.vocabulary, self.tokenizer.fingerprint)
         return open_tokens(path)
 
     def trainer(self, job: Job, folder: "Path | None" = None) -> Trainer:

@@ -18,20 +18,26 @@ EXAMPLE = """from nothing to a packed model:
 An interrupted training goes on where it was: give the same command again. Each command has --help."""
 
 SHAPE_WORDS = {
-    "family": "bitnet (RMSNorm, rotary positions, sub-norms), llama (no sub-norms), ternarylm or gpt2",
+    "family": "bitnet has RMSNorm, rotary positions and sub-norms; llama no sub-norms",
     "width": "of the hidden states",
     "layers": "blocks",
     "heads": "attention heads",
     "kv_heads": "key and value heads (bitnet; default: as many as heads)",
     "inner": "width of the feed-forward part",
     "context": "tokens a window",
-    "activation": "relu2 or silu (not gpt2)",
-    "scale": "what shares a scale: tensor, row or group (of 128 inputs)",
+    "activation": "of the feed-forward part (gpt2 has its own)",
+    "scale": "what shares a scale; a group is 128 inputs of a row",
+}
+CHOICES = {
+    "family": ("bitnet", "llama", "ternarylm", "gpt2"),
+    "activation": ("relu2", "silu"),
+    "scale": ("tensor", "row", "group"),
+    "precision": ("float32", "bfloat16"),
 }
 SETTING_WORDS = {
     "steps": "optimizer steps",
     "batch": "windows a step, over all processes",
-    "accumulate": "parts a step is computed in, one after the other: less memory",
+    "accumulate": "parts a step is computed in, one after the other, or auto: on a CPU of about 1,024 tokens each, on CUDA one",
     "seed": "of the first weights and of the windows",
     "learning_rate": "of the first stage; about 1 / width beyond 192",
     "second_rate": "the second stage begins at this (default: half of the first)",
@@ -40,7 +46,7 @@ SETTING_WORDS = {
     "weight_decay": "of matrices, in the first stage",
     "ramp": "steps from float to ternary (lambda warm-up); 0: ternary from the first",
     "clip": "longest gradient",
-    "precision": "float32, or bfloat16 products",
+    "precision": "of the products while training",
     "checkpoint_every": "steps",
     "evaluate_every": "steps",
     "evaluate_tokens": "held-out tokens to look at each time",
@@ -124,14 +130,27 @@ def _add_fields(parser, kind, words: "dict[str, str]") -> None:
         if field.name in words:
             of = float if field.name == "second_rate" else str if isinstance(field.default, str) else type(field.default)
             default = None if field.name == "kv_heads" else field.default
-            parser.add_argument("--" + field.name.replace("_", "-"), type=of, default=default, help=words[field.name], metavar="N" if of is int else "X")
+            options = {"choices": CHOICES[field.name]} if field.name in CHOICES else {"metavar": "N" if of is int else "X"}
+            if field.name == "accumulate":
+                of, default = _parts, "auto"
+            parser.add_argument("--" + field.name.replace("_", "-"), type=of, default=default, help=words[field.name], **options)
+
+
+def _parts(word: str) -> int:
+    from .train import AUTO
+
+    if word != "auto" and not word.isdigit() or word == "0":
+        raise argparse.ArgumentTypeError(f"{word!r} is neither auto nor a number from 1 on")
+    return AUTO if word == "auto" else int(word)
 
 
 def run_tokenizer(words) -> None:
-    from .tokenizer import train_tokenizer
+    from .tokenizer import open_tokenizer, train_tokenizer
 
     kind = train_tokenizer(words.texts, words.output, words.vocabulary, words.kind)
-    print(f"{words.output}: {words.vocabulary} tokens, made with {kind}")
+    made = open_tokenizer(words.output)
+    fewer = "" if made.vocabulary == words.vocabulary else f", not {words.vocabulary}: the text gives no more"
+    print(f"{words.output}: {made.vocabulary} tokens{fewer}, made with {kind}")
 
 
 def run_tokenize(words) -> None:
@@ -145,7 +164,7 @@ def run_tokenize(words) -> None:
             with open_text(path) as file:
                 yield from tokenizer.documents(file.read())
 
-    made = write_tokens(words.output, chunks(), tokenizer.vocabulary)
+    made = write_tokens(words.output, chunks(), tokenizer.vocabulary, tokenizer.fingerprint)
     print(f"{words.output}: {len(made.tokens):,} tokens, {made.text_bytes:,} bytes, {made.bytes_per_token:.3f} bytes a token")
 
 
@@ -174,8 +193,13 @@ def run_train(words) -> None:
         quiet=words.quiet,
     )
     if trainer.resume() and trainer.leads:
-        print(f"{words.output}: goes on at step {trainer.step}", file=sys.stderr)
+        is_done = trainer.step >= settings.steps
+        told = f"all {settings.steps} steps are done already; to train on, begin another folder with --start {words.output}" if is_done else f"goes on at step {trainer.step}"
+        print(f"{words.output}: {told}", file=sys.stderr)
     trainer.run()
+    if trainer.leads and not words.quiet:
+        tokenizer = words.tokenizer or "TOKENIZER"
+        print(f"{words.output}: trained. Now: python -m tercet_train export {words.output} --tokenizer {tokenizer} -o model", file=sys.stderr)
 
 
 def run_sample(words) -> None:
@@ -183,8 +207,18 @@ def run_sample(words) -> None:
     from .tokenizer import open_tokenizer
     from .train import sample
 
-    run = open_run(words.run)
-    print(sample(run.model, open_tokenizer(words.tokenizer), words.prompt, words.tokens, temperature=words.temperature, seed=words.seed))
+    run, tokenizer = open_run(words.run), open_tokenizer(words.tokenizer)
+    _check_tokenizer(run, tokenizer.vocabulary, tokenizer.fingerprint, words.tokenizer)
+    print(sample(run.model, tokenizer, words.prompt, words.tokens, temperature=words.temperature, seed=words.seed))
+
+
+def _check_tokenizer(run, vocabulary: int, fingerprint: str, of) -> None:
+    """Of a tokenizer or token file that is to be used with a run's model."""
+    from .train import check_same_tokenizer
+
+    if vocabulary != run.shape.vocabulary:
+        raise ValueError(f"{of}: has a vocabulary of {vocabulary}, the model of {run.folder} one of {run.shape.vocabulary}: take the tokenizer that it was trained with")
+    check_same_tokenizer(run.tokenizer, fingerprint, f"{of}: is not of the tokenizer that {run.folder} was trained with")
 
 
 def run_export(words) -> None:
@@ -194,11 +228,12 @@ def run_export(words) -> None:
     from .runs import open_run
     from .tokenizer import open_tokenizer
 
-    run = open_run(words.run)
+    run, tokenizer = open_run(words.run), open_tokenizer(words.tokenizer)
+    _check_tokenizer(run, tokenizer.vocabulary, tokenizer.fingerprint, words.tokenizer)
     can_pack = run.shape.family in PACKABLE and run.shape.ternary and run.shape.scale == "tensor"
     form = words.form or ("packed" if can_pack else "grid")
     kind = {"f16": torch.float16, "f32": torch.float32}[words.embedding]
-    facts = export_model(run.model, words.output, form=form, tokenizer=open_tokenizer(words.tokenizer), embedding=kind)
+    facts = export_model(run.model, words.output, form=form, tokenizer=tokenizer, embedding=kind)
     print(f"{words.output}: {facts['form']}, {facts['bytes']:,} bytes of weights, {100 * facts['ternary_share']:.1f} % ternary. Now: tercet pack {words.output} -o model.tercet")
 
 
@@ -207,8 +242,15 @@ def run_report(words) -> None:
     from .report import write_report
     from .runs import open_run
 
+    run, valid = open_run(words.run), open_tokens(words.valid)
     optional = {"train": words.data and open_tokens(words.data), "twin": words.twin and open_run(words.twin)}
-    path = write_report(words.output, open_run(words.run), open_tokens(words.valid), packed=words.packed, most_tokens=words.tokens, **optional)
+    for file in filter(None, (valid, optional["train"])):
+        _check_tokenizer(run, file.vocabulary, file.tokenizer, file.path)
+    if optional["twin"]:
+        _check_tokenizer(optional["twin"], valid.vocabulary, valid.tokenizer, valid.path)
+    if words.packed is not None and not words.packed.is_file():
+        raise ValueError(f"{words.packed}: there is no such file; make it with `tercet pack`")
+    path = write_report(words.output, run, valid, packed=words.packed, most_tokens=words.tokens, **optional)
     print(path.read_text(encoding="utf-8"), end="")
 
 
@@ -217,6 +259,9 @@ def main(arguments=None) -> int:
     words = make_parser().parse_args(arguments)
     try:
         globals()[f"run_{words.command}"](words)
+    except FileExistsError as error:
+        print(f"tercet_train: error: {error.filename}: is a file; name a folder that may be written into", file=sys.stderr)
+        return 1
     except (ValueError, OSError, RuntimeError) as error:
         print(f"tercet_train: error: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,7 @@
 """data.py: token files and the windows that are trained on.
 
 A token file is little-endian uint16 (vocabularies to 65,536) or uint32 ids, nothing else, with a .json beside it that says which, how many bytes of text
-it stands for and which tokenizer made it. Which windows step n sees depends on the seed and n alone: that is what makes a resumed
+it stands for and which tokenizer made it (its fingerprint; files of before have none). Which windows step n sees depends on the seed and n alone: that is what makes a resumed
 run equal to one that was never stopped, on any number of machines.
 """
 
@@ -17,12 +17,13 @@ from torch import Tensor
 
 @dataclass
 class TokenFile:
-    """tokens: a memory map (count,). text_bytes: UTF-8 bytes of the text, for bits per byte."""
+    """tokens: a memory map (count,). text_bytes: UTF-8 bytes of the text, for bits per byte. tokenizer: fingerprint of the one that made it; "": not known."""
 
     path: Path
     tokens: "numpy.ndarray"
     text_bytes: int
     vocabulary: int
+    tokenizer: str = ""
 
     @property
     def bytes_per_token(self) -> float:
@@ -34,8 +35,8 @@ class TokenFile:
         return replace(self, tokens=kept, text_bytes=round(len(kept) * self.bytes_per_token))
 
 
-def write_tokens(path: "str | os.PathLike", chunks, vocabulary: int) -> TokenFile:
-    """chunks: an iterable of (ids, bytes of text). The file appears whole or not at all."""
+def write_tokens(path: "str | os.PathLike", chunks, vocabulary: int, tokenizer: str = "") -> TokenFile:
+    """chunks: an iterable of (ids, bytes of text). tokenizer: its fingerprint. The file appears whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = numpy.dtype("<u2" if vocabulary <= 1 << 16 else "<u4")
@@ -49,7 +50,7 @@ def write_tokens(path: "str | os.PathLike", chunks, vocabulary: int) -> TokenFil
             file.write(array.astype(kind).tobytes())
             text_bytes += bytes_of_text
             count += len(array)
-    facts = {"dtype": kind.name, "tokens": count, "text_bytes": text_bytes, "vocabulary": vocabulary}
+    facts = {"dtype": kind.name, "tokens": count, "text_bytes": text_bytes, "vocabulary": vocabulary, "tokenizer": tokenizer}
     _facts_path(path).write_text(json.dumps(facts, indent=1) + "\n")
     os.replace(part, path)
     return open_tokens(path)
@@ -62,10 +63,13 @@ def open_tokens(path: "str | os.PathLike") -> TokenFile:
         kind = numpy.dtype(facts["dtype"]).newbyteorder("<")
         count, text_bytes, vocabulary = (int(facts[name]) for name in ("tokens", "text_bytes", "vocabulary"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: is no token file ({error}); make one with `python -m tercet_train tokenize`") from error
+        why = "there is no such file" if not path.exists() else f"what belongs beside it: {error}"
+        raise ValueError(f"{path}: is no token file ({why}); make one with `python -m tercet_train tokenize`") from error
+    if not path.exists():
+        raise ValueError(f"{path}: is gone, only {_facts_path(path).name} is there: make it again with `python -m tercet_train tokenize`")
     if path.stat().st_size != count * kind.itemsize:
         raise ValueError(f"{path}: has {path.stat().st_size} bytes, not {count * kind.itemsize}: make it again")
-    return TokenFile(path, numpy.memmap(path, dtype=kind, mode="r", shape=(count,)), text_bytes, vocabulary)
+    return TokenFile(path, numpy.memmap(path, dtype=kind, mode="r", shape=(count,)), text_bytes, vocabulary, str(facts.get("tokenizer", "")))
 
 
 def _facts_path(path: Path) -> Path:
@@ -77,7 +81,7 @@ class Windows:
 
     def __init__(self, file: TokenFile, context: int, seed: int):
         if len(file.tokens) < context + 1:
-            raise ValueError(f"{file.path}: {len(file.tokens)} tokens do not fill one window of {context + 1}")
+            raise ValueError(f"{file.path}: {len(file.tokens)} tokens do not fill one window of {context + 1}: give more text, or a smaller --context")
         self.file, self.context, self.seed = file, context, seed
 
     def batch(self, step: int, whole: int, first: int = 0, count: "int | None" = None) -> "tuple[Tensor, Tensor]":

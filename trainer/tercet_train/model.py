@@ -42,6 +42,9 @@ class ModelShape:
     sub_norm_gain: float = 0.1
 
     def check(self) -> None:
+        for name in ("vocabulary", "width", "layers", "heads", "kv_heads", "inner", "context"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
         if self.family not in FAMILIES:
             raise ValueError(f"family is one of {', '.join(FAMILIES)}, not {self.family!r}")
         if self.family == "ternarylm" and self.tied:

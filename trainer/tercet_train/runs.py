@@ -22,6 +22,8 @@ class Run:
     step: int
     seconds: float
     rows: "list[dict]"
+    # Fingerprint of the one whose ids it was trained on; "": not known.
+    tokenizer: str = ""
 
     @property
     def tokens(self) -> int:
@@ -39,7 +41,7 @@ def open_run(folder: "str | Path") -> Run:
     if (folder / "log.csv").exists():
         with open(folder / "log.csv", newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if None not in row.values()]
-    return Run(folder, shape, model.eval(), state["settings"], state["step"], state["seconds"], rows)
+    return Run(folder, shape, model.eval(), state["settings"], state["step"], state["seconds"], rows, state.get("tokenizer", ""))
 
 
 def open_start(folder: "str | Path") -> "dict[str, Tensor]":

@@ -2,8 +2,15 @@
 SentencePiece BPE with bytes to fall back on (Debian's python3-sentencepiece). Both kinds are read by `tercet pack`.
 """
 
+import bz2
+import contextlib
+import gzip
+import hashlib
 import json
+import lzma
+import re
 import shutil
+import zlib
 from pathlib import Path
 from typing import Iterator
 
@@ -13,7 +20,13 @@ NEWLINE_PIECE = "<0x0A>"
 LINES_AT_ONCE = 2000
 
 
+def _fingerprint(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 class SentencePieceTokenizer:
+    """fingerprint: which tokenizer it is. Token files and checkpoints keep it, so that another one's ids are not taken for this one's."""
+
     kind = "sentencepiece"
 
     def __init__(self, folder: "str | Path"):
@@ -24,6 +37,8 @@ class SentencePieceTokenizer:
         self.vocabulary = self.processor.get_piece_size()
         self.beginning = self.processor.bos_id()
         self.newline = self.processor.piece_to_id(NEWLINE_PIECE)
+        # Its file also says where it was made.
+        self.fingerprint = _fingerprint("\n".join(self.processor.id_to_piece(token) for token in range(self.vocabulary)))
 
     def documents(self, text: str) -> "Iterator[tuple[list[int], int]]":
         """Ids and bytes of each document of a text; documents end with a line "<|endoftext|>", whose bytes do not count."""
@@ -69,6 +84,8 @@ class SentencePieceTokenizer:
 
 
 class ByteLevelTokenizer:
+    """fingerprint: as SentencePieceTokenizer's."""
+
     kind = "tokenizers"
 
     def __init__(self, folder: "str | Path"):
@@ -78,6 +95,7 @@ class ByteLevelTokenizer:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         self.vocabulary = self.tokenizer.get_vocab_size()
         self.beginning = self.tokenizer.token_to_id(END_OF_TEXT)
+        self.fingerprint = _fingerprint(self.tokenizer.to_str())
 
     def documents(self, text: str) -> "Iterator[tuple[list[int], int]]":
         for document in text.split(f"\n{END_OF_TEXT}\n"):
@@ -115,17 +133,21 @@ def train_tokenizer(texts: "list[Path]", folder: "str | Path", vocabulary: int, 
     """Trains on the first `most_bytes` of each text and writes into `folder`. kind: "tokenizers", "sentencepiece", or "auto" for whichever is
     installed, in that order. Returns the kind."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if kind == "auto":
         kind = "tokenizers" if _installed("tokenizers") else "sentencepiece"
     if kind not in ("tokenizers", "sentencepiece"):
         raise ValueError(f"kind is tokenizers, sentencepiece or auto, not {kind!r}")
     if not _installed(kind):
         raise ValueError(f"the Python package {kind} is not installed (Debian: python3-sentencepiece; pip: {kind})")
+    # Read first: a library that is given an iterator may swallow what goes wrong in it.
+    lines = list(_lines(texts, most_bytes))
+    if not lines:
+        raise ValueError(f"{', '.join(map(str, texts))}: holds no line of text to make a vocabulary of")
+    folder.mkdir(parents=True, exist_ok=True)
     if kind == "sentencepiece":
-        _train_sentencepiece(texts, folder, vocabulary, most_bytes)
+        _train_sentencepiece(lines, folder, vocabulary)
     else:
-        _train_byte_level(texts, folder, vocabulary, most_bytes)
+        _train_byte_level(lines, folder, vocabulary)
     return kind
 
 
@@ -147,21 +169,40 @@ def _lines(texts: "list[Path]", most_bytes: int) -> Iterator[str]:
                     yield line.rstrip("\n")
 
 
+@contextlib.contextmanager
 def open_text(path: "str | Path"):
-    """A text file, also a packed one (.xz, .gz, .bz2)."""
-    import bz2
-    import gzip
-    import lzma
-
+    """A text file, also a packed one (.xz, .gz, .bz2). What is wrong with its bytes is an error that names it."""
     openers = {".xz": lzma.open, ".gz": gzip.open, ".bz2": bz2.open}
-    return openers.get(Path(path).suffix, open)(path, "rt", encoding="utf-8")
+    try:
+        with openers.get(Path(path).suffix, open)(path, "rt", encoding="utf-8") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is no UTF-8 text ({error.reason} at byte {error.start} of a part): convert it first, as with `iconv -t utf-8`") from error
+    except FileNotFoundError:
+        raise ValueError(f"{path}: there is no such file") from None
+    except (lzma.LZMAError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: is damaged, or is not packed as its name says ({error})") from error
 
 
-def _train_sentencepiece(texts, folder: Path, vocabulary: int, most_bytes: int) -> None:
+def _train_sentencepiece(lines: "list[str]", folder: Path, vocabulary: int) -> None:
+    try:
+        _call_sentencepiece(lines, folder, vocabulary)
+    except RuntimeError as error:
+        told = str(error)
+        # Its own words are of its source files.
+        most, least = re.search(r"a value <= (\d+)", told), re.search(r"\d+ vs (\d+)", told)
+        if most:
+            raise ValueError(f"a vocabulary of {vocabulary} is too large for so little text: at most {most[1]} (--vocabulary), or give more text") from error
+        if least:
+            raise ValueError(f"a vocabulary of {vocabulary} is too small: 256 bytes and the letters of this text alone are {least[1]} (--vocabulary)") from error
+        raise
+
+
+def _call_sentencepiece(lines: "list[str]", folder: Path, vocabulary: int) -> None:
     import sentencepiece
 
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=_lines(texts, most_bytes),
+        sentence_iterator=iter(lines),
         model_prefix=str(folder / "tokenizer"),
         vocab_size=vocabulary,
         model_type="bpe",
@@ -177,12 +218,12 @@ def _train_sentencepiece(texts, folder: Path, vocabulary: int, most_bytes: int) 
         bos_id=1,
         eos_id=2,
         pad_id=-1,
-        minloglevel=1,
+        minloglevel=2,
     )
     (folder / "tokenizer.vocab").unlink(missing_ok=True)
 
 
-def _train_byte_level(texts, folder: Path, vocabulary: int, most_bytes: int) -> None:
+def _train_byte_level(lines: "list[str]", folder: Path, vocabulary: int) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -191,5 +232,5 @@ def _train_byte_level(texts, folder: Path, vocabulary: int, most_bytes: int) -> 
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, special_tokens=[END_OF_TEXT], initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    tokenizer.train_from_iterator(_lines(texts, most_bytes), trainer)
+    tokenizer.train_from_iterator(lines, trainer)
     tokenizer.save(str(folder / "tokenizer.json"))

@@ -24,7 +24,8 @@ class Files(unittest.TestCase):
             made = write_tokens(path, [([1, 2, 3], 10), ([vocabulary - 1], 5)], vocabulary)
             self.assertEqual(path.stat().st_size, 4 * width)
             self.assertEqual(open_tokens(path).tokens.tolist(), [1, 2, 3, vocabulary - 1])
-            self.assertEqual((made.text_bytes, made.bytes_per_token, made.vocabulary), (15, 3.75, vocabulary))
+            self.assertEqual((made.text_bytes, made.bytes_per_token, made.vocabulary, made.tokenizer), (15, 3.75, vocabulary, ""))
+            self.assertEqual(write_tokens(path, [([1], 1)], vocabulary, "0123abcd").tokenizer, "0123abcd")
 
     def test_bad_files_are_refused_by_name(self):
         path = self.root / "x.bin"

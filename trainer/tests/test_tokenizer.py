@@ -1,6 +1,7 @@
 """Tokenizers of one's own: whatever of the two libraries is installed."""
 
 import importlib.util
+import lzma
 import tempfile
 import unittest
 from pathlib import Path
@@ -47,9 +48,33 @@ class Tokenizers(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "kind is tokenizers, sentencepiece or auto"):
             train_tokenizer([self.text], self.root / "x", 300, "words")
 
-    def test_packed_texts_are_read(self):
-        import lzma
+    @unittest.skipUnless(importlib.util.find_spec("sentencepiece"), "sentencepiece is not installed: its errors are not tried")
+    def test_texts_that_will_not_do_are_named(self):
+        bad, torn, empty = self.root / "bad.txt", self.root / "torn.txt.xz", self.root / "empty.txt"
+        bad.write_bytes(b"plain\nand \xff\xfe then\n")
+        torn.write_bytes(lzma.compress(TEXT.encode())[:-20])
+        empty.write_text("\n\n")
+        for text, vocabulary, told in (
+            (self.root / "none.txt", 300, "none.txt: there is no such file"),
+            (bad, 300, "bad.txt: is no UTF-8 text"),
+            (torn, 300, "torn.txt.xz: is damaged"),
+            (empty, 300, "empty.txt: holds no line of text"),
+            (self.text, 5, r"a vocabulary of 5 is too small: .* alone are \d+"),
+            (self.text, 30_000, r"a vocabulary of 30000 is too large for so little text: at most \d+"),
+        ):
+            with self.assertRaisesRegex(ValueError, told):
+                train_tokenizer([text], self.root / "refused", vocabulary, "sentencepiece")
 
+    @unittest.skipUnless(importlib.util.find_spec("sentencepiece"), "sentencepiece is not installed: its tokenizers are not tried")
+    def test_a_fingerprint_tells_tokenizers_apart(self):
+        names = []
+        for index, vocabulary in enumerate((300, 310, 300)):
+            train_tokenizer([self.text], self.root / str(index), vocabulary, "sentencepiece")
+            names.append(open_tokenizer(self.root / str(index)).fingerprint)
+        self.assertEqual(names[0], names[2])
+        self.assertNotEqual(names[0], names[1])
+
+    def test_packed_texts_are_read(self):
         packed = self.root / "text.txt.xz"
         packed.write_bytes(lzma.compress(TEXT.encode()))
         with open_text(packed) as file:

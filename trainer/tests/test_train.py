@@ -22,7 +22,8 @@ from tercet_train.distill import Distillation
 from tercet_train.model import build_model
 from tercet_train.schedule import Schedule
 from tercet_train.ternary_layer import bit_linears
-from tercet_train.train import Trainer
+from tercet_train import train as train_module
+from tercet_train.train import Trainer, parts_for_cache
 
 TRAINER = Path(__file__).resolve().parents[1]
 
@@ -130,6 +131,21 @@ class Training(unittest.TestCase):
             for (_, a), (_, b) in zip(whole[:4], cut[:4]):
                 self.assertAlmostEqual(a, b, places=4)
 
+    def test_parts_are_chosen_for_the_cache_and_kept_when_it_goes_on(self):
+        for windows, context, parts in ((32, 256, 8), (32, 512, 16), (4, 16, 1), (8, 4096, 8), (30, 256, 10), (7, 512, 7)):
+            self.assertEqual(parts_for_cache(windows, context), parts, (windows, context))
+        with mock.patch.object(train_module, "TOKENS_IN_CACHE", 32), mock.patch.object(torch.cuda, "is_available", lambda: False):
+            first = self.trainer("auto")
+            self.assertEqual(first.settings.accumulate, 2)
+            first.run(until=5)
+        self.assertEqual(self.trainer("auto-other").settings.accumulate, 1)
+        again = self.trainer("auto")
+        self.assertTrue(again.resume())
+        self.assertEqual(again.settings.accumulate, 2, "the sums would be taken in another order")
+        again.run()
+        self.trainer("auto-two", settings={"accumulate": 2}).run()
+        self.assertEqual(curve(self.root / "auto"), curve(self.root / "auto-two"))
+
     @unittest.skipUnless(torch.distributed.is_available(), "this PyTorch has no torch.distributed: two processes are not tried")
     def test_two_processes_give_the_same_curve(self):
         """Each with its share of the optimizer's state; and one process goes on from their checkpoint."""
@@ -209,7 +225,9 @@ class Training(unittest.TestCase):
     def test_distillation_refuses_what_cannot_be_compared(self):
         teacher = build_model(small.shape(ternary=False, layers=1))
         with self.assertRaisesRegex(ValueError, "same width and depth"):
-            self.trainer("depth", teacher=teacher, distillation=(0.5, 2.0, 1.0)).run(until=1)
+            self.trainer("depth", teacher=teacher, distillation=(0.5, 2.0, 1.0))
+        with self.assertRaisesRegex(ValueError, "the teacher reads 8 tokens at once, the student 16"):
+            self.trainer("reads", teacher=build_model(small.shape(ternary=False, context=8)))
         with self.assertRaisesRegex(ValueError, "weight of 0 to 1"):
             Distillation(teacher, weight=2.0)
 
