@@ -5,6 +5,7 @@ import { browserRows } from "./torture-browser.mjs";
 import { damageRows } from "./torture-damage.mjs";
 import { kernels } from "./torture-kernels.mjs";
 import { programRows } from "./torture-programs.mjs";
+import { twins } from "./torture-twins.mjs";
 import { main as tortureLoad } from "./torture-load.mjs";
 
 /** Parts of its own, noted in a ledger of its own: torture-load.mjs. */
@@ -24,4 +25,4 @@ const load = {
   }),
 };
 
-export const rows = [...damageRows, kernels, ...browserRows, ...programRows, load];
+export const rows = [...damageRows, kernels, twins, ...browserRows, ...programRows, load];

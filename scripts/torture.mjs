@@ -79,8 +79,9 @@ function seldom(report) {
 
 async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
   const report = (line) => progress.write(`${row.name}: ${line}\n`);
-  const { key, cases } = await row.prepare({ scale, seed, report: seldom(report) });
-  const file = join(ledgers ?? join(root, "build", "torture"), `${row.name}-${scale}.jsonl`);
+  const folder = ledgers ?? join(root, "build", "torture");
+  const { key, cases } = await row.prepare({ scale, seed, folder, report: seldom(report) });
+  const file = join(folder, `${row.name}-${scale}.jsonl`);
   const ledger = new Ledger(file, `${key} ${seed}`, { fresh });
   const missing = cases.filter(({ id }) => ledger.outcome(id) === undefined);
   if (missing.length < cases.length)
@@ -113,7 +114,8 @@ async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
 /**
  * @param {string[]} args
  * @param {object[]} [rows] each { name, what, unit, prepare, close? }; prepare gives { key, cases }, a name for what is tortured
- *   (another one begins anew) and cases { id, run }; run gives { ran, found, notes? }
+ *   (another one begins anew) and cases { id, run }; run gives { ran, found, notes? }. It gets { scale, seed, folder, report };
+ *   in the folder a row may keep what its parts share
  * @param {{ out?: NodeJS.WritableStream, progress?: NodeJS.WritableStream }} [streams]
  */
 export async function main(

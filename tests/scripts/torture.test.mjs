@@ -1,12 +1,13 @@
 // torture.test.mjs - the runner of the tortures: it goes on where it was interrupted, begins anew when what is tortured changed, shows
-// what was found and fails then. And a little of the tortures that need nothing but the native twin, by the same commands.
+// what was found and fails then. And a little of the tortures that are no test of another file, by the same commands.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { padContainer } from "../../scripts/torture-damage.mjs";
+import { difference, makeTexts, prepareTwins, twins } from "../../scripts/torture-twins.mjs";
 import { main } from "../../scripts/torture.mjs";
 import { pack, succeedJson } from "../native/twin_under_test.mjs";
 import { root } from "../../scripts/paths.mjs";
@@ -86,4 +87,49 @@ test("a padded container is the same model in exactly so many bytes", async () =
   const run = (path) => succeedJson(["run", path, "-p", "a", "--tokens", "8", "--hash-logits"]);
   assert.equal(run(padded).logits_sha256, run(file).logits_sha256);
   await assert.rejects(padContainer(bytes, bytes.length), /cannot have/);
+});
+
+test("twins: a little of every place, and a difference is found", async () => {
+  const built = { ...twins, prepare: async (options) => prepareTwins(options) };
+  const { exitCode, table } = await torture([built], ["--scale", "small"]);
+  assert.equal(exitCode, 0, table);
+  // Four texts a place: portable natively, and seven of the modules, whatever the machine.
+  const [, texts] = /^\| twins \| [^|]+ \| (\d+) texts \| 0 \|/m.exec(table);
+  assert.ok(Number(texts) >= 4 * 8 && Number(texts) % 4 === 0, texts);
+
+  const [name] = readdirSync(folder).filter((one) => /^twins-gpt2-\w+-0-4\.jsonl$/.test(one));
+  const path = join(folder, name);
+  const lines = readFileSync(path, "utf8");
+  const token = JSON.parse(lines.split("\n")[2]).tokens[5];
+  writeFileSync(path, lines.replace(`${token}`, `${token + 1}`));
+  const { cases } = prepareTwins({ scale: "small", seed: 1, folder });
+  const { found } = await cases.find(({ id }) => /^gpt2 .* x8$/.test(id)).run();
+  assert.equal(found.length, 1, `${found}`);
+  assert.match(found[0], /: text \d (has|is) /);
+});
+
+test("the difference of two texts, and texts of all kinds", () => {
+  const text = { prompt: 2, logits: ["a", "b", "c"], tokens: [7, 8] };
+  const other = (change) =>
+    difference(JSON.stringify(text), JSON.stringify({ ...text, ...change }));
+  assert.equal(other({}), null);
+  assert.equal(other({ logits: ["x", "b", "c"] }), "has other logits after the prompt");
+  const both = other({ logits: ["a", "b", "x"], tokens: [7, 9] });
+  assert.equal(both, "has other logits after token 1 and has another token 1");
+  assert.equal(other({ prompt: 3 }), "has 3 tokens of prompt, not 2");
+  assert.equal(difference(JSON.stringify(text), undefined), "is missing");
+
+  const texts = makeTexts(200, 1);
+  assert.equal(new Set(texts).size, 200);
+  assert.deepEqual(makeTexts(200, 1), texts);
+  assert.notDeepEqual(makeTexts(200, 2), texts);
+  const fields = texts.map((line) => line.split(" "));
+  const lengths = fields.map((words) => Number(words[7]));
+  assert.ok(Math.min(...lengths) === 1 && Math.max(...lengths) === 128);
+  const [greedy, ids] = [
+    fields.filter((words) => words[1] === "0"),
+    fields.filter((words) => words[8] === "ids"),
+  ];
+  assert.equal(greedy.length, 67);
+  assert.equal(ids.length, 80);
 });

@@ -45,13 +45,20 @@ static inline void meter_free(void *opaque, void *pointer, size_t bytes) {
     free(pointer);
 }
 
-static inline tercet_status open_engine(struct meter *meter, uint32_t threads,
-                                        tercet_engine **engine) {
+/* `kernels`: NULL for the best set. */
+static inline tercet_status open_engine_with(struct meter *meter, uint32_t threads,
+                                             const char *kernels, tercet_engine **engine) {
     tercet_engine_options options;
     tercet_engine_options_init(&options);
     options.threads = threads;
+    options.kernels = kernels;
     options.allocator = (tercet_allocator){meter_alloc, meter_free, meter};
     return tercet_engine_create(&options, engine, NULL);
+}
+
+static inline tercet_status open_engine(struct meter *meter, uint32_t threads,
+                                        tercet_engine **engine) {
+    return open_engine_with(meter, threads, NULL, engine);
 }
 
 /* ---------------------------------------------------------------- loading */

@@ -24,18 +24,26 @@ export const OUT_OF_MEMORY = 65;
 export const PAGE_BYTES = 65536;
 
 export class Module {
-  /** `bytes`: the exact size of its memory. `most`: it may grow up to there. */
-  static async open(bytes, { variant = "simd128", most = bytes } = {}) {
+  /** `bytes`: the exact size of its memory. `most`: it may grow up to there. `threads`: the caller and workers of Node. */
+  static async open(bytes, { variant = "simd128", most = bytes, threads = 1 } = {}) {
     const glue = pathToFileURL(join(modulesFolder, `tercet-${variant}.mjs`));
     const factory = (await import(glue)).default;
     const opened = new Module();
     opened.memory = new WebAssembly.Memory({
       initial: Math.ceil(bytes / PAGE_BYTES),
       maximum: Math.ceil(most / PAGE_BYTES),
+      shared: variant.endsWith("-threads"),
     });
-    opened.instance = await factory({ wasmMemory: opened.memory });
+    // The glue of a module with threads puts on its options what ends them.
+    opened.options = { wasmMemory: opened.memory, poolSize: threads - 1 };
+    opened.instance = await factory(opened.options);
     opened.result = opened.instance._tercet_abi_result() >>> 0;
     return opened;
+  }
+
+  /** Ends the workers of its threads, which keep Node alive. */
+  close() {
+    this.options.PThread?.terminateAllThreads();
   }
 
   /** The status; values and detail are then in `value` and `detail`. */
@@ -68,6 +76,11 @@ export class Module {
     return Buffer.from(new Uint8Array(this.memory.buffer, address, count));
   }
 
+  /** Not a copy: until memory grows. */
+  view(address, count) {
+    return Buffer.from(this.memory.buffer, address, count);
+  }
+
   write(address, bytes) {
     new Uint8Array(this.memory.buffer).set(bytes, address);
   }
@@ -84,6 +97,7 @@ export class Module {
     return { handle, address };
   }
 
+  /** `text`: or its bytes. */
   text(text) {
     const utf8 = Buffer.from(text);
     const handle = this.ok("buffer_create", utf8.length);
@@ -119,8 +133,10 @@ export class Module {
   }
 
   /** Engine, model and session for a whole file. */
-  openSession(file, { context = 0, slice = 0, kv = 0 } = {}) {
-    const engine = this.ok("engine_create", 1, 0, 0);
+  openSession(file, { context = 0, slice = 0, kv = 0, threads = 1, kernels = "" } = {}) {
+    const name = kernels === "" ? { address: 0, bytes: 0 } : this.text(kernels);
+    const engine = this.ok("engine_create", threads, name.address, name.bytes);
+    if (name.handle !== undefined) this.ok("destroy", name.handle);
     const loader = this.ok("loader_create", engine, BigInt(file.length), 0);
     const status = this.feed(loader, file);
     if (status !== OK) throw new Error(`the file was refused: ${status} ${this.detail}`);
