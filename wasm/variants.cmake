@@ -12,6 +12,7 @@ set(TERCET_WASM_SOURCES
     "${TERCET_WASM_DIR}/abi_state.c"
     "${TERCET_WASM_DIR}/abi_engine.c"
     "${TERCET_WASM_DIR}/abi_loader.c"
+    "${TERCET_WASM_DIR}/abi_memory.c"
     "${TERCET_WASM_DIR}/abi_text.c"
     "${TERCET_WASM_DIR}/abi_session.c"
 )

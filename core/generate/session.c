@@ -219,10 +219,25 @@ static tercet_status check_slice(const struct tercet_session *session, const uin
     return TERCET_OK;
 }
 
+/* The tokens of a slice become the session's own before anything is computed: whatever the caller lets be written over them while
+ * that lasts, logits for example, the text consists of tokens that were checked. */
+static const uint32_t *own_slice(struct tercet_session *session, const uint32_t *tokens,
+                                 uint32_t count) {
+    session_drop_step(session);
+    session->ahead = 0;
+    session->restored_bytes = 0;
+    return memcpy(session->history + session->tokens, tokens, count * sizeof *tokens);
+}
+
+/* What a prompt that arrives has of history, keys and values is partly this slice's now. */
+static tercet_status slice_cancelled(struct tercet_session *session) {
+    session_end_arriving(session);
+    return session_cancelled(session);
+}
+
 /* The tokens of a slice that was computed. */
-static void take_slice(struct tercet_session *session, const uint32_t *tokens, uint32_t count) {
+static void take_slice(struct tercet_session *session, uint32_t count) {
     session->row = 0;
-    memcpy(session->history + session->tokens, tokens, count * sizeof *tokens);
     session_advance(session, count);
     if (session->forward.logits_rows > 1)
         lookup_read(&session->lookup, session->history, session->tokens);
@@ -240,15 +255,13 @@ tercet_status session_prefill(struct tercet_session *session, const uint32_t *to
     TERCET_TRY(check_slice(session, tokens, count, &taken, error));
     if (taken == 0)
         return TERCET_OK;
-    session_drop_step(session);
-    session->ahead = 0;
-    session->restored_bytes = 0;
+    const uint32_t *own = own_slice(session, tokens, taken);
     /* Only the last token of a prompt has logits that anybody asks for; the head can be half of a small model. */
     uint32_t keep = taken == count || logits != NULL ? 1 : 0;
-    if (!forward_run(&session->forward, tokens, taken, session->tokens, keep, logits))
-        return session_cancelled(session);
+    if (!forward_run(&session->forward, own, taken, session->tokens, keep, logits))
+        return slice_cancelled(session);
     session->has_logits = keep != 0;
-    take_slice(session, tokens, taken);
+    take_slice(session, taken);
     *done = taken;
     return TERCET_OK;
 }
@@ -262,14 +275,12 @@ tercet_status session_embed(struct tercet_session *session, const uint32_t *toke
     TERCET_TRY(check_slice(session, tokens, count, &taken, error));
     if (taken == 0)
         return TERCET_OK;
-    session_drop_step(session);
-    session->ahead = 0;
-    session->restored_bytes = 0;
-    if (!forward_run(&session->forward, tokens, taken, session->tokens, 0, NULL))
-        return session_cancelled(session);
+    const uint32_t *own = own_slice(session, tokens, taken);
+    if (!forward_run(&session->forward, own, taken, session->tokens, 0, NULL))
+        return slice_cancelled(session);
     forward_add_hidden(&session->forward, taken, sums);
     session->has_logits = false;
-    take_slice(session, tokens, taken);
+    take_slice(session, taken);
     *done = taken;
     return TERCET_OK;
 }

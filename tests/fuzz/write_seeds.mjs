@@ -387,6 +387,142 @@ for (let type = 0; type < 18; type++)
     Buffer.from({ length: 256 }, (_, at) => (at * 37 + 11) % 251),
   );
 
+// ---------------------------------------------------------------- sampling
+
+const f32 = (...values) => Buffer.from(Float32Array.from(values).buffer);
+for (const [name, options] of Object.entries({
+  greedy: [0, 0, 1, 0, 1, 64],
+  top_k: [0.8, 5, 1, 0, 1, 64],
+  top_p: [1, 0, 0.9, 0.05, 1.2, 4],
+  all: [1.5, 40, 0.5, 0.1, 0.7, 16],
+}))
+  for (const masked of [0, 1])
+    seed(
+      "sampling",
+      `${name}_${masked}`,
+      [47, masked, 12, 0, 0, 0, 0],
+      ...options.map((value, index) => (index === 1 || index === 5 ? u32(value) : f32(value))),
+      u32(0, 7, 0),
+      u32(0xdeadbeef, 0x1234),
+      u32(...Array.from({ length: 16 }, (_, at) => at * 5)),
+      f32(...Array.from({ length: 48 }, (_, at) => ((at * 37) % 41) / 8 - 2)),
+    );
+seed("sampling", "no_numbers", [9, 2, 3], u32(0, 0x7fc00000, 3, 0x7f800000), u32(0xff800000, 1));
+seed("sampling", "infinities", [9, 3, 3], Buffer.alloc(40, 0x3f), u32(0x155, 0), [
+  ...Buffer.alloc(64, 1),
+  ...u32(0x7f800000, 0xff800000, 0x7fc00000, 1, 0x7f800000, 0x80000000),
+]);
+
+// ---------------------------------------------------------------- calls of a WebAssembly module
+
+const calls = [
+  ...readFileSync(join(tests, "fuzz", "fuzz_abi.c"), "utf8").matchAll(/^ {4}X\((\w+), "(\w*)"/gm),
+].map(([, name, kinds]) => ({ name, kinds }));
+
+/** A call as fuzz_abi.c reads it. Handles: 0 engine, 1 plan, 2 model, then what was opened; addresses: blocks of 256 bytes. */
+function abiCall(name, ...values) {
+  const index = calls.findIndex((one) => one.name === name);
+  const { kinds } = calls[index];
+  if (kinds.length !== values.length) throw new Error(`${name} takes ${kinds}`);
+  const wide = (value, width) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(value));
+    return [0xff, ...bytes.subarray(0, width)];
+  };
+  return [
+    index,
+    ...[...kinds].flatMap((kind, at) => {
+      const value = values[at];
+      if (kind === "f") return [0, ...f32(value)];
+      if (kind === "t") return [value];
+      const most = { h: 0xe0, a: 0x80 }[kind] ?? 0xf0;
+      return value < most ? [value] : wide(value, "wd".includes(kind) ? 8 : 4);
+    }),
+  ];
+}
+const abiWrite = (address, bytes) => [
+  calls.length,
+  address & 255,
+  address >> 8,
+  bytes.length,
+  ...bytes,
+];
+const abiServe = (loader, most, damage = 0) => [
+  calls.length + 1,
+  loader,
+  most,
+  damage & 255,
+  damage >> 8,
+];
+const abiProgram = (name, ...operations) => seed("abi", name, [255, 0], operations.flat());
+const opened = abiCall("session_create", 2, 32, 8, 1);
+const sampled = abiCall("session_sampling", 3, 0.8, 8, 0.9, 0.05, 1.1, 16, 7);
+const prompted = abiCall("session_prefill", 3, 1, 6, 0, 0);
+
+abiProgram(
+  "text",
+  ...[opened, sampled, prompted, ...Array(4).fill(abiCall("session_step", 3))],
+  ...[abiCall("session_text", 3, 1), abiCall("session_logits", 3), abiCall("session_info", 3)],
+  abiCall("destroy", 3),
+);
+abiProgram(
+  "options",
+  ...[opened, abiCall("session_slice", 3, 4), abiCall("session_speculation", 3, 4)],
+  ...[abiCall("session_mask", 3, 120, 9), abiCall("session_stop_tokens", 3, 1, 3)],
+  ...[abiCall("session_set_logprobs", 3, 1, 5), prompted, abiCall("session_step_part", 3)],
+  ...[
+    abiCall("session_step", 3),
+    abiCall("session_logprobs", 3),
+    abiCall("session_reuse", 3, 1, 4),
+  ],
+  ...[abiCall("session_reset", 3, 2), abiCall("session_cancel_flag", 3), prompted],
+);
+abiProgram(
+  "measures",
+  ...[opened, abiCall("session_prefill", 3, 1, 6, 8, 4), abiCall("session_reset", 3, 0)],
+  ...[abiCall("session_embed", 3, 1, 6, 8), abiCall("session_reset", 3, 0)],
+  abiCall("session_score", 3, 1, 6, 8, 6, 0),
+);
+abiProgram(
+  "state",
+  ...[opened, prompted, abiCall("session_state_bytes", 3)],
+  ...[abiCall("session_save", 3, 0, 8, 200), abiCall("session_save", 3, 200, 9, 200)],
+  ...[abiCall("session_reset", 3, 0), abiCall("session_restore", 3, 0, 8, 200)],
+  abiCall("session_restore", 3, 200, 9, 200),
+);
+abiProgram(
+  "load",
+  ...[abiCall("loader_create", 0, 0, 0), abiServe(3, 255), abiCall("loader_info", 3)],
+  ...[abiCall("loader_finish", 3), abiCall("destroy", 3), abiCall("model_info", 4)],
+  ...[abiCall("model_bytes", 4), abiCall("session_create", 4, 0, 0, 3), abiCall("destroy", 4)],
+);
+abiProgram(
+  "damaged",
+  abiCall("loader_create", 0, 0, 0),
+  abiServe(3, 255, 9000),
+  abiServe(3, 3, 70),
+);
+abiProgram(
+  "arriving",
+  ...[abiCall("loader_create", 0, 0, 0), abiServe(3, 2), abiCall("loader_open", 3)],
+  ...[abiCall("session_create", 4, 0, 0, 0), abiCall("session_arrive", 5, 1, 5)],
+  ...[abiCall("session_arrive_more", 5), abiServe(3, 255), abiCall("session_arrive_more", 5)],
+  ...[abiCall("destroy", 3), abiCall("session_step", 5)],
+);
+abiProgram(
+  "plan",
+  ...[abiCall("engine_create", 2, 97, 8), abiCall("engine_info", 3)],
+  ...[abiCall("loader_create", 3, 0, 1), abiServe(4, 255), abiCall("plan_create", 4)],
+  ...[abiCall("plan_bytes", 5, 16, 4, 8, 2, 3), abiCall("session_bytes", 5, 16, 4, 3)],
+);
+abiProgram(
+  "words",
+  ...[abiCall("buffer_create", 200), abiCall("tokenize", 2, 32, 60, 1, 8, 60)],
+  ...[abiCall("detokenize", 2, 1, 20, 8, 100), abiCall("token", 1, 30)],
+  ...[abiCall("chat_info", 2, 0, 0), abiCall("chat_info", 2, 96, 6)],
+  ...[abiCall("chat_tokenize", 2, 0, 0, 64, 3, 0, 8, 200), abiWrite(300, Buffer.from("\xff\xfe"))],
+);
+
 for (const target of new Set([...seeds.keys()].map((path) => dirname(path)))) {
   const place = join(tests, "fuzz", "corpus", target);
   mkdirSync(place, { recursive: true });

@@ -30,6 +30,16 @@ test("every C test and every fuzz target is listed in tests/CMakeLists.txt", () 
   assert.deepEqual(unlisted, []);
 });
 
+test("every exported function of the WebAssembly modules is fuzzed", () => {
+  const exported = [...read("wasm/exports.txt").matchAll(/^_tercet_abi_(\w+)$/gm)];
+  const source = read("tests/fuzz/fuzz_abi.c");
+  const called = [...source.matchAll(/^ {4}X\((\w+), "/gm)].map(([, name]) => name);
+  // They take nothing: one call each.
+  for (const name of ["version", "result"])
+    if (source.includes(`PROMISE(tercet_abi_${name}()`)) called.push(name);
+  assert.deepEqual(called.sort(), exported.map(([, name]) => name).sort());
+});
+
 test("every C source is in a list, once", () => {
   const core = read("core/sources.cmake");
   const lists = `${read("CMakeLists.txt")}${read("wasm/variants.cmake")}${read("wasm/packer.cmake")}`;

@@ -344,6 +344,51 @@ static void streamed_text_is_the_whole_text(const struct file *file) {
     tear_down(&setup);
 }
 
+/* A caller's memory may be used twice: logits that are written where the tokens stood must not become tokens of the text, which the
+ * penalty for repetition, for one, takes for places in a table. */
+static void logits_over_the_tokens_change_nothing(const struct file *file) {
+    struct setup setup;
+    set_up(&setup, file, 1);
+    uint32_t vocabulary = setup.info.vocabulary, prompt[PROMPT];
+    fill_prompt(prompt, vocabulary);
+    tercet_sampling sampling;
+    tercet_session_options options;
+    tercet_session_options_init(setup.model, &options);
+    sampling = options.sampling;
+    sampling.temperature = 0.0f;
+    sampling.repetition_penalty = 1.3f;
+    uint32_t texts[3][8];
+    const size_t half = PROMPT / 2;
+    float *shared = malloc(PROMPT * vocabulary * sizeof(float));
+    REQUIRE(shared != NULL && vocabulary >= PROMPT);
+    double *sums = (double *)(void *)shared;
+    for (uint32_t how = 0; how < 3; how++) {
+        tercet_session *session = open_session(&setup, 0, PROMPT, 0.0f);
+        CHECK_STATUS(tercet_session_set_sampling(session, &sampling, NULL), TERCET_OK);
+        size_t done = 0;
+        const uint32_t *tokens = how == 0 ? prompt : memcpy(shared, prompt, sizeof prompt);
+        if (how == 2)
+            CHECK_STATUS(tercet_session_embed(session, tokens, half, &done, sums, NULL), TERCET_OK);
+        else
+            CHECK_STATUS(tercet_session_prefill(session, tokens, half, &done,
+                                                how == 0 ? NULL : shared, NULL),
+                         TERCET_OK);
+        CHECK_EQ(done, half);
+        CHECK_STATUS(tercet_session_prefill(session, prompt + half, half, &done, NULL, NULL),
+                     TERCET_OK);
+        for (uint32_t i = 0; i < 8; i++)
+            CHECK(!tercet_status_is_error(tercet_session_step(session, &texts[how][i], NULL)));
+        size_t kept = 0;
+        CHECK_STATUS(tercet_session_reuse(session, prompt, PROMPT, &kept), TERCET_OK);
+        CHECK_EQ(kept, PROMPT - 1);
+        tercet_session_destroy(session);
+    }
+    CHECK_MEM(texts[1], texts[0], sizeof texts[0]);
+    CHECK_MEM(texts[2], texts[0], sizeof texts[0]);
+    free(shared);
+    tear_down(&setup);
+}
+
 static void check_model(const char *folder, enum pack_quantize quantize, enum pack_dense dense) {
     struct file file = pack_folder(folder, quantize, dense);
     for (uint32_t kv = TERCET_KV_F32; kv <= TERCET_KV_INT4; kv++)
@@ -357,6 +402,7 @@ static void check_model(const char *folder, enum pack_quantize quantize, enum pa
     threads_take_what_was_announced(&file);
     every_failed_allocation_is_an_error(&file);
     streamed_text_is_the_whole_text(&file);
+    logits_over_the_tokens_change_nothing(&file);
     free(file.bytes);
 }
 
