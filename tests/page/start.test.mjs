@@ -140,6 +140,15 @@ test("files: chosen, dropped, packed, refused", limit, () =>
   }),
 );
 
+test("who has a finger and no mouse is not told to drop a file", limit, async () => {
+  const said = (page) => page.locator(".choose-file span.quiet").innerText();
+  await withPage(async (_, page) => assert.equal(await said(page), "a .tercet or .gguf file"), {
+    isMobile: true,
+    hasTouch: true,
+  });
+  await withPage(async (_, page) => assert.match(await said(page), /^or drop a .* file anywhere/));
+});
+
 test(
   "models in this browser: go on after a reload, verify, save as a file, keep, delete",
   limit,

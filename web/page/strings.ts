@@ -59,6 +59,7 @@ export const strings = {
     open: "Open",
     chooseFile: "Choose a file",
     drop: "or drop a .tercet or .gguf file anywhere on this page",
+    fileKinds: "a .tercet or .gguf file",
     dropNow: "Drop the file to open it",
     dropWrong: "Drop one .tercet or .gguf file.",
     source: {
@@ -320,7 +321,8 @@ export const strings = {
     progress: (done: number, all: number) => `${done} of ${all} measured`,
     native: "from file",
     compare: "Compare with a file of tercet bench --json",
-    drop: "Choose it, or drop it here",
+    choose: "Choose it",
+    drop: ", or drop it here",
     bad: "This is no result of tercet bench --json.",
     other: "That file is of another model.",
     saveJson: "Save JSON",

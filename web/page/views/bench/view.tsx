@@ -246,7 +246,8 @@ function Bench({ opened }: { opened: Model }) {
       >
         <h2 id="bench-compare">{words.compare}</h2>
         <label>
-          {words.drop}
+          {words.choose}
+          <span class="for-mouse">{words.drop}</span>
           <input
             type="file"
             accept=".json,application/json"

@@ -91,7 +91,14 @@ function ChooseFile() {
         {strings.start.chooseFile}
       </label>{" "}
       <span class="quiet" role={wrong ? "alert" : undefined}>
-        {wrong ? strings.start.dropWrong : strings.start.drop}
+        {wrong ? (
+          strings.start.dropWrong
+        ) : (
+          <>
+            <span class="for-mouse">{strings.start.drop}</span>
+            <span class="for-touch">{strings.start.fileKinds}</span>
+          </>
+        )}
       </span>
       {over && <span class="drop-here">{strings.start.dropNow}</span>}
     </p>

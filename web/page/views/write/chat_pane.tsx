@@ -6,10 +6,9 @@ import { activity } from "../../state/activity.js";
 import { intent } from "../../state/intent.js";
 import { model } from "../../state/models.js";
 import { strings } from "../../strings.js";
-import { Composer } from "./composer.js";
 import type { Conversation } from "./conversation.js";
 import { LiveMessage, MessageView } from "./message_view.js";
-import { SpeedStrip } from "../../parts/speed_strip.js";
+import { PaneFoot } from "./pane_foot.js";
 import { useStickToEnd } from "./stick_to_end.js";
 import { changeSystem, fitsModel, live, problem, retry, send } from "./writing.js";
 
@@ -17,7 +16,8 @@ const words = strings.write;
 
 export function ChatPane({ conversation }: { conversation: Conversation }) {
   const { messages } = conversation;
-  const { text, cover, atEnd, toEnd } = useStickToEnd();
+  const end = useStickToEnd();
+  const { toEnd } = end;
   const answering = live.value?.conversation === conversation.id ? live.value.answer : null;
   const usable = fitsModel(conversation, model.value);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -33,7 +33,7 @@ export function ChatPane({ conversation }: { conversation: Conversation }) {
   };
   return (
     <div class="chat-pane">
-      <div class="thread" ref={text}>
+      <div class="thread" ref={end.text}>
         <SystemPrompt conversation={conversation} />
         {messages.length === 0 && (
           <div class="empty">
@@ -64,24 +64,17 @@ export function ChatPane({ conversation }: { conversation: Conversation }) {
           <Problem id="write-problem" error={problem.value} onRetry={() => void retry()} />
         )}
       </div>
-      <div class="foot" ref={cover}>
-        {!atEnd && (
-          <button type="button" class="to-end" onClick={toEnd}>
-            {words.toEnd}
-          </button>
-        )}
-        <SpeedStrip view="write" />
-        <Composer
-          ids={{ field: "message", button: "send" }}
-          field={field}
-          usable={usable}
-          running={answering !== null}
-          label={words.messageLabel}
-          action={words.send}
-          placeholder={usable ? words.messagePlaceholder : words.otherModel}
-          onSend={say}
-        />
-      </div>
+      <PaneFoot
+        end={end}
+        ids={{ field: "message", button: "send" }}
+        field={field}
+        usable={usable}
+        running={answering !== null}
+        label={words.messageLabel}
+        action={words.send}
+        placeholder={usable ? words.messagePlaceholder : words.otherModel}
+        onSend={say}
+      />
     </div>
   );
 }

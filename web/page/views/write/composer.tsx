@@ -7,7 +7,7 @@ import { strings } from "../../strings.js";
 
 const words = strings.write;
 
-interface ComposerProps {
+export interface ComposerProps {
   /** Of the field, and of the button while it does not stop. */
   ids: { field: string; button: string };
   field: RefObject<HTMLTextAreaElement | null>;

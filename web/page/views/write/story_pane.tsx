@@ -6,13 +6,12 @@ import { activity } from "../../state/activity.js";
 import { intent } from "../../state/intent.js";
 import { model } from "../../state/models.js";
 import { strings } from "../../strings.js";
-import { Composer } from "./composer.js";
 import type { Conversation, NotedToken } from "./conversation.js";
 import { CopyButton } from "./copy_button.js";
 import type { LiveAnswer } from "./live_answer.js";
 import { describe } from "./message_view.js";
 import { settings } from "../../state/settings.js";
-import { SpeedStrip } from "../../parts/speed_strip.js";
+import { PaneFoot } from "./pane_foot.js";
 import { useStickToEnd } from "./stick_to_end.js";
 import { StoryText } from "./story_text.js";
 import { TokenText } from "./token_text.js";
@@ -23,7 +22,8 @@ const NOTHING_NOTED: NotedToken[] = [];
 
 export function StoryPane({ conversation }: { conversation: Conversation }) {
   const [beginning, told] = conversation.messages;
-  const { text, cover, atEnd, toEnd } = useStickToEnd();
+  const end = useStickToEnd();
+  const { toEnd } = end;
   const field = useRef<HTMLTextAreaElement>(null);
   const answer = live.value?.conversation === conversation.id ? live.value.answer : null;
   const usable = fitsModel(conversation, model.value);
@@ -52,7 +52,7 @@ export function StoryPane({ conversation }: { conversation: Conversation }) {
   const whole = told?.noted !== undefined || told === undefined;
   return (
     <div class="story-pane">
-      <div class="thread" ref={text}>
+      <div class="thread" ref={end.text}>
         {!beginning && (
           <div class="empty">
             <p class="lead">{words.storyEmpty}</p>
@@ -116,24 +116,17 @@ export function StoryPane({ conversation }: { conversation: Conversation }) {
           <Problem id="write-problem" error={problem.value} onRetry={() => void retry()} />
         )}
       </div>
-      <div class="foot" ref={cover}>
-        {!atEnd && (
-          <button type="button" class="to-end" onClick={toEnd}>
-            {words.toEnd}
-          </button>
-        )}
-        <SpeedStrip view="write" />
-        <Composer
-          ids={{ field: "prompt", button: "write" }}
-          field={field}
-          usable={usable}
-          running={answer !== null}
-          label={words.promptLabel}
-          action={words.write}
-          placeholder={usable ? words.promptPlaceholder : words.otherModel}
-          onSend={begin}
-        />
-      </div>
+      <PaneFoot
+        end={end}
+        ids={{ field: "prompt", button: "write" }}
+        field={field}
+        usable={usable}
+        running={answer !== null}
+        label={words.promptLabel}
+        action={words.write}
+        placeholder={usable ? words.promptPlaceholder : words.otherModel}
+        onSend={begin}
+      />
     </div>
   );
 }
