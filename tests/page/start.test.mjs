@@ -231,7 +231,7 @@ test(
       await visit.locate("verify").click();
       await visit
         .locate("verified")
-        .getByText("1 of 4 parts were damaged and are removed: opening it fetches them again.")
+        .getByText("1 of 4 parts was damaged and is removed: opening it fetches it again.")
         .waitFor();
       await visit.goTo("");
       const row = visit.locate("stored-models").getByRole("listitem");

@@ -107,7 +107,9 @@ export const strings = {
     verifiedPartly: (missing: number, chunks: number) =>
       `What is here holds; ${missing} of ${chunks} parts have not arrived.`,
     verifiedDamaged: (damaged: number, chunks: number) =>
-      `${damaged} of ${chunks} parts were damaged and are removed: opening it fetches them again.`,
+      damaged === 1
+        ? `1 of ${chunks} parts was damaged and is removed: opening it fetches it again.`
+        : `${damaged} of ${chunks} parts were damaged and are removed: opening it fetches them again.`,
     export: "Save as file",
     exportNamed: (name: string) => `Save as file: ${name}`,
     exporting: "The file is put together …",
