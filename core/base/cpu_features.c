@@ -30,19 +30,23 @@ uint32_t cpu_features(void) {
     const uint32_t avx512_vnni = 1u << 11;         /* leaf 7.0, ECX */
     const uint32_t avx_vnni = 1u << 4;             /* leaf 7.1, EAX */
     uint32_t a, b, c, d;
+    /* Branches not counted: another machine answers otherwise */
     if (!__get_cpuid(1, &a, &b, &c, &d) || !has_all(c, osxsave | avx | f16c)) {
         return 0;
     }
     uint32_t saved = saved_registers();
+    /* Branches not counted: so does another system */
     if (!has_all(saved, SAVES_YMM) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
         !has_all(b, avx2)) {
         return 0;
     }
     uint32_t features = CPU_AVX2;
+    /* Branches not counted: and here */
     if (has_all(saved, SAVES_ZMM) && has_all(b, avx512) && has_all(c, avx512_vnni)) {
         features |= CPU_AVX512_VNNI;
     }
     /* EAX of leaf 7.0 is the last leaf below it that exists. */
+    /* Branches not counted: and here */
     if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has_all(a, avx_vnni)) {
         features |= CPU_AVX_VNNI;
     }

@@ -53,6 +53,7 @@ tercet_status section_flags(const struct section *section, size_t at, const char
     untrusted_u32 value;
     if (!untrusted_read_u32(section->bytes, at, &value))
         return ends_early(section, field, error);
+    /* Branches not counted: the mask implies the second, the one way out of the type */
     if ((value.raw & ~all) == 0 && take_u32_at_most(value, all, out))
         return TERCET_OK;
     return tercet_fail(error, TERCET_UNSUPPORTED, section->offset + at,

@@ -146,6 +146,7 @@ bool container_tensor_bytes(uint32_t type, uint32_t scale, uint32_t rows, uint32
     case TENSOR_TERNARY:
         if (!scales_bytes(type, scale, rows, columns, &scales))
             return false;
+        /* Branches not counted: codes that fit leave 2^36 bytes, and scales take 2^34 */
         if (!codes_bytes(type, rows, columns, &total) || !checked_add_u64(total, scales, &total))
             return false;
         break;

@@ -146,6 +146,7 @@ static tercet_status check_messages(const tercet_chat_message *messages, size_t 
             answered = true;
         if (messages[i].role == TERCET_CHAT_USER)
             answered = false;
+        /* Branches not counted: more than a gigabyte of text that is valid */
         if (!checked_add_u64(bytes, messages[i].bytes, &bytes) || bytes > CHAT_BYTES_MAX)
             return tercet_fail(error, TERCET_BAD_ARGUMENT, i,
                                "a conversation may have at most %u bytes of text", CHAT_BYTES_MAX);
@@ -173,6 +174,7 @@ tercet_status chat_text_measure(const struct container_tokenizer *tables,
     put_conversation(&sink, text);
     /* Each message brings at most 2 x 64 KiB of the format's text and 2 x 256 of its tokens; what that adds up to is
      * bounded here, before memory is asked for. */
+    /* Branches not counted: what is formed is never shorter than the text, and 2^26 marks take a minute */
     if (sink.formed_bytes > CHAT_BYTES_MAX || sink.text_bytes > CHAT_BYTES_MAX ||
         sink.mark_count > CHAT_BYTES_MAX / sizeof *sink.marks)
         return tercet_fail(error, TERCET_BAD_ARGUMENT, count,

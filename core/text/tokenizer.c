@@ -61,6 +61,7 @@ size_t tokenizer_formed_scratch_bytes(const struct container_tokenizer *tables,
     uint64_t bytes = merge_machine_bytes(symbols_of(formed_bytes)) +
                      (uint64_t)tables->special_count * sizeof(uint32_t) +
                      (asks_for_form(tables) ? formed_bytes : 0);
+    /* Branches not counted: where addresses have 32 bits */
     return bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
 }
 
@@ -191,6 +192,7 @@ static void push_character(struct encoder *encoder, const uint8_t *character, si
 
 static bool is_space(const uint8_t *text, size_t bytes, size_t length) {
     return (length == 1 && text[0] == ' ') ||
+           /* Branches not counted: the text is valid: a character is never cut */
            (length == 3 && bytes >= 3 && memcmp(text, "\xE2\x96\x81", 3) == 0); /* U+2581 */
 }
 
@@ -327,6 +329,7 @@ tercet_status tokenizer_encode(const struct container_tokenizer *tables, const c
     }
 
     uint64_t formed_bytes = tokenizer_formed_bytes(tables, in, bytes);
+    /* Branches not counted: a text that grows beyond has 350 MB */
     if (formed_bytes > FORMED_BYTES_MAX) {
         return tercet_fail(error, TERCET_BAD_ARGUMENT, 0,
                            "the text may have %llu bytes in normal form C; at most %u can be "

@@ -46,6 +46,7 @@ static void refuses_overflow(void) {
     tercet_allocator allocator = arena_default_allocator();
     CHECK(allocator_take(&allocator, 0) == NULL);
     CHECK(allocator_take(&allocator, UINT64_MAX) == NULL);
+    CHECK(allocator.alloc(allocator.opaque, SIZE_MAX) == NULL);
     allocator_give(&allocator, NULL, 10);
 }
 

@@ -14,6 +14,11 @@ static void names_and_values_are_pinned(void) {
     CHECK_STR(tercet_status_name(TERCET_CHUNK_HASH_MISMATCH), "CHUNK_HASH_MISMATCH");
     CHECK_STR(tercet_status_name((tercet_status)9999), "UNKNOWN");
     CHECK(strlen(tercet_status_text((tercet_status)9999)) > 0);
+#define CHECK_TEXTS(value, name, text)                                                             \
+    CHECK_STR(tercet_status_name(TERCET_##name), #name);                                           \
+    CHECK_STR(tercet_status_text(TERCET_##name), text);
+    TERCET_STATUS_LIST(CHECK_TEXTS)
+#undef CHECK_TEXTS
     CHECK(!tercet_status_is_error(TERCET_NEED_BYTES));
     CHECK(tercet_status_is_error(TERCET_BAD_ARGUMENT));
 }
@@ -32,6 +37,17 @@ static void formats_what_core_uses(void) {
     CHECK_STR(error.detail, "0");
 }
 
+/* Shown as they stand, and nothing is taken for them. */
+static void leaves_other_formats(void) {
+    const char *const formats[] = {"%x %s", "%lu %s", "%llx %s", "%d %s"};
+    const char *const shown[] = {"%x a", "%lu a", "%llx a", "%d a"};
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        tercet_error error;
+        tercet_fail(&error, TERCET_BAD_SOURCE, 0, formats[i], "a");
+        CHECK_STR(error.detail, shown[i]);
+    }
+}
+
 static void cuts_long_text_between_characters(void) {
     char name[300];
     for (size_t i = 0; i + 3 < sizeof name; i += 3)
@@ -46,11 +62,18 @@ static void cuts_long_text_between_characters(void) {
         CHECK(length >= sizeof error.detail - 4);
         CHECK_EQ((length - (size_t)shift) % 3, 0);
     }
+    /* Bytes that belong to no character: no place to cut, and nothing in front of the text is looked at. */
+    tercet_error error;
+    memset(name, 0x80, sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    tercet_fail(&error, TERCET_BAD_SOURCE, 0, "%s", name);
+    CHECK_EQ(strlen(error.detail), sizeof error.detail - 1);
 }
 
 int main(void) {
     names_and_values_are_pinned();
     formats_what_core_uses();
+    leaves_other_formats();
     cuts_long_text_between_characters();
     return check_done();
 }

@@ -110,5 +110,10 @@ int main(void) {
     struct thread_pool *pool = NULL;
     CHECK_STATUS(thread_pool_create(&none, 2, &pool), TERCET_OUT_OF_MEMORY);
     thread_pool_destroy(NULL);
+    /* More than there may be: as many as there may be. */
+    tercet_allocator allocator = arena_default_allocator();
+    REQUIRE(thread_pool_create(&allocator, 65, &pool) == TERCET_OK);
+    CHECK_EQ(thread_pool_threads(pool), 64);
+    thread_pool_destroy(pool);
     return check_done();
 }

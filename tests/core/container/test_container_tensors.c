@@ -70,6 +70,9 @@ static void check_refusals(void) {
     CHECK(container_tensor_bytes(TENSOR_F16, SCALE_NONE, UINT32_MAX, 1u << 31, &bytes));
     CHECK_EQ(bytes, UINT64_MAX - (((uint64_t)1 << 32) - 1));
     CHECK_EQ(container_scales_offset(TENSOR_INT8, UINT32_MAX, UINT32_MAX), 0);
+    /* The largest of all: 16 rows fewer leave room of 2^36 bytes, and the scales take 2^34 of it. */
+    CHECK(container_tensor_bytes(TENSOR_INT8, SCALE_ROW, UINT32_MAX - 15, UINT32_MAX, &bytes));
+    CHECK_EQ(bytes, UINT64_MAX - (UINT64_C(3) << 34) - 63);
 }
 
 /* The scales begin right behind the last code that the tile functions address. */

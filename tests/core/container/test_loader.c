@@ -210,7 +210,24 @@ static void check_no_memory(const struct golden_file *file) {
     }
 }
 
-enum call { WANT, GIVE, PLACE, TAKE, SERVE };
+/* Known from the header on, while chunks still come and when they are all there. */
+static void check_file_info(const struct golden_file *file) {
+    struct counting counting = {0};
+    struct tercet_loader loader = begin(&counting, 0, file->count);
+    tercet_file_info info;
+    CHECK_STATUS(serve(&loader, file, NULL), TERCET_NEED_BYTES);
+    CHECK_STATUS(loader_file_info(&loader, &info), TERCET_BAD_ARGUMENT);
+    CHECK_STATUS(serve(&loader, file, NULL), TERCET_NEED_BYTES);
+    CHECK_STATUS(loader_file_info(&loader, &info), TERCET_OK);
+    CHECK_EQ(info.file_bytes, file->count);
+    CHECK(info.chunks > 1);
+    CHECK_STATUS(serve_all(&loader, file, NULL), TERCET_OK);
+    CHECK_STATUS(loader_file_info(&loader, &info), TERCET_OK);
+    CHECK_EQ(info.file_bytes, file->count);
+    end(&loader, &counting);
+}
+
+enum call { WANT, GIVE, PLACE, TAKE, LEND, SERVE };
 
 /* The calls before the last must work; the last must be refused. */
 static void check_out_of_turn(const struct golden_file *file) {
@@ -234,6 +251,9 @@ static void check_out_of_turn(const struct golden_file *file) {
         {0, {SERVE, SERVE, SERVE, SERVE, SERVE, TAKE, TAKE}, 7},
         {0, {SERVE, SERVE, SERVE, SERVE, SERVE, TAKE, WANT}, 7},
         {0, {SERVE, SERVE, SERVE, SERVE, SERVE, TAKE, GIVE}, 7},
+        {0, {SERVE, LEND}, 2},
+        {0, {SERVE, SERVE, LEND, LEND}, 4},
+        {1, {SERVE, SERVE, LEND}, 3},
         {1, {SERVE, SERVE, GIVE}, 3},
         {1, {SERVE, SERVE, TAKE}, 3},
         {1, {SERVE, SERVE, PLACE, PLACE}, 4},
@@ -260,6 +280,9 @@ static void check_out_of_turn(const struct golden_file *file) {
                 break;
             case TAKE:
                 status = loader_take(&loader, last ? &rest : &loaded, NULL);
+                break;
+            case LEND:
+                status = loader_lend(&loader, last ? &rest : &loaded, NULL);
                 break;
             case SERVE:
                 status = serve(&loader, file, NULL);
@@ -361,6 +384,7 @@ int main(void) {
     check_mapped_load(&file);
     check_bad_places(&file);
     check_no_memory(&file);
+    check_file_info(&file);
     check_out_of_turn(&file);
     check_wrong_sizes(&file);
     check_bad_header(&file);

@@ -196,11 +196,45 @@ static void test_refusals(const struct tokenizer_fixture *fixture) {
     messages[0].text = NULL;
     CHECK_STR(render(fixture, &chat, messages, 1), "BAD_ARGUMENT 0");
     struct chat_text text;
+    CHECK(chat_text_measure(&fixture->tables, &chat, NULL, 1, 0, &text, NULL) ==
+          TERCET_BAD_ARGUMENT);
     messages[0] = message(TERCET_CHAT_USER, "a");
     CHECK(chat_text_measure(&fixture->tables, &chat, messages, 1, 2, &text, NULL) ==
           TERCET_BAD_ARGUMENT);
     CHECK(chat_text_measure(&fixture->tables, &chat, messages, 1, TERCET_CHAT_NO_THINKING, &text,
                             NULL) == TERCET_BAD_ARGUMENT);
+}
+
+/* What a format adds is counted before memory is asked for, and no byte of it is looked at. */
+static void test_too_long(const struct tokenizer_fixture *fixture) {
+    enum { SEGMENT_BYTES = 1 << 24, MESSAGES = 70 };
+    const uint32_t long_segment[] = {TERCET_NO_TOKEN, SEGMENT_BYTES};
+    uint8_t *zeros = calloc(1, SEGMENT_BYTES);
+    REQUIRE(zeros != NULL);
+    const struct container_chat chat = {.name = "own",
+                                        .system = "",
+                                        .part_ends = {0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1},
+                                        .segments = long_segment,
+                                        .text = zeros};
+    tercet_chat_message messages[MESSAGES];
+    for (size_t i = 0; i < MESSAGES; i++)
+        messages[i] = message(TERCET_CHAT_USER, "a");
+    struct chat_text text;
+    CHECK_STATUS(chat_text_measure(&fixture->tables, &chat, messages, 2, 0, &text, NULL),
+                 TERCET_OK);
+    CHECK_STATUS(chat_text_measure(&fixture->tables, &chat, messages, MESSAGES, 0, &text, NULL),
+                 TERCET_BAD_ARGUMENT);
+    free(zeros);
+}
+
+/* A format that says to drop thinking, and has no mark for its end. */
+static void test_no_mark(const struct tokenizer_fixture *fixture) {
+    struct container_chat chat = own_format(CHAT_FLAG_DROP_THINKING, "");
+    chat.part_ends[10] = chat.part_ends[9] = chat.part_ends[8];
+    const tercet_chat_message messages[] = {message(TERCET_CHAT_USER, "a"),
+                                            message(TERCET_CHAT_ASSISTANT, "b/c"),
+                                            message(TERCET_CHAT_USER, "d")};
+    CHECK(strstr(render(fixture, &chat, messages, 3), "b/c") != NULL);
 }
 
 static void test_capacity(const struct tokenizer_fixture *fixture) {
@@ -267,6 +301,8 @@ int main(void) {
     test_thinking(&bytes);
     test_sentencepiece(&pieces);
     test_refusals(&bytes);
+    test_too_long(&bytes);
+    test_no_mark(&bytes);
     test_capacity(&bytes);
     test_known_formats(&bytes);
     fixture_free(&bytes);

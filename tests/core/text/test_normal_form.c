@@ -76,7 +76,10 @@ static const struct {
     {"\u0958", "\u0915\u093C"}, /* excluded: never whole */
     {"\u0915\u093C", "\u0915\u093C"},
     {"\u0344", "\u0308\u0301"},
-    {"\u0F73", "\u0F71\u0F72"}, /* class 0, but its parts are not */
+    {"\u0F73", "\u0F71\u0F72"},             /* class 0, but its parts are not */
+    {"\u0591\u05B0", "\u05B0\u0591"},       /* sorted, though neither joins with anything */
+    {"\uAC00\u0301", "\uAC00\u0301"},       /* a syllable, and what is no part of one */
+    {"\U00011935\U00011930", "\U00011938"}, /* of the last that there are */
     {"\u0F76\u0334", "\u0FB2\u0334\u0F80"},
     {"\U0001D160", "\U0001D158\U0001D165\U0001D16E"}, /* three times as long */
     {"\u0390", "\u0390"},

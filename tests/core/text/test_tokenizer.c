@@ -261,9 +261,10 @@ static void test_byte_bpe(void) {
 static void test_odd_tables(void) {
     struct tokenizer_builder builder;
     struct tokenizer_fixture fixture;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 5, NULL), TERCET_OK);
+    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 6, NULL), TERCET_OK);
     builder.kind = TOKENIZER_BYTE_BPE;
     builder.flags = TOKENIZER_FLAG_IGNORE_MERGES;
+    add(&builder, 5, "", TOKEN_CONTROL);
     add(&builder, 0, "a", TOKEN_NORMAL);
     add(&builder, 1, "aa", TOKEN_NORMAL);
     add(&builder, 4, "<x>", TOKEN_CONTROL);
@@ -458,6 +459,12 @@ static void test_capacity(void) {
     CHECK_EQ(count, 4);
     CHECK_STATUS(tokenizer_encode(&fixture.tables, NULL, 0, 0, NULL, 0, &count, scratch, &error),
                  TERCET_OK);
+    struct container_tokenizer without = fixture.tables;
+    without.beginning = TERCET_NO_TOKEN;
+    CHECK_STATUS(tokenizer_encode(&without, text, strlen(text), TERCET_TEXT_ADD_BEGINNING, tokens,
+                                  8, &count, scratch, &error),
+                 TERCET_OK);
+    CHECK_EQ(count, 4);
     CHECK_STATUS(tokenizer_encode(&fixture.tables, text, 2, 4, tokens, 8, &count, scratch, &error),
                  TERCET_BAD_ARGUMENT);
 

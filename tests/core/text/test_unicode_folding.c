@@ -27,6 +27,9 @@ int main(void) {
     check_fold(0x07, (const uint32_t[]){0}); /* a control character */
     FOLD(0xC9, 'e');                         /* its accent goes */
     check_fold(0x301, (const uint32_t[]){0});
+    check_fold(0x5B0, (const uint32_t[]){0}); /* a mark beyond the accents */
+    check_fold(0x7F, (const uint32_t[]){0});  /* delete, and the controls behind it */
+    check_fold(0x9F, (const uint32_t[]){0});
     FOLD(0x110, 0x111); /* pairs of capital and small letter, the capital even */
     FOLD(0x111, 0x111);
     FOLD(0x141, 0x142); /* and odd */
@@ -38,6 +41,7 @@ int main(void) {
     FOLD(0x1F600, 0x1F600);
     CHECK(unicode_is_punctuation('!') && unicode_is_punctuation('$') &&
           unicode_is_punctuation(0x2014));
+    CHECK(!unicode_is_punctuation(0x7F));
     CHECK(!unicode_is_punctuation('a') && !unicode_is_punctuation(' ') &&
           !unicode_is_punctuation(0x4E2D));
     return check_done();

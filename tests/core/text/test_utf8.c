@@ -43,6 +43,16 @@ static void test_every_scalar_value(void) {
         wrong += written > 1 && utf8_valid_prefix(bytes, written - 1) != 0;
     }
     CHECK_EQ(wrong, 0);
+    /* Of a character that is cut, no byte behind the cut is read. */
+    const uint8_t cut[4] = {0xF0, 0x9F, 0x98, 0x80};
+    for (size_t bytes = 1; bytes <= 4; bytes++) {
+        size_t length;
+        uint8_t *exact = malloc(bytes);
+        memcpy(exact, cut, bytes);
+        (void)utf8_decode(exact, bytes, &length);
+        CHECK_EQ(length, bytes);
+        free(exact);
+    }
 }
 
 /* All sequences of one to three bytes, and of four with every first and second byte. */
