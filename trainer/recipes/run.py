@@ -217,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--valid-tokens", type=int, help="of the held-out text (default: all)")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="auto: bfloat16 where the hardware has such products")
     parser.add_argument("--program", type=Path, default=PROJECT / "build" / "native" / "tercet", help="tercet, to pack with")
+    parser.add_argument("--about", type=Path, metavar="FILE", help="Markdown on where the texts come from and their licence, for the model cards (known of the project's own texts)")
     parser.add_argument("--estimate", action="store_true", help="time a few steps of each and say what all would take; trains nothing")
     parser.add_argument("--smoke", action="store_true", help="the same with models and budgets of seconds: does all of it work here?")
     parser.add_argument("--quiet", action="store_true")

@@ -41,6 +41,20 @@ def cores() -> int:
     return len(found)
 
 
+def describe_machine() -> str:
+    """For a record of what a training cost."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name(0)
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
+    except OSError:
+        names = set()
+    return f"{torch.get_num_threads()} threads of {' and '.join(sorted(names)) or 'a CPU'}"
+
+
 def cpu_flags() -> "set[str]":
     """As the kernel lists them; empty where there is no such list."""
     try:

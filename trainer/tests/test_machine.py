@@ -6,8 +6,10 @@ import sys
 import unittest
 from pathlib import Path
 
+import torch
+
 from . import small  # noqa: F401 - finds the package
-from tercet_train.machine import SKYLAKEX_NEEDS, cores, cpu_flags, prepare_cpu
+from tercet_train.machine import SKYLAKEX_NEEDS, cores, cpu_flags, describe_machine, prepare_cpu
 
 SCRIPT = "import os; from tercet_train.machine import prepare_cpu; print(prepare_cpu(), os.environ.get('OPENBLAS_CORETYPE'))"
 THREADS = "from tercet_train.machine import prepare_cpu; prepare_cpu(); import torch; print(torch.get_num_threads())"
@@ -31,6 +33,9 @@ class Preparing(unittest.TestCase):
     def test_pytorch_uses_every_core_unless_told_otherwise(self):
         self.assertEqual(alone(THREADS), str(cores()))
         self.assertEqual(alone(THREADS, OMP_NUM_THREADS="1"), "1")
+
+    def test_a_record_names_the_processor(self):
+        self.assertRegex(describe_machine(), r"^\d+ threads of \S" if not torch.cuda.is_available() else r"\S")
 
     def test_it_is_too_late_when_numpy_is_there(self):
         self.assertIn("numpy", sys.modules)

@@ -85,15 +85,28 @@ class Recipes(unittest.TestCase):
         self.assertEqual(list(results["models"]), names)
         self.assertEqual(list(results["tables"]), ["ptq", "distill", "ramp", "scale"])
         self.assertEqual(out, (root / "out" / "results.md").read_text())
-        for part in ("- cpu-ternary: ", "- ternarylm-ours: ", "| one scale a group |", "| ternary from nothing |", "| start | what bundled began with |"):
+        for part in ("- cpu-ternary: ", "TernaryLM's blocks at the same tokens", "| one scale a group |", "| ternary from nothing |", "| start | what bundled began with |"):
             self.assertIn(part, out)
-        self.assertNotIn("not at equal tokens", out)
+        for part in ("not at equal tokens", "ot trained yet"):
+            self.assertNotIn(part, out)
         card = (root / "out" / "packed" / "bundled" / "README.md").read_text()
         self.assertIn("begun from the bundled model's ternary weights", card)
         self.assertIn("> Once upon a time", card)
+        self.assertIn("give `--about FILE`", card)
         for packed in ("cpu-ternary", "gpt2-ternary", "ternarylm", "bundled"):
             self.assertEqual((root / "out" / "packed" / f"{packed}.tercet").exists(), bool(small.PROGRAM), packed)
-            self.assertTrue((root / "out" / "reports" / packed / "report.md").exists())
+            self.assertIn("times that of the training text", (root / "out" / "reports" / packed / "report.md").read_text())
+        # Figures of a folder that was measured when less was: what is there is kept, what is missing comes to it.
+        kept = root / "out" / "runs" / "cpu-float" / "figures.json"
+        measured = json.loads(kept.read_text())
+        kept.write_text(json.dumps({**{name: value for name, value in measured.items() if name != "training_nats"}, "nats": 1.25}))
+        (root / "about.md").write_text("Of this test, free to all.")
+        with mock.patch.object(Trainer, "one_step", side_effect=AssertionError("trained again")):
+            status, again, err = self.call(*words, "--about", root / "about.md")
+        self.assertEqual(status, 0, err)
+        self.assertEqual(json.loads(kept.read_text()), {**measured, "nats": 1.25})
+        self.assertIn("Of this test, free to all.", (root / "out" / "packed" / "bundled" / "README.md").read_text())
+        kept.write_text(json.dumps(measured))
         with mock.patch.object(Trainer, "one_step", side_effect=AssertionError("trained again")):
             status, again, err = self.call(*words)
         self.assertEqual((status, again), (0, out), err)
