@@ -124,7 +124,7 @@ def _model_lines(results: dict) -> "list[str]":
     held, plan = results["held_out"], results["plan"]
     scaled = "" if plan["scale"] == 1 else f" Budgets are {plan['scale']:g} of the plan's."
     lines = [f"Held-out text: {held['tokens']:,} tokens, {held['bytes']:,} bytes. Precision of the products in training: {plan['precision']}.{scaled} Last column: held-out perplexity over"]
-    lines[0] += f" that of the first {TRAINING_TOKENS:,} tokens of the training text. Minutes are by the clock."
+    lines[0] += f" that of {TRAINING_TOKENS:,} tokens from all over the training text. Minutes are by the clock."
     lines += ["", "| model | what | parameters | tokens seen | passes | rate | seed | nats a token | perplexity | bits per byte | MB stored | minutes | held-out / training |"]
     lines += ["|---|---|---|---|---|---|---|---|---|---|---|---|---|"]
     for name, one in results["models"].items():

@@ -100,5 +100,14 @@ class Windows:
         """The whole file once, windows beside each other, for evaluation. The last window that is not whole is left out."""
         tokens = len(self.file.tokens) if most_tokens is None else min(most_tokens, len(self.file.tokens))
         starts = list(range(0, max(1, tokens - self.context), self.context))
+        yield from self._batches(starts, size)
+
+    def spread(self, size: int, most_tokens: "int | None" = None):
+        """As in_order, but of a part of the file windows from begin to end of it: its first tokens may be one book, easier or harder than the rest."""
+        starts = list(range(0, max(1, len(self.file.tokens) - self.context), self.context))
+        wanted = len(starts) if most_tokens is None else min(len(starts), max(1, most_tokens // self.context))
+        yield from self._batches([starts[index * len(starts) // wanted] for index in range(wanted)], size)
+
+    def _batches(self, starts: "list[int]", size: int):
         for index in range(0, len(starts), size):
             yield self._gather(starts[index : index + size])

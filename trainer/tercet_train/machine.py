@@ -52,7 +52,8 @@ def describe_machine() -> str:
             names = {line.partition(":")[2].strip() for line in file if line.startswith("model name")}
     except OSError:
         names = set()
-    return f"{torch.get_num_threads()} threads of {' and '.join(sorted(names)) or 'a CPU'}"
+    count = torch.get_num_threads()
+    return f"{count} thread{'s' if count > 1 else ''} of {' and '.join(sorted(names)) or 'a CPU'}"
 
 
 def cpu_flags() -> "set[str]":

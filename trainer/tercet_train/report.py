@@ -20,8 +20,8 @@ BITS_OF_A_TRIT = math.log2(3)
 
 
 def measure(model: nn.Module, file: TokenFile, context: int, batch: int = 16, most_tokens: Optional[int] = None) -> "dict[str, float]":
-    """Loss in nats a token, perplexity, and bits per byte of the text that the file's tokens stand for."""
-    nats = evaluate(model, Windows(file, context, 0), batch, most_tokens)
+    """Loss in nats a token, perplexity, and bits per byte of the text that the file's tokens stand for. most_tokens: windows from all over the file."""
+    nats = evaluate(model, Windows(file, context, 0), batch, most_tokens, spread=True)
     return {"nats": nats, "perplexity": math.exp(nats), "bits_per_byte": nats / math.log(2) / file.bytes_per_token}
 
 
@@ -74,7 +74,9 @@ def write_report(
         rows.append(("float twin, rounded after training (PTQ)", twin, rounded_after_training(twin, run.shape.scale)))
     figures = {name: measure(model, valid, owner.shape.context, most_tokens=most_tokens) for name, owner, model in rows}
     lines = [f"# {run.folder.name}", "", _described(run), "", "## Held-out text", ""]
-    lines += [f"{valid.path.name}: {len(valid.tokens):,} tokens, {valid.text_bytes:,} bytes of text; windows of {run.shape.context} beside each other.", ""]
+    lines += [f"{valid.path.name}: {len(valid.tokens):,} tokens, {valid.text_bytes:,} bytes of text; windows of {run.shape.context}"]
+    lines[-1] += " beside each other." if most_tokens is None or most_tokens >= len(valid.tokens) else f" from all over it, {most_tokens:,} tokens."
+    lines.append("")
     lines += ["| model | tokens trained on | nats a token | perplexity | bits per byte |", "|---|---|---|---|---|"]
     for name, owner, _ in rows:
         figure = figures[name]

@@ -375,15 +375,15 @@ def load_parameters(model: nn.Module, state: dict) -> None:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, windows: Windows, batch: int, most_tokens: Optional[int] = None) -> float:
-    """Mean loss in nats a token over windows beside each other, ternary layers all ternary."""
+def evaluate(model: nn.Module, windows: Windows, batch: int, most_tokens: Optional[int] = None, *, spread: bool = False) -> float:
+    """Mean loss in nats a token over windows beside each other, ternary layers all ternary. most_tokens: of the file's begin, or with `spread` from all over it."""
     was_training = model.training
     model.eval()
     ramps = [(layer, layer.ramp) for _, layer in bit_linears(model)]
     set_ramp(model, 1.0)
     device = next(model.parameters()).device
     total = count = 0
-    for tokens, targets in windows.in_order(batch, most_tokens):
+    for tokens, targets in (windows.spread if spread else windows.in_order)(batch, most_tokens):
         total += float(cross_entropy(model, model.hidden(tokens.to(device))[-1], targets.to(device)))
         count += targets.numel()
     for layer, ramp in ramps:

@@ -62,3 +62,11 @@ class Files(unittest.TestCase):
         self.assertEqual(targets.flatten().tolist(), list(range(1, 49)))
         with self.assertRaisesRegex(ValueError, "do not fill one window"):
             Windows(file, 49, 0)
+
+    def test_a_part_is_taken_from_all_over_a_text(self):
+        windows = Windows(write_tokens(self.root / "long.bin", [(numpy.arange(61), 61)], 64), 6, 0)
+        begins = lambda *words: torch.cat([tokens[:, 0] for tokens, _ in windows.spread(2, *words)]).tolist()
+        self.assertEqual(begins(), [0, 6, 12, 18, 24, 30, 36, 42, 48, 54])
+        self.assertEqual(begins(1000), begins())
+        self.assertEqual(begins(24), [0, 12, 30, 42])
+        self.assertEqual(begins(1), [0])
