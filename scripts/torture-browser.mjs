@@ -79,4 +79,148 @@ export const traps = {
   },
 };
 
-export const browserRows = [traps];
+/* ---------------------------------------------------------------- again and again */
+
+const LONG = "tests/web/long_torture.mjs";
+
+/** Where an engine runs: with threads, with one on an isolated page, and on a page that is not. */
+const PLACES = [
+  { place: "isolated, 2 threads", isolation: true, options: { threads: 2 } },
+  { place: "isolated, 1 thread", isolation: true, options: { threads: 1 } },
+  { place: "not isolated", isolation: false, options: {} },
+];
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** A row with a case for each place, each in a browser of its own: `run` gets { page, native, options, full }. */
+function longRow(name, what, unit, work, run) {
+  return {
+    name,
+    what,
+    unit,
+    prepare: async ({ scale }) => {
+      await prepareBrowser(["native", "model", "wasm", "web"]);
+      const long = await import("../tests/web/long_torture.mjs");
+      const { PROMPT, runNatively } = await import("../tests/web/library_under_test.mjs");
+      const native = runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text;
+      const full = scale === "full";
+      const cases = (full ? PLACES : PLACES.slice(0, 1)).map(({ place, isolation, options }) => ({
+        id: `${place} ${work(full)}`,
+        run: async (report) => {
+          const { browser, server, close } = await openBrowser({
+            isolation,
+            flags: long.MEMORY_FLAGS,
+          });
+          try {
+            const page = await long.WatchedPage.open(browser, server);
+            const outcome = await run({ long, page, server, native, options, full, report });
+            await page.finish();
+            return {
+              ...outcome,
+              found: outcome.found.map((one) => `${place}: ${one}`),
+              notes: [`${place}: ${outcome.notes}`],
+            };
+          } finally {
+            await close();
+          }
+        },
+      }));
+      return { key: contentHash([...library, LONG]), cases };
+    },
+  };
+}
+
+/** Of the process; what grows with restarts or tokens does not stay below it. What it takes varies by as much. */
+const PROCESS_GROWTH_BYTES_MOST = 2 << 20;
+/** Of the page's JavaScript: the questions of the torture itself are kept by the browser. */
+const SCRIPT_GROWTH_BYTES_MOST = 256 << 10;
+
+/** What is wrong with how memory went on from number `warm`, and a sentence. */
+function judgeMemory(slope, memory, warm) {
+  const later = memory.slice(warm);
+  const growth = (which) => slope(later.map((one) => one[which])) * (later.length - 1);
+  const [process, script] = [growth("processBytes"), growth("scriptBytes")];
+  const found = [];
+  if (process > PROCESS_GROWTH_BYTES_MOST) found.push(`the process grew by ${megabytes(process)}`);
+  if (script > SCRIPT_GROWTH_BYTES_MOST) found.push(`the page grew by ${megabytes(script)}`);
+  const last = memory.at(-1).processBytes;
+  const note = `process of ${megabytes(last)} grew by ${Math.round(process / 1024)} KiB, the page's JavaScript by ${Math.round(script / 1024)} KiB`;
+  return { found, note };
+}
+
+const RESTARTS_WARM = 20;
+
+const restarts = longRow(
+  "restarts",
+  "engines opened and closed, killed or restarted in one page: its memory stays",
+  "engines",
+  (full) => (full ? 100 : 40),
+  async ({ long, page, server, native, options, full }) => {
+    server.workerPreamble = long.TRAP_ON_DEMAND;
+    const times = full ? 100 : 40;
+    const { problems, memory } = await long.restartAgain(page, {
+      ...{ times, expected: native, options },
+    });
+    const { found, note } = judgeMemory(long.slope, memory, RESTARTS_WARM);
+    return { ran: times, found: [...problems, ...found], notes: `after ${RESTARTS_WARM}: ${note}` };
+  },
+);
+
+const STOP_MS = 100;
+/** For a whole place of this row on a machine that is busy. */
+const LONG_LIMIT_MS = 6 * 3_600_000;
+
+const abort = longRow(
+  "abort",
+  "a text stopped at every token and every slice of its prompt, then written again",
+  "stops",
+  (full) => (full ? "every" : "every 16th"),
+  async ({ long, page, options, full }) => {
+    const prompt = "One morning Tom went to the store. ".repeat(12);
+    const given = { prompt, options, maxTokens: 128, stride: full ? 1 : 16 };
+    const got = await page.run(long.stopEverywhere, given, LONG_LIMIT_MS);
+    const stops = got.stops.sort((a, b) => a - b);
+    const share = (part) => stops[Math.min(stops.length - 1, Math.floor(part * stops.length))];
+    const found = [...got.problems];
+    if (stops.length === 0) found.push("nothing was stopped");
+    else if (share(0.99) > STOP_MS) found.push(`99 of 100 stops take ${share(0.99).toFixed(0)} ms`);
+    const ms = (value) => `${value?.toFixed(1)} ms`;
+    const notes =
+      `${got.tokens} tokens and ${got.slices} slices, half of the stops within ${ms(share(0.5))}, 99 of 100 within ` +
+      `${ms(share(0.99))}, ${got.missed} came after the end`;
+    return { ran: stops.length, found, notes };
+  },
+);
+
+const SOAK_PARTS = 10;
+const SOAK_WARM_PARTS = 3;
+
+const browserSoak = longRow(
+  "browser-soak",
+  "text after text in one page: its memory stays",
+  "tokens",
+  (full) => (full ? 100_000 : 5_000),
+  async ({ long, page, server, native, options, full, report }) => {
+    const { PROMPT } = await import("../tests/web/library_under_test.mjs");
+    server.workerPreamble = long.COLLECT;
+    const tokens = (full ? 100_000 : 5_000) / SOAK_PARTS;
+    await page.run(long.beginSoak, { options });
+    const [found, memory] = [[], []];
+    let ran = 0;
+    for (let part = 0; part < SOAK_PARTS; part++) {
+      const { written, text } = await page.run(long.soak, { tokens, first: PROMPT }, LONG_LIMIT_MS);
+      ran += written;
+      if (text !== native) found.push(`after ${ran} tokens: ${text}`);
+      memory.push(await page.memory(1));
+      report(`${ran} tokens`);
+    }
+    const judged = judgeMemory(long.slope, memory, SOAK_WARM_PARTS);
+    return {
+      ran,
+      found: [...found, ...judged.found],
+      notes: `after ${SOAK_WARM_PARTS} parts of ${SOAK_PARTS}: ${judged.note}`,
+    };
+  },
+);
+
+export const browserRows = [traps, restarts, abort, browserSoak];

@@ -1,0 +1,246 @@
+// long_torture.mjs - what only shows when it is done again and again: an engine that is closed or killed and opened, texts that are
+// stopped at every place of their work, texts without end; and what memory does meanwhile. Used by `npm run torture` (rows
+// `restarts`, `abort`, `browser-soak`) and, with little, by a test. What is a matter of memory or time is given back as figures: the
+// rows judge them, the test does not.
+
+import { readFileSync } from "node:fs";
+import { parseMemory } from "../../bench/web/renderer_memory.mjs";
+import { PROMPT, STEP_TIMEOUT_MS, TestPage } from "./library_under_test.mjs";
+
+/** So that what nobody needs can be given back before memory is read, and the figure of the page's JavaScript is exact. */
+export const MEMORY_FLAGS = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
+
+/** A page whose memory is watched: that of its process, workers and all, and that of its own JavaScript. */
+export class WatchedPage {
+  #browser;
+  #page;
+  #process = null;
+
+  /** `browser`: one with MEMORY_FLAGS and no other page. */
+  static async open(browser, server) {
+    const opened = new WatchedPage();
+    opened.#browser = browser;
+    opened.#page = await TestPage.open(browser, server);
+    return opened;
+  }
+
+  run(work, argument, limitMs = STEP_TIMEOUT_MS) {
+    return this.#page.run(work, argument, limitMs);
+  }
+
+  /** { processBytes, scriptBytes } once what nobody needs is gone, also in as many workers that run with COLLECT. */
+  async memory(workers = 0) {
+    const scriptBytes = await this.run(collectAndMeasure, workers);
+    this.#process ??= await busiestRenderer(this.#browser);
+    const read = (file) => readFileSync(`/proc/${this.#process}/${file}`, "utf8");
+    return {
+      processBytes: parseMemory(read("smaps_rollup"), read("status")).pssBytes,
+      scriptBytes,
+    };
+  }
+
+  finish() {
+    return this.#page.finish();
+  }
+}
+
+/** Chromium may keep renderers in reserve: the page's is the one that has worked most. */
+async function busiestRenderer(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  const worked = (pid) => {
+    // The name may hold spaces and brackets.
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+      .replace(/^.*\)/s, "")
+      .trim()
+      .split(" ");
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  return processInfo
+    .filter(({ type }) => type === "renderer")
+    .map(({ id }) => id)
+    .reduce((most, one) => (worked(one) > worked(most) ? one : most));
+}
+
+/** In front of the engine's script: it gives back what it does not need when it is asked. */
+export const COLLECT = `{
+  const channel = new BroadcastChannel("collect");
+  channel.onmessage = ({ data }) => {
+    if (data !== "collect") return;
+    for (let times = 0; times < 3; times++) gc();
+    channel.postMessage("collected");
+  };
+}`;
+
+/** In the page. */
+async function collectAndMeasure(workers) {
+  for (let times = 0; times < 3; times++) {
+    gc();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  if (workers > 0)
+    await new Promise((resolve) => {
+      const channel = new BroadcastChannel("collect");
+      let answers = 0;
+      channel.onmessage = () => {
+        if (++answers < workers) return;
+        channel.close();
+        resolve();
+      };
+      channel.postMessage("collect");
+    });
+  return performance.memory.usedJSHeapSize;
+}
+
+/** Bytes a step by which the numbers grow: the straight line that fits them best. */
+export function slope(numbers) {
+  const middle = (numbers.length - 1) / 2;
+  const mean = numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+  let [above, below] = [0, 0];
+  for (const [index, one] of numbers.entries()) {
+    above += (index - middle) * (one - mean);
+    below += (index - middle) ** 2;
+  }
+  return below === 0 ? 0 : above / below;
+}
+
+/* ---------------------------------------------------------------- restarts */
+
+/** In front of the engine's script: a trap in the step of the token that the page asks for under this name. */
+export const TRAP_ON_DEMAND = `addEventListener("message", (event) => {
+  if (event.data.text !== "trap") return;
+  event.stopImmediatePropagation();
+  const bytes = new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,5,1,3,0,0,11]);
+  new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.f();
+});`;
+
+/** What ends an engine, in turn. */
+export const WAYS = ["dispose", "restart", "trap", "dispose while it writes"];
+
+/** Opens an engine, has some tokens of it, ends it: { text, code, workers }. In the page. */
+async function openAndEnd({ way, prompt, options }) {
+  const model = await tercet.load("/model.tercet", options);
+  const write = () => model.generate(prompt, { seed: 5, maxTokens: 8 }).result;
+  let { text } = await write();
+  let code = null;
+  if (way === "restart") {
+    await model.restart();
+    ({ text } = await write());
+  }
+  if (way === "trap") {
+    ({ code } = await failure(model.tokenize("trap")));
+    await model.restart();
+    ({ text } = await write());
+  }
+  if (way === "dispose while it writes") {
+    const pending = failure(model.generate(prompt, { seed: 6 }).result);
+    await model.dispose();
+    ({ code } = await pending);
+  }
+  await model.dispose();
+  const held = async () =>
+    (await navigator.locks.query()).held.filter(({ name }) => name.startsWith("tercet")).length;
+  const begin = performance.now();
+  while ((await held()) > 0 && performance.now() - begin < 60_000)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  return { text, code, workers: await held() };
+}
+
+const CODES = { trap: "ENGINE_CRASHED", "dispose while it writes": "DISPOSED" };
+
+/** `times` engines one after another; { problems, memory } with what the page takes after each of them. */
+export async function restartAgain(page, { times, expected, options = {}, measures = true }) {
+  const [problems, memory] = [[], []];
+  for (let time = 0; time < times; time++) {
+    const way = WAYS[time % WAYS.length];
+    const { text, code, workers } = await page.run(openAndEnd, { way, prompt: PROMPT, options });
+    if (text !== expected) problems.push(`${time}, ${way}: ${text}`);
+    if (code !== (CODES[way] ?? null)) problems.push(`${time}, ${way}: ${code}`);
+    if (workers > 0) problems.push(`${time}, ${way}: ${workers} workers are left`);
+    if (measures) memory.push(await page.memory());
+  }
+  return { problems, memory };
+}
+
+/* ---------------------------------------------------------------- abort */
+
+/**
+ * Stops a text when its token number `at` is there, or when so many slices of its prompt are computed, at every `stride`th place; then
+ * writes it again. In the page. Gives { problems, stops: milliseconds from abort() to the end, missed: stops that came too late, ... }.
+ */
+export async function stopEverywhere({ prompt, options, maxTokens, stride }) {
+  const model = await tercet.load("/model.tercet", { slice: 8, ...options });
+  const [problems, stops] = [[], []];
+  let missed = 0;
+  const text = { seed: 5, maxTokens, logprobs: 2, speculation: "off" };
+  const facts = ({ text, tokens, logprobs, finishReason }) =>
+    JSON.stringify([text, tokens, logprobs, finishReason]);
+  let slices = 0;
+  const onPromptProgress = ({ done, reused }) => (slices += done > reused ? 1 : 0);
+  const whole = await model.generate(prompt, { ...text, onPromptProgress }).result;
+  const fresh = facts(whole);
+  const every = (count) =>
+    Array.from({ length: count }, (_, at) => at + 1).filter((at) => at % stride === 0);
+  const places = { token: every(maxTokens), slice: every(slices) };
+  const forget = () => model.generate("§", { maxTokens: 1 }).result;
+  for (const where of ["token", "slice"])
+    for (const at of places[where]) {
+      // A prompt that is known already has no slices.
+      if (where === "slice") await forget();
+      const abort = new AbortController();
+      let begin = null;
+      let seen = 0;
+      const pass = () => {
+        if (++seen !== at) return;
+        begin = performance.now();
+        abort.abort();
+      };
+      const { finishReason, tokens } = await model.generate(prompt, {
+        ...text,
+        signal: abort.signal,
+        ...(where === "token"
+          ? { onToken: pass }
+          : { onPromptProgress: ({ done, reused }) => done > reused && pass() }),
+      }).result;
+      const end = performance.now();
+      if (begin === null || finishReason !== "aborted") missed += 1;
+      else stops.push(end - begin);
+      if (tokens.some((token, index) => token !== whole.tokens[index]))
+        problems.push(`stopped at ${where} ${at}: it had begun otherwise`);
+      const again = facts(await model.generate(prompt, text).result);
+      if (again !== fresh) problems.push(`after a stop at ${where} ${at}: ${again.slice(0, 200)}`);
+    }
+  await model.dispose();
+  return { problems, stops, missed, tokens: whole.tokens.length, slices };
+}
+
+/* ---------------------------------------------------------------- soak */
+
+/** Opens the engine of a soak; its memory in bytes. In the page. */
+export async function beginSoak({ options }) {
+  globalThis.model = await tercet.load("/model.tercet", options);
+  globalThis.texts = 0;
+  return model.info.memoryBytes;
+}
+
+/** Text after text, each with other sampling, until there are so many tokens more; how many, and the first text once more. In the page. */
+export async function soak({ tokens, first }) {
+  let written = 0;
+  while (written < tokens) {
+    const number = globalThis.texts++;
+    const { tokens: made, promptTokens } = await model.generate(`${number} Tom and the`, {
+      seed: number,
+      maxTokens: 200,
+      temperature: (number % 4) * 0.4,
+      topK: number % 3 === 0 ? 40 : 0,
+      topP: number % 5 === 0 ? 0.9 : 1,
+      repetitionPenalty: number % 2 === 0 ? 1.1 : 1,
+      logprobs: number % 7 === 0 ? 3 : undefined,
+      stop: number % 6 === 0 ? ["the end"] : [],
+    }).result;
+    written += made.length + promptTokens;
+  }
+  const { text } = await model.generate(first, { seed: 5, maxTokens: 8 }).result;
+  return { written, text };
+}
