@@ -1,7 +1,11 @@
-// torture-browser.mjs - tortures of the engine in a browser: the cases of tests/web/*_torture.mjs as rows of `npm run torture`. A
-// finding is what is wrong, and also what comes too late, which the tests do not look at.
+// torture-browser.mjs - tortures of the engine in a browser, and of its modules in Node: the cases of tests/web/*_torture.mjs and of
+// tests/wasm/resource_failures.mjs as rows of `npm run torture`. A finding is what is wrong, and also what comes too late, which the tests do not look at.
 
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { prepareBrowser } from "../bench/browser.mjs";
+import { modelFile, root, wasmBuild } from "./paths.mjs";
+import { runCommand } from "./steps.mjs";
 import { contentHash } from "./torture-ledger.mjs";
 
 const VARIANTS = ["simd128", "simd128-threads", "relaxed", "relaxed-threads"];
@@ -223,4 +227,58 @@ const browserSoak = longRow(
   },
 );
 
-export const browserRows = [traps, restarts, abort, browserSoak];
+/* ---------------------------------------------------------------- modules */
+
+const FAILURES = "tests/wasm/resource_failures.mjs";
+const TINY = "tests/golden/container/well_formed.tercet";
+
+/** Node before 22 takes relaxed SIMD as a flag. */
+const relaxedFlags =
+  Number(process.versions.node.split(".")[0]) < 22 ? ["--experimental-wasm-relaxed-simd"] : [];
+
+function failModule(variant, file) {
+  const flags = variant.startsWith("relaxed") ? relaxedFlags : [];
+  const args = [...flags, join(root, FAILURES), variant, join(root, file)];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+  });
+  if (status !== 0)
+    return {
+      ran: 0,
+      found: [`${variant}: ${signal ?? `exit code ${status}`}: ${stderr.slice(-300)}`],
+    };
+  const { allocations, threads, cases, found } = JSON.parse(stdout);
+  return {
+    ran: cases,
+    found: found.map((one) => `${variant}, ${file}: ${one}`),
+    notes: [`${variant}: ${allocations} allocations, ${threads} threads`],
+  };
+}
+
+const modules = {
+  name: "modules",
+  what: "every allocation and thread of a WebAssembly module fails, once and from then on",
+  unit: "failures",
+  prepare: async ({ scale, report }) => {
+    await prepareBrowser(["native", "model", "wasm"]);
+    report("linking modules whose allocations fail");
+    const names = VARIANTS.map((variant) => `failing-${variant}`);
+    await runCommand("ninja", ["-C", wasmBuild, ...names], {
+      failure: "the modules whose allocations fail could not be built",
+    });
+    const bundled = modelFile.slice(root.length + 1);
+    const files = scale === "full" ? [TINY, bundled] : [TINY];
+    const built = names.flatMap((name) => [`build/wasm/${name}.mjs`, `build/wasm/${name}.wasm`]);
+    return {
+      key: contentHash([...built, ...files, FAILURES]),
+      cases: VARIANTS.flatMap((variant) =>
+        files.map((file) => ({
+          id: `${variant} ${file}`,
+          run: async () => failModule(variant, file),
+        })),
+      ),
+    };
+  },
+};
+
+export const browserRows = [modules, traps, restarts, abort, browserSoak];

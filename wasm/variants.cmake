@@ -128,4 +128,42 @@ foreach(name IN ITEMS check_kernels check_matrices)
     add_wasm_kernel_check(${name} relaxed)
 endforeach()
 
+# The modules once more, with allocations and threads that fail when a test says so (tests/wasm/failing_resources.c). Built by
+# the test that runs them.
+function(add_failing_module variant)
+    cmake_parse_arguments(PARSE_ARGV 1 module "THREADS" "" "")
+    set(name failing-${variant})
+    add_executable(${name} EXCLUDE_FROM_ALL ${TERCET_WASM_SOURCES}
+                   "${PROJECT_SOURCE_DIR}/tests/wasm/failing_resources.c")
+    set_target_properties(${name} PROPERTIES SUFFIX .mjs)
+    target_link_libraries(${name} PRIVATE core-${variant})
+    target_compile_definitions(${name} PRIVATE
+                               TERCET_WASM_STACK_BYTES=${TERCET_WASM_STACK_BYTES}u
+                               TERCET_WASM_INITIAL_BYTES=${TERCET_WASM_INITIAL_BYTES}u)
+    file(READ "${TERCET_WASM_DIR}/exports.txt" exports)
+    set(functions "${exports}_failing_allocation\n_failing_thread\n")
+    if(module_THREADS)
+        string(APPEND functions "_pthread_self\n__emscripten_thread_init\n")
+    endif()
+    set(list "${CMAKE_CURRENT_BINARY_DIR}/generated/exports-${name}.txt")
+    file(CONFIGURE OUTPUT "${list}" CONTENT "${functions}" @ONLY)
+    set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS "${list}")
+    # The last list of exports counts, as in add_wasm_module().
+    target_compile_options(${name} PRIVATE -msimd128)
+    target_link_options(${name} PRIVATE -O1 ${TERCET_WASM_LINK_OPTIONS} "-sEXPORTED_FUNCTIONS=@${list}"
+                        -Wl,--wrap=aligned_alloc)
+    if(module_THREADS)
+        target_compile_options(${name} PRIVATE -pthread)
+        target_link_options(${name} PRIVATE -pthread "-sPTHREAD_POOL_SIZE=Module[\"poolSize\"]"
+                            -sPTHREAD_POOL_SIZE_STRICT=2 -sEXPORTED_RUNTIME_METHODS=PThread
+                            -sDEFAULT_PTHREAD_STACK_SIZE=${TERCET_WASM_STACK_BYTES}
+                            -Wno-pthreads-mem-growth -Wl,--wrap=pthread_create)
+    endif()
+endfunction()
+
+add_failing_module(simd128)
+add_failing_module(relaxed)
+add_failing_module(simd128-threads THREADS)
+add_failing_module(relaxed-threads THREADS)
+
 include("${TERCET_WASM_DIR}/packer.cmake")
