@@ -1,4 +1,4 @@
-// fuzz.mjs - runs the fuzz targets, one after the other, and says what came of it. Not part of `npm test`, which replays the
+// fuzz.mjs - runs the fuzz targets, in C (libFuzzer) and in JavaScript, one after the other, and says what came of it. Not part of `npm test`, which replays the
 // corpus (tests/fuzz/README.md); it must never change the corpus that is committed.
 //
 //   npm run fuzz -- [--runs 1000000] [--seconds S] [--as-built] [TARGET...]
@@ -11,6 +11,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { scriptTargets } from "../tests/fuzz/script_targets.mjs";
 import { buildFuzz } from "./build.mjs";
 import { fuzzBuild, root } from "./paths.mjs";
 import { Steps, StepError, isProgram, reportFailure } from "./steps.mjs";
@@ -18,11 +19,19 @@ import { Steps, StepError, isProgram, reportFailure } from "./steps.mjs";
 const usage = "usage: npm run fuzz -- [--runs N] [--seconds S] [--as-built] [TARGET...]";
 const under = (...parts) => join(root, ...parts);
 
-/** "json" or "fuzz_json" for each line of tests/CMakeLists.txt. */
-export function knownTargets() {
+/** In C: "fuzz_json" for each line of tests/CMakeLists.txt. */
+export function programTargets() {
   const list = readFileSync(under("tests", "CMakeLists.txt"), "utf8");
   return [...list.matchAll(/^add_tercet_fuzz\((fuzz_\w+)/gm)].map(([, name]) => name);
 }
+
+const isScript = (target) => scriptTargets.includes(target.slice("fuzz_".length));
+
+/** Those and the ones in JavaScript, which need the library built (dist/). */
+export const knownTargets = () => [
+  ...programTargets(),
+  ...scriptTargets.map((name) => `fuzz_${name}`),
+];
 
 function readArguments(args) {
   const options = { runs: 1_000_000, seconds: 0, asBuilt: false, targets: [] };
@@ -45,7 +54,23 @@ function readArguments(args) {
 const statistic = (text, name) =>
   Number(new RegExp(`^stat::${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0);
 
-export function runTarget(target, { runs, seconds }, report) {
+/** Words of a run, and how its end tells what it did. */
+function scriptRun(target, { runs, seconds, seed = 1 }) {
+  const findings = under("build", "fuzz-findings", target);
+  mkdirSync(findings, { recursive: true });
+  const script = under("tests", "fuzz", "run_script.mjs");
+  const words = { runs, seconds, seed, findings };
+  return {
+    program: process.execPath,
+    args: [
+      ...[script, target.slice("fuzz_".length)],
+      ...Object.entries(words).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    ],
+    executionsOf: (_, out) => JSON.parse(out.trim().split("\n").at(-1) || "{}").executions ?? 0,
+  };
+}
+
+function programRun(target, { runs, seconds }) {
   const corpus = under("build", "fuzz-corpus", target);
   const findings = under("build", "fuzz-findings", target);
   const dictionary = under("tests", "fuzz", "dictionaries", `${target}.dict`);
@@ -61,14 +86,29 @@ export function runTarget(target, { runs, seconds }, report) {
     corpus,
     under("tests", "fuzz", "corpus", target),
   ];
+  return {
+    program: join(fuzzBuild, "tests", target),
+    args,
+    executionsOf: (text) => statistic(text, "number_of_executed_units"),
+  };
+}
+
+/** Inputs of the targets in JavaScript come from a seed, those of the others from what earlier runs have found. */
+export function runTarget(target, options, report) {
+  const { program, args, executionsOf } = (isScript(target) ? scriptRun : programRun)(
+    target,
+    options,
+  );
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const child = spawn(join(fuzzBuild, "tests", target), args, {
-      stdio: ["ignore", "ignore", "pipe"],
+    const child = spawn(program, args, {
+      stdio: ["ignore", "pipe", "pipe"],
       // Short stacks of allocations and few freed blocks kept back: half as fast again where JSON is read.
       env: { ASAN_OPTIONS: "malloc_context_size=4:quarantine_size_mb=32", ...process.env },
     });
     let text = "";
+    let out = "";
+    child.stdout.on("data", (data) => (out = (out + data).slice(-4096)));
     child.stderr.on("data", (data) => {
       const lines = data.toString();
       // The end has the report; the beginning is not needed.
@@ -80,7 +120,7 @@ export function runTarget(target, { runs, seconds }, report) {
     child.on("close", (code, signal) =>
       resolve({
         target,
-        executions: statistic(text, "number_of_executed_units"),
+        executions: executionsOf(text, out),
         seconds: (performance.now() - started) / 1000,
         coverage: Number([...text.matchAll(/cov: (\d+)/g)].at(-1)?.[1] ?? 0),
         found: code === 0 ? null : (signal ?? `exit status ${code}`),
@@ -119,9 +159,11 @@ async function main(args) {
     process.exitCode = 2;
     return;
   }
-  const steps = new Steps((options.asBuilt ? 0 : 1) + options.targets.length);
-  if (!options.asBuilt) await steps.run("Fuzz targets", buildFuzz);
-  const missing = options.targets.filter((name) => !existsSync(join(fuzzBuild, "tests", name)));
+  const programs = options.targets.filter((name) => !isScript(name));
+  const builds = !options.asBuilt && programs.length > 0;
+  const steps = new Steps((builds ? 1 : 0) + options.targets.length);
+  if (builds) await steps.run("Fuzz targets", buildFuzz);
+  const missing = programs.filter((name) => !existsSync(join(fuzzBuild, "tests", name)));
   if (missing.length > 0)
     throw new StepError(`not built: ${missing.join(", ")}; leave --as-built out once`);
   const results = [];
@@ -144,7 +186,10 @@ async function main(args) {
   if (found.length > 0) {
     const kept = found.map(({ target }) => {
       const folder = under("build", "fuzz-findings", target);
-      return `    ${join(fuzzBuild, "tests", target)} ${folder}/<one of: ${readdirSync(folder).join(" ")}>`;
+      const program = isScript(target)
+        ? `node tests/fuzz/run_script.mjs ${target.slice("fuzz_".length)}`
+        : join(fuzzBuild, "tests", target);
+      return `    ${program} ${folder}/<one of: ${readdirSync(folder).join(" ")}>`;
     });
     throw new StepError(
       `${found.length} targets found something; see it again by\n${kept.join("\n")}`,

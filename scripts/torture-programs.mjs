@@ -2,10 +2,10 @@
 // generation under ThreadSanitizer, and each fuzz target until it has had its number of executions.
 
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { buildFuzz, buildTests, buildThread, packModel } from "./build.mjs";
-import { knownTargets, runTarget } from "./fuzz.mjs";
+import { buildFuzz, buildTests, buildThread, buildWeb, packModel } from "./build.mjs";
+import { knownTargets, programTargets, runTarget } from "./fuzz.mjs";
 import { modelFile, nativeBuild, root, threadBuild } from "./paths.mjs";
 import { contentHash } from "./torture-ledger.mjs";
 
@@ -89,8 +89,8 @@ const threads = {
 /** Executions; a part of them at a time, each beginning with what the earlier ones found. */
 const FUZZ = { most: { fuzz_container_header: 100_000_000 }, each: 10_000_000, part: 1_000_000 };
 
-async function fuzzCase(target, runs, report) {
-  const result = await runTarget(target, { runs, seconds: 0 }, report);
+async function fuzzCase(target, runs, seed, report) {
+  const result = await runTarget(target, { runs, seconds: 0, seed }, report);
   const found =
     result.found === null
       ? []
@@ -102,23 +102,29 @@ async function fuzzCase(target, runs, report) {
 
 const fuzz = {
   name: "fuzz",
-  what: "each stage of each reader with libFuzzer, ASan and UBSan",
+  what: "each stage of each reader, the modules' functions, grammars and messages",
   unit: "executions",
-  prepare: async ({ scale, report }) => {
+  prepare: async ({ scale, seed, report }) => {
     await buildFuzz(report);
+    await buildWeb(report);
     const wanted = (target) => (scale === "full" ? (FUZZ.most[target] ?? FUZZ.each) : 2_000);
     const cases = knownTargets().flatMap((target) => {
       const parts = Math.ceil(wanted(target) / FUZZ.part);
       const runs = Math.min(FUZZ.part, wanted(target));
       return Array.from({ length: parts }, (_, index) => ({
         id: `${target} ${index + 1}/${parts}`,
-        run: (say) => fuzzCase(target, runs, say),
+        run: (say) => fuzzCase(target, runs, seed + index, say),
       }));
     });
     // All targets have some before any has all.
     const order = (id) => Number(/ (\d+)\//.exec(id)[1]);
     cases.sort((a, b) => order(a.id) - order(b.id));
-    return { key: contentHash(knownTargets().map((name) => `build/fuzz/tests/${name}`)), cases };
+    const programs = programTargets().map((name) => `build/fuzz/tests/${name}`);
+    const scripts = readdirSync(join(root, "tests", "fuzz"))
+      .filter((name) => name.endsWith(".mjs"))
+      .map((name) => `tests/fuzz/${name}`);
+    const library = ["dist/node/engine_worker.js", "dist/tercet-grammar.mjs"];
+    return { key: contentHash([...programs, ...scripts, ...library]), cases };
   },
 };
 

@@ -160,6 +160,8 @@ function perform(
       return withArchive(message, control, (tools, archive) => tools.exportModel(...archive));
     case "cacheUsage":
       return withStore(message, (store) => storageUsage(store, message));
+    default:
+      throw new TercetError("PROTOCOL", String((message as { op: unknown }).op));
   }
 }
 

@@ -33,7 +33,7 @@ export class RunControl {
   }
 
   grant(pieces: number | null): void {
-    this.#demand += pieces ?? Infinity;
+    this.#demand += Number(pieces ?? Infinity) || 0; // no number grants nothing
     this.#wake?.();
   }
 

@@ -1,6 +1,6 @@
 // wasm_calls.ts: one WebAssembly module of the engine as functions to call and memory to read: the only file that touches the heap.
 // Everybody else sees handles and copies. After a trap an instance is never called again.
-import { TercetError } from "./errors.js";
+import { describe, TercetError } from "./errors.js";
 import { STATUS, type StatusName } from "./generated_constants.js";
 import type { Variant } from "./types.js";
 import { crashed, endThreads, type Instance } from "./wasm_start.js";
@@ -112,6 +112,9 @@ export class WasmCalls {
     try {
       return run(...values);
     } catch (thrown) {
+      // What is no number never reaches the module; a trap is a RuntimeError.
+      if (thrown instanceof TypeError || thrown instanceof SyntaxError)
+        throw new TercetError("BAD_ARGUMENT", describe(thrown));
       this.#trapped = true;
       throw crashed(thrown);
     }
