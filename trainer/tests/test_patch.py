@@ -129,6 +129,9 @@ class HuggingFace(unittest.TestCase):
         gated = dict(hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, **common)
         models = {"gpt2": (hf.GPT2LMHeadModel(hf.GPT2Config(n_embd=64, n_layer=2, n_head=4, **common)), 8)}
         models["llama"] = (hf.LlamaForCausalLM(hf.LlamaConfig(**gated)), 14)
+        # Whichever this version of transformers has.
+        if hasattr(hf, "Qwen2ForCausalLM"):
+            models["qwen2"] = (hf.Qwen2ForCausalLM(hf.Qwen2Config(**gated)), 14)
         if hasattr(hf, "Qwen3ForCausalLM"):
             models["qwen3"] = (hf.Qwen3ForCausalLM(hf.Qwen3Config(head_dim=16, **gated)), 14)
         tokens = torch.arange(10).view(1, 10)
@@ -142,3 +145,25 @@ class HuggingFace(unittest.TestCase):
             self.assertFalse(torch.equal(model(tokens).logits, before), name)
             unternarize(model)
             self.assertTrue(torch.equal(model(tokens).logits, before), name)
+            self.check_exclusion_and_grid(name, model, count)
+
+    def check_exclusion_and_grid(self, name, model, count):
+        """The first block left in float; the rest trained a little, then put back as linear layers that are exactly ternary."""
+        tokens = torch.arange(10).view(1, 10)
+        report = ternarize(model, exclude=["*.0.*", "lm_head"])
+        self.assertEqual(len(report.ternary), count // 2, name)
+        self.assertIn("excluded", report.left.values())
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+        losses = []
+        for _ in range(12):
+            loss = model(tokens, labels=tokens).loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(float(loss.detach()))
+        self.assertLess(losses[-1], 0.7 * losses[0], name)
+        ternary = list(report.ternary)
+        unternarize(model, rounded=True)
+        for layer in ternary:
+            self.assertLessEqual(len(model.get_submodule(layer).weight.detach().abs().unique()), 2, (name, layer))
+        self.assertIs(type(model.get_submodule(ternary[0])), type(model.get_submodule(ternary[0].replace(".1.", ".0."))), name)
