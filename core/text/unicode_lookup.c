@@ -92,6 +92,7 @@ size_t unicode_decompose(uint32_t code, uint32_t out[UNICODE_MOST_PARTS]) {
 /* The character whose decomposition has that number. */
 static uint32_t whole_of(uint32_t number) {
     uint32_t step = 0, code, before;
+    /* Branches not counted: the last that are whole are not made by joining */
     while (step + 1 < unicode_wholes.start_count && unicode_whole_numbers[step + 1] <= number)
         step++;
     code = unicode_wholes.starts[step];

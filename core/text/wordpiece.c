@@ -83,6 +83,7 @@ static void end_word(struct words *words) {
         /* More than the space alone. */
         uint32_t token =
             find_longest(words->tables, words->text + at, end - at, at == 0 ? 2 : 1, &length);
+        /* Branches not counted: a word of so many characters has no more pieces */
         known = token != TERCET_NO_TOKEN && count < WORDPIECE_WORD_CHARACTERS;
         if (known) {
             pieces[count++] = token;

@@ -273,6 +273,12 @@ static void test_odd_tables(void) {
     CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
     REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
     check_ids(&fixture, "<x><x>aaa", TERCET_TEXT_PARSE_SPECIAL, "3 2 1");
+    /* A special token without a text is nowhere. */
+    static const uint32_t with_empty[] = {2, 3, 4, 5};
+    struct tokenizer_fixture empty = fixture;
+    empty.tables.specials = with_empty;
+    empty.tables.special_count = 4;
+    check_ids(&empty, "<x><x>aaa", TERCET_TEXT_PARSE_SPECIAL, "3 2 1");
     char text[LIMIT_TOKEN_BYTES + 1];
     memset(text, 'a', sizeof text);
     size_t count;
@@ -281,6 +287,39 @@ static void test_odd_tables(void) {
     free(tokens);
     CHECK_EQ(tokenizer_scratch_bytes(&fixture.tables, "", SIZE_MAX),
              tokenizer_scratch_bytes(&fixture.tables, "", (size_t)1 << 30));
+    fixture_free(&fixture);
+}
+
+/* ---- WordPiece: what no vocabulary of the packer has. Words of sound ones: packer/test_tokenizer_wordpiece.c, wordpiece.test.mjs. */
+
+static void test_wordpiece(void) {
+    struct tokenizer_builder builder;
+    struct tokenizer_fixture fixture;
+    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 6, NULL), TERCET_OK);
+    builder.kind = TOKENIZER_WORDPIECE;
+    builder.unknown = 0;
+    add(&builder, 0, "[UNK]", TOKEN_UNKNOWN);
+    add(&builder, 1, " a", TOKEN_NORMAL);
+    add(&builder, 2, "b", TOKEN_NORMAL);
+    add(&builder, 3, " ", TOKEN_NORMAL);         /* of no word */
+    add(&builder, 4, " \xE2\x80", TOKEN_NORMAL); /* the beginning of a sign */
+    add(&builder, 5, "\xE2\x80\x94", TOKEN_NORMAL);
+    CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
+    REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
+    check_ids(&fixture, "ab", 0, "1 2");
+    check_ids(&fixture, "z a", 0, "0 1"); /* the space alone is no beginning of a word */
+    check_ids(&fixture, "a\xE2\x80\x94", 0, "1 5");
+    check_ids_of(&fixture,
+                 "a\0b\xC2\x85"
+                 "b",
+                 6, 0, "1 2 2"); /* controls are no ends */
+    uint32_t token = NONE;
+    uint64_t scratch[256];
+    size_t count;
+    REQUIRE(tokenizer_scratch_bytes(&fixture.tables, "ab", 2) <= sizeof scratch);
+    CHECK_STATUS(tokenizer_encode(&fixture.tables, "ab", 2, 0, &token, 1, &count, scratch, NULL),
+                 TERCET_BAD_ARGUMENT);
+    CHECK(token == 1 && count == 2);
     fixture_free(&fixture);
 }
 
@@ -575,6 +614,7 @@ int main(void) {
     test_machine();
     test_byte_bpe();
     test_odd_tables();
+    test_wordpiece();
     test_sentencepiece();
     test_normal_form();
     test_decode();
