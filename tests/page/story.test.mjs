@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import {
+  CHAT_MODEL,
   PROMPT,
   TestSite,
   Visit,
@@ -12,6 +13,7 @@ import {
   limit,
   modelBytes,
   nativeStory,
+  siteWithChat,
   cleanUp,
 } from "./site_under_test.mjs";
 
@@ -235,27 +237,33 @@ test(
   limit,
   async () => {
     const site = await TestSite.start();
+    site.serveFolder(siteWithChat());
     const context = await browser.newContext();
     const visit = await Visit.open(context, `${site.origin}/`);
     await visit.openModel();
     await visit.ready();
-    const engine = visit.page
-      .workers()
-      .find((worker) => worker.url().endsWith("/engine_worker.js"));
     visit.expectMessages(/broken on purpose/);
-    await engine.evaluate(() => {
-      setTimeout(() => {
-        throw new Error("broken on purpose");
+    const crash = async () => {
+      const engines = visit.page.workers().filter((one) => one.url().endsWith("/engine_worker.js"));
+      await engines.at(-1).evaluate(() => {
+        setTimeout(() => {
+          throw new Error("broken on purpose");
+        });
       });
-    });
-    await visit.locate("write").click();
-    assert.equal(await visit.errorCode("write"), "ENGINE_CRASHED");
+      await visit.locate("write").click();
+      assert.equal(await visit.errorCode("write"), "ENGINE_CRASHED");
+    };
+    await crash();
     assert.match(await visit.text("write-problem"), /broken on purpose/);
     site.resetCounts();
     await visit.locate("write-problem").getByRole("button", { name: "Load again" }).click();
     await visit.modelFrom("IndexedDB");
     assert.equal(site.modelBytesSent, 0);
     assert.equal(await visit.write({ seed: 3, length: 16 }), nativeStory({ seed: 3, length: 16 }));
+    await crash();
+    await visit.openModel(CHAT_MODEL);
+    await visit.page.waitForSelector("#send", { state: "attached" });
+    assert.equal(await visit.problem("write").count(), 0, "it was another model's engine");
     await visit.finish();
     await context.close();
     await site.stop();

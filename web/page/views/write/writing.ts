@@ -58,6 +58,8 @@ const LAST = "tercet.conversation";
 let entering: Promise<void> = Promise.resolve();
 let working: Promise<void> | null = null;
 let saving: AbortController | null = null;
+/** The model that was open last. */
+let entered: Model | null = null;
 
 export function kindOf(opened: Model): Conversation["kind"] {
   return opened.info.chatFormat === null ? "story" : "chat";
@@ -70,6 +72,11 @@ export function fitsModel(conversation: Conversation, opened: Model | null): boo
 
 /** At the start and whenever the model changes: what was open last if the model can go on with it, else a new one. */
 export function enter(opened: Model | null): void {
+  if (opened !== null && opened !== entered) {
+    // What went wrong was the model's before, or its engine's.
+    problem.value = null;
+    entered = opened;
+  }
   entering = takeUp(opened);
 }
 
