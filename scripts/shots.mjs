@@ -2,7 +2,9 @@
 // are seen rarely (nothing open, asking, arriving, failed), into docs/shots/. They are there to be looked at before a change of the
 // page is called done. Needs the built page.
 //
-//   npm run shots [-- --out FOLDER]
+//   npm run shots [-- --out FOLDER] [--only NAME,NAME]
+//
+// `--only` takes the named states anew, on every screen, and leaves the other pictures as they are: bench-compared,write-failed
 
 import { execFileSync } from "node:child_process";
 import {
@@ -20,17 +22,18 @@ import { createServer as createHttpServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 import { withPalette } from "./palette_png.mjs";
 import { bundledModel, root, site, tercet } from "./paths.mjs";
 import { createServer, listen } from "./serve.mjs";
 import { StepError, reportFailure } from "./steps.mjs";
 
-const WAIT_MS = 120_000;
+const WAIT_MS = 600_000;
 const MODEL = `models/${bundledModel}.tercet`;
 const SCREENS = [
-  ["desk", { width: 1280, height: 860 }],
-  ["phone", { width: 390, height: 844 }],
+  ["desk", { viewport: { width: 1280, height: 860 } }],
+  ["phone", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
 ];
 
 /** All pictures together: they are kept in the repository. */
@@ -105,11 +108,14 @@ async function serveSite(chatFolder) {
   return { server, origin: `http://127.0.0.1:${port}` };
 }
 
-async function takeShots(out) {
+/** `only`: the names of the states to picture, null for all. */
+async function takeShots(out, only) {
   if (!existsSync(join(site, "index.html")))
     throw new StepError("the page is not built: run `node scripts/build.mjs` first");
-  rmSync(out, { recursive: true, force: true });
+  if (!only) rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
+  const taken = new Set();
+  const nativeResult = measureNatively();
   const chatFolder = mkdtempSync(join(tmpdir(), "tercet-shots-"));
   packChatModel(chatFolder);
   const { server, origin } = await serveSite(chatFolder);
@@ -119,14 +125,29 @@ async function takeShots(out) {
   });
   try {
     for (const colorScheme of ["light", "dark"])
-      for (const [screen, viewport] of SCREENS)
-        await visit({ browser, origin, out, colorScheme, screen, viewport });
+      for (const [screen, device] of SCREENS) {
+        const keep = (name, image) => {
+          if (only && !only.includes(name)) return;
+          taken.add(name);
+          const file = `${name}-${screen}-${colorScheme}.png`;
+          writeFileSync(join(out, file), withPalette(image));
+        };
+        const context = await browser.newContext({
+          colorScheme,
+          reducedMotion: "reduce",
+          ...device,
+        });
+        await visit({ context, origin, keep, site: `${screen}-${colorScheme}`, nativeResult });
+        await context.close();
+      }
   } finally {
     await browser.close();
     server.closeAllConnections();
     server.close();
     rmSync(chatFolder, { recursive: true, force: true });
   }
+  const unknown = only?.filter((name) => !taken.has(name)) ?? [];
+  if (unknown.length > 0) throw new StepError(`there is no picture named ${unknown.join(", ")}`);
   const files = readdirSync(out);
   const bytes = files.reduce((sum, name) => sum + statSync(join(out, name)).size, 0);
   if (bytes > LARGEST_BYTES)
@@ -161,17 +182,64 @@ function packChatModel(folder) {
   return packed;
 }
 
-async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
-  const context = await browser.newContext({ colorScheme, viewport, reducedMotion: "reduce" });
+/** A result file of the command, to be dropped on the page's bench. */
+function measureNatively() {
+  const model = join(site, MODEL);
+  const choices = ["--runs", "1", "--context", "192", "--threads", "1"];
+  return execFileSync(tercet, ["bench", model, "--json", ...choices]);
+}
+
+/** In the page: one byte of what is stored of the only model is another one. */
+async function damageStored() {
+  const opening = indexedDB.open("tercet");
+  await new Promise((resolve) => (opening.onsuccess = resolve));
+  const change = opening.result.transaction("chunks", "readwrite");
+  const done = new Promise((resolve) => (change.oncomplete = resolve));
+  change.objectStore("chunks").openCursor().onsuccess = ({ target: { result: cursor } }) => {
+    new Uint8Array(cursor.value)[77] ^= 1;
+    cursor.update(cursor.value);
+  };
+  await done;
+  opening.result.close();
+}
+
+/** In the engine's worker: it ends as a mistake would end it. */
+const crash = () =>
+  void setTimeout(() => {
+    throw new Error("broken on purpose, for a picture");
+  });
+
+/** In the page: the top of it, or its end, drawn and at rest; returns whether the other end is worth a picture. */
+async function scrollToEdge(edge) {
+  scrollTo(0, edge === "top" ? 0 : document.documentElement.scrollHeight);
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  const open = document.querySelector("dialog[open]") !== null; // over whatever end it is
+  return !open && document.documentElement.scrollHeight > innerHeight + 100;
+}
+
+/** `site`: a part of the addresses that are of this visit alone. */
+async function visit({ context, origin, keep, site: own, nativeResult }) {
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   const shot = async (name) => {
     await page.evaluate(() => document.activeElement?.blur());
     await page.mouse.move(0, 0);
-    // A view that fills the window is shown as that: in a taller one its foot would hang in the middle.
-    const fullPage = (await page.locator(".view-write:not([hidden])").count()) === 0;
-    const image = await page.screenshot({ fullPage, scale: "css", animations: "disabled" });
-    writeFileSync(join(out, `${name}-${screen}-${colorScheme}.png`), withPalette(image));
+    const take = () => page.screenshot({ scale: "css", animations: "disabled" });
+    // A view that fills the window is shown as that: in a taller one its foot would hang in the middle. Both of its ends are seen.
+    if ((await page.locator(".view-write:not([hidden])").count()) === 0) {
+      // As tall a window as the view: a picture of a whole page (`fullPage`) is taken of one without touch.
+      const window = page.viewportSize();
+      const height = await page.evaluate(() => document.documentElement.scrollHeight);
+      await page.setViewportSize({ ...window, height: Math.max(height, window.height) });
+      await page.evaluate(scrollToEdge, "top");
+      keep(name, await take());
+      await page.setViewportSize(window);
+      return;
+    }
+    const long = await page.evaluate(scrollToEdge, "top");
+    keep(name, await take());
+    await page.evaluate(scrollToEdge, "end");
+    if (long) keep(`${name}-end`, await take());
   };
   const ask = async (address) => {
     await page.evaluate(() => (location.hash = "#/"));
@@ -188,14 +256,14 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   await page.locator("#accept").waitFor();
   await shot("start-needs");
   await page.locator("#decline").click();
-  await ask(`slow/${screen}-${colorScheme}/${bundledModel}.tercet`);
+  await ask(`slow/${own}/${bundledModel}.tercet`);
   await page.locator("#accept").click();
   await page.waitForFunction(() => document.querySelector("#model-progress").value > 0.3);
   await shot("start-arriving");
   await page.locator("#cancel").click();
   await page.locator("#resume").waitFor();
   await shot("start-cancelled");
-  await ask(`cut/${screen}-${colorScheme}/${bundledModel}.tercet`);
+  await ask(`cut/${own}/${bundledModel}.tercet`);
   await page.locator("#accept").click();
   await page.locator("#model-problem").waitFor();
   await shot("start-broken");
@@ -229,6 +297,28 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   await page.locator("#coloured").click();
   await page.evaluate(() => (location.hash = "#/"));
   await shot("start-open");
+  await page.evaluate(() => (location.hash = "#/bench"));
+  const measure = page.getByRole("button", { name: "Start", exact: true });
+  await measure.click();
+  await page.locator("#bench-results tbody tr").first().waitFor();
+  await measure.waitFor();
+  const file = { name: "native.json", mimeType: "application/json", buffer: nativeResult };
+  await page.locator(".bench input[type=file]").setInputFiles(file);
+  await page.getByText("(from file)").waitFor();
+  await shot("bench-compared");
+  await page.evaluate(() => (location.hash = "#/"));
+  await page.evaluate(damageStored);
+  await page.getByRole("button", { name: /^Verify / }).click();
+  await page.locator(".outcome").waitFor();
+  await shot("start-damaged");
+  await page.evaluate(() => (location.hash = "#/write"));
+  await page.locator("#write:enabled").waitFor();
+  // The bench started the engine anew: those before it may still be on the list.
+  const engine = page.workers().findLast((worker) => worker.url().endsWith("/engine_worker.js"));
+  await engine.evaluate(crash);
+  await page.locator("#write").click();
+  await page.locator("#write-problem").waitFor();
+  await shot("write-failed");
   await ask(CHAT_MODEL);
   await page.locator("#accept").click();
   await page.waitForSelector(".open-model.open", { state: "attached" });
@@ -240,13 +330,21 @@ async function visit({ browser, origin, out, colorScheme, screen, viewport }) {
   await page.locator("#message").press("Enter");
   await page.locator(".message.assistant:not(.live)").waitFor();
   await shot("chat");
-  await context.close();
 }
 
-const args = process.argv.slice(2);
-if (args.length === 0 || (args.length === 2 && args[0] === "--out"))
-  await takeShots(args[1] ? resolve(args[1]) : join(root, "docs", "shots")).catch(reportFailure);
-else {
-  process.stderr.write("usage: npm run shots -- [--out FOLDER]\n");
+function readArguments() {
+  try {
+    return parseArgs({ options: { out: { type: "string" }, only: { type: "string" } } }).values;
+  } catch {
+    return null;
+  }
+}
+
+const asked = readArguments();
+if (asked) {
+  const out = asked.out ? resolve(asked.out) : join(root, "docs", "shots");
+  await takeShots(out, asked.only?.split(",") ?? null).catch(reportFailure);
+} else {
+  process.stderr.write("usage: npm run shots -- [--out FOLDER] [--only NAME,NAME]\n");
   process.exitCode = 2;
 }
