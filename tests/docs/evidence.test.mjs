@@ -18,7 +18,7 @@ function sourceOf(file) {
 
 /** What a file has that runs there. */
 const PLACES = {
-  Chromium: /launch(Browser|Profile)\(/,
+  Chromium: /launch(Browser|Profile)\(|"\.\/one_page\.mjs"/,
   Firefox: /puppeteer-core/,
   Node: /from "node:test"/,
   package: /^/,

@@ -3,34 +3,17 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import {
   CHUNK_BYTES,
-  TestPage,
-  TestServer,
   chunkCount,
   headerBytes,
-  launchBrowser,
   limit,
   modelBytes,
   modelId,
   otherVersion,
 } from "./library_under_test.mjs";
-
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  server.repair();
-  page = await TestPage.open(browser, server);
-});
-afterEach(() => page.finish());
+import { browser, page, server } from "./one_page.mjs";
 
 const load = (options = {}, address = "/model.tercet") =>
   page.run(

@@ -2,33 +2,16 @@
 // docs/library/complaints.md, the list of them all.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import {
   PROMPT,
-  TestPage,
-  TestServer,
   headerBytes,
-  launchBrowser,
   limit,
   modelBytes,
   modelId,
   runNatively,
 } from "./library_under_test.mjs";
-
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  server.repair();
-  page = await TestPage.open(browser, server);
-});
-afterEach(() => page.finish());
+import { page, server } from "./one_page.mjs";
 
 const expected = runNatively(["-p", PROMPT, "-n", 16, "--seed", 3]).text;
 

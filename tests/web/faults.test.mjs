@@ -1,68 +1,30 @@
-// faults.test.mjs - everything that can go wrong with a load is made to: cut and silent connections, damaged chunks on the
-// wire and in storage, files that are none, a full disk, a dead worker. Each gives a stable code, and nothing is lost.
+// faults.test.mjs - everything that can go wrong with a load's bytes is made to: cut and silent connections, damaged chunks on the
+// wire and in storage, files that are none, a full disk. Each gives a stable code, and nothing is lost. (What can go wrong with the
+// engine that loads them is in engine_faults.test.mjs.)
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, afterEach, before, beforeEach, test } from "node:test";
+import { test } from "node:test";
 import { root } from "../../scripts/paths.mjs";
 import {
   CHUNK_BYTES,
   PROMPT,
-  TestPage,
-  TestServer,
   chunkCount,
   flipAt,
   headerBytes,
-  launchBrowser,
   limit,
   modelBytes,
   modelId,
-  runNatively,
 } from "./library_under_test.mjs";
+import { expected, failToLoad, loadWell } from "./load_under_test.mjs";
+import { page, server } from "./one_page.mjs";
 
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  server.repair();
-  page = await TestPage.open(browser, server);
-});
-afterEach(() => page.finish());
-
-const expected = runNatively(["-p", PROMPT, "-n", 16, "--seed", 3]).text;
 const half = Math.floor(modelBytes.length / 2);
 const chunksInHalf = Math.floor((half - headerBytes) / CHUNK_BYTES);
 const chunkAt = (index) => headerBytes + index * CHUNK_BYTES;
 
-const failToLoad = (options) =>
-  page.run(
-    (options) => failure(tercet.load("/model.tercet", { network: quick, ...options })),
-    options,
-  );
 const storedNow = async () => (await page.run(() => tercet.cache.list()))[0];
-
-/** Loads with few retries, checks the text, gives info. */
-async function loadWell(options = {}) {
-  const { text, info } = await page.run(
-    async ({ prompt, options }) => {
-      const model = await tercet.load("/model.tercet", { network: quick, ...options });
-      const { text } = await model.generate(prompt, { maxTokens: 16, seed: 3 }).result;
-      const info = structuredClone(model.info);
-      await model.dispose();
-      return { text, info };
-    },
-    { prompt: PROMPT, options },
-  );
-  assert.equal(text, expected);
-  return info;
-}
 
 test(
   "one interrupted download breaks the cache for good? No: the next load resumes at the chunk",
@@ -169,66 +131,6 @@ test(
     assert.ok(server.sentBytes < modelBytes.length - CHUNK_BYTES);
   },
 );
-
-// What Firefox does now and then: it never comes back from making a worker in a worker.
-const HANGS = `self.Worker = class {
-  constructor() {
-    const ask = new XMLHttpRequest();
-    ask.open("POST", "/gate/pass?at=hang", false);
-    ask.send();
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-  }
-}`;
-
-/** Loads with an engine that hangs so many times; the page's clock is moved to where it is given up. */
-async function loadWellAfterHangs(times) {
-  await page.page.clock.install();
-  await page.run(() => fetch("/gate/arm?at=hang"));
-  const loading = loadWell({ threads: 2 });
-  for (let left = times; left > 0; left--) {
-    await page.run(async (again) => {
-      await fetch("/gate/held");
-      if (again) await fetch("/gate/arm?at=hang");
-      await fetch("/gate/open");
-    }, left > 1);
-    await page.page.clock.runFor(6000);
-  }
-  return loading;
-}
-
-test("an engine that hangs where it makes its threads gives way to another", limit, async () => {
-  const preambles = [HANGS];
-  server.workerPreamble = () => preambles.shift() ?? "";
-  const info = await loadWellAfterHangs(1);
-  assert.equal(info.threads, 2);
-  assert.deepEqual(info.notices, []);
-});
-
-test("threads that never start are done without, which is said", limit, async () => {
-  server.workerPreamble = () => HANGS;
-  const info = await loadWellAfterHangs(2);
-  assert.equal(info.threads, 1);
-  assert.match(info.notices.join(), /one thread: the browser hung/);
-});
-
-test("abort while a script or module does not come: at once", limit, async () => {
-  for (const silent of [/\.wasm$/, /threads\.mjs$/, /engine_worker\.js$/]) {
-    server.silent = silent;
-    await page.run(() => {
-      globalThis.abort = new AbortController();
-      globalThis.work = failure(tercet.load("/model.tercet", { signal: abort.signal }));
-    });
-    await server.silenced();
-    // The server stays silent: only the stop can end it.
-    const error = await page.run(() => {
-      abort.abort();
-      return work;
-    });
-    assert.equal(error.code, "ABORTED", String(silent));
-    server.repair();
-  }
-  await loadWell();
-});
 
 test("a flipped bit in a chunk is found, fetched once more, then refused", limit, async () => {
   server.faults = { damage: flipAt(chunkAt(1) + 777) };
@@ -511,94 +413,6 @@ test(
     assert.equal((await storedNow()).state, "complete");
   },
 );
-
-test(
-  "dead worker hangs callers? No: everything pending is rejected, and loading again works",
-  limit,
-  async () => {
-    for (const end of ["close", "throw"]) {
-      await page.visit(server); // one engine's worker at a time
-      const pending = page.run(async (prompt) => {
-        globalThis.model = await tercet.load("/model.tercet");
-        const run = model.generate(prompt, { seed: 1 });
-        await run.next(); // then nobody takes more: it waits, and so does all behind it
-        const behind = failure(model.generate(prompt).next());
-        document.title = "running";
-        return [await behind, await failure(run.result)];
-      }, PROMPT);
-      await page.page.waitForFunction(() => document.title === "running");
-      const worker = page.page.workers().find((one) => one.url().endsWith("engine_worker.js"));
-      await worker
-        .evaluate((end) => {
-          if (end === "close") self.close();
-          else
-            setTimeout(() => {
-              throw new Error("made by the test");
-            });
-        }, end)
-        .catch(() => {}); // it is gone
-      const [first, second] = await pending;
-      assert.equal(first.code, "ENGINE_CRASHED", end);
-      assert.equal(second.code, "ENGINE_CRASHED", end);
-      assert.equal(first.advice, "reload");
-      if (end === "throw") assert.match(first.detail, /made by the test/);
-      const later = await page.run(() => failure(model.tokenize("later")));
-      assert.equal(later.code, "ENGINE_CRASHED");
-      await page.run(() => (document.title = "again"));
-      await loadWell();
-    }
-  },
-);
-
-test("worker or modules are missing: an error, not silence", limit, async () => {
-  const nowhere = await failToLoad({ assetsUrl: "/nowhere/" });
-  assert.equal(nowhere.code, "ENGINE_CRASHED");
-  assert.match(nowhere.detail, /engine_worker\.js/);
-  server.missing = /\.wasm$/;
-  assert.equal((await failToLoad()).code, "HTTP_STATUS");
-  // Only the relaxed modules are missing: the others do, and it is said.
-  server.missing = /relaxed/;
-  const info = await loadWell();
-  assert.equal(info.variant, "simd128-threads");
-  assert.match(info.notices.join(), /relaxed-threads did not start/);
-  const forced = await failToLoad({ variant: "relaxed" });
-  assert.match(forced.code, /NETWORK_FAILED|HTTP_STATUS/);
-});
-
-test(
-  "a worker of another version is refused by the page, a page by the worker",
-  limit,
-  async () => {
-    server.write(
-      "old/engine_worker.js",
-      'postMessage({ v: 99, id: 0, kind: "ready", lifeLock: null });',
-    );
-    const error = await failToLoad({ assetsUrl: "/old/" });
-    assert.equal(error.code, "PROTOCOL");
-    assert.equal(error.advice, "reload");
-    const answer = await page.run(
-      () =>
-        new Promise((resolve) => {
-          const worker = new Worker("/dist/engine_worker.js", { type: "module" });
-          worker.onmessage = ({ data }) => {
-            if (data.kind === "ready") worker.postMessage({ v: 99, id: 1, op: "cacheList" });
-            else resolve(data);
-          };
-        }),
-    );
-    assert.equal(answer.kind, "crashed");
-    assert.equal(answer.error.code, "PROTOCOL");
-  },
-);
-
-test("an insecure page is told what to do", limit, async () => {
-  const address = new URL(server.origin);
-  address.hostname = "insecure.test";
-  await page.visit({ origin: address.origin });
-  const error = await failToLoad();
-  assert.equal(error.code, "UNSUPPORTED_BROWSER");
-  assert.match(error.detail, /https/);
-});
 
 test("the whole chunk table is used", () => {
   assert.ok(chunkCount >= 3 && chunksInHalf >= 1, "the model is large enough for these tests");

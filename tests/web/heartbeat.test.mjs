@@ -2,29 +2,9 @@
 // told, and restart() brings the engine back. (What dies is in restart.test.mjs; the counting of beats in engine_client.test.mjs.)
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import {
-  PROMPT,
-  TestPage,
-  TestServer,
-  launchBrowser,
-  limit,
-  runNatively,
-} from "./library_under_test.mjs";
-
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-afterEach(async () => {
-  server.repair();
-  await page?.finish();
-});
+import { test } from "node:test";
+import { PROMPT, limit, runNatively } from "./library_under_test.mjs";
+import { page, server } from "./one_page.mjs";
 
 const expected = runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]).text;
 
@@ -87,7 +67,6 @@ test("a worker that waits in shared memory for what never comes", limit, async (
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     };
   }`;
-  page = await TestPage.open(browser, server);
   await diesAndComesBack(() =>
     page.run(async () => {
       const channel = new BroadcastChannel("test");
@@ -102,7 +81,6 @@ test("a worker that waits in shared memory for what never comes", limit, async (
 test("a worker that a debugger holds", limit, async () => {
   // It holds at the next thing that the worker does: at this.
   server.workerPreamble = "setInterval(() => {}, 10)";
-  page = await TestPage.open(browser, server);
   await diesAndComesBack(async () => {
     const session = await page.context.newCDPSession(page.page);
     const attached = new Promise((resolve) =>

@@ -2,30 +2,9 @@
 // not there, and nothing that no name stands for stays in the storage.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import {
-  PROMPT,
-  TestPage,
-  TestServer,
-  launchBrowser,
-  limit,
-  modelBytes,
-} from "./library_under_test.mjs";
-
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  server.repair();
-  page = await TestPage.open(browser, server);
-});
-afterEach(() => page.finish());
+import { test } from "node:test";
+import { PROMPT, limit, modelBytes } from "./library_under_test.mjs";
+import { page, server } from "./one_page.mjs";
 
 /** In the engine's worker: a save under a name that begins with "held" waits at each part until the tab says "go on" on a channel. */
 const HELD_PARTS = `{

@@ -2,31 +2,9 @@
 // profiles): loads work all the same.
 
 import assert from "node:assert/strict";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import {
-  PROMPT,
-  TestPage,
-  TestServer,
-  launchBrowser,
-  limit,
-  modelBytes,
-  runNatively,
-} from "./library_under_test.mjs";
-
-let browser, server, page;
-before(async () => {
-  browser = await launchBrowser();
-  server = await TestServer.start();
-});
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-beforeEach(async () => {
-  server.repair();
-  page = await TestPage.open(browser, server);
-});
-afterEach(() => page.finish());
+import { test } from "node:test";
+import { PROMPT, limit, modelBytes, runNatively } from "./library_under_test.mjs";
+import { browser, page, server } from "./one_page.mjs";
 
 const expected = runNatively(["-p", PROMPT, "-n", 8, "--seed", 3]).text;
 
