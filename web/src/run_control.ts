@@ -54,14 +54,18 @@ export class RunControl {
   }
 }
 
-const turn = new MessageChannel();
+let turn: MessageChannel | undefined; // made when it is wanted: Node's event loop does not end while one is open
 const waiting: (() => void)[] = [];
-turn.port1.onmessage = () => waiting.shift()?.();
 
 /** Lets messages that have arrived be handled; some microseconds, where a timer would take milliseconds. */
 export function yieldToMessages(): Promise<void> {
+  if (!turn) {
+    turn = new MessageChannel();
+    turn.port1.onmessage = () => waiting.shift()?.();
+  }
+  const { port2 } = turn;
   return new Promise((resolve) => {
     waiting.push(resolve);
-    turn.port2.postMessage(null);
+    port2.postMessage(null);
   });
 }
