@@ -307,7 +307,8 @@ static void test_wordpiece(void) {
     CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
     REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
     check_ids(&fixture, "ab", 0, "1 2");
-    check_ids(&fixture, "z a", 0, "0 1"); /* the space alone is no beginning of a word */
+    check_ids(&fixture, "z a", 0, "0 1");
+    check_ids(&fixture, "0 a", 0, "0 1"); /* the space alone is no beginning of a word */
     check_ids(&fixture, "a\xE2\x80\x94", 0, "1 5");
     check_ids_of(&fixture,
                  "a\0b\xC2\x85"
