@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import puppeteer from "puppeteer-core";
 import { PROMPT, TestServer, dist, modelBytes, runNatively } from "../web/library_under_test.mjs";
 import { GGUF, INLINED_POLICY, ggufBytes, ggufId } from "./installed_package.mjs";
@@ -14,6 +15,7 @@ const missing =
   !existsSync(firefox) && `${firefox} is not installed: apt-get install firefox-esr, as root`;
 const limit = { timeout: 300_000 };
 const STEP_TIMEOUT_MS = 140_000;
+const PROBE_MS = 20_000;
 
 describe("Firefox ESR", { skip: missing }, () => {
   let browser, expected;
@@ -29,21 +31,41 @@ describe("Firefox ESR", { skip: missing }, () => {
   }, limit);
   after(() => browser?.close());
 
+  /**
+   * A page of that server that answers. A page that isolates itself moves to another process of Firefox, and a question that is
+   * asked while it moves is never answered: then another page is opened. What the library does is never asked twice.
+   */
+  async function open(server) {
+    for (let tries = 5; ; --tries) {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(STEP_TIMEOUT_MS);
+      await page.goto(`${server.origin}/`);
+      const answer = page.evaluate(() => document.readyState).catch(() => null);
+      if ((await Promise.race([answer, sleep(PROBE_MS, null, { ref: false })])) !== null) {
+        return page;
+      }
+      if (tries === 1) throw new Error("Firefox opened a page five times and never answered on it");
+      page.close().catch(() => {});
+    }
+  }
+
   /** Loads and writes on a new page; `script`: the library's file on the server. */
   async function write(server, script = "/dist/index.js") {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    const page = await open(server);
     const problems = [];
     page.on("pageerror", (error) => problems.push(error.message));
     try {
-      await page.goto(`${server.origin}/`);
       const written = await page.evaluate(
         async (script, prompt) => {
           try {
+            globalThis.step = "import";
             const { load } = await import(script);
+            globalThis.step = "load";
             const model = await load("/model.tercet");
+            globalThis.step = "write";
             const { tokens } = await model.generate(prompt, { maxTokens: 24, seed: 5 }).result;
             const { variant, threads, source, isolated, notices } = model.info;
+            globalThis.step = "dispose";
             await model.dispose();
             return { tokens, variant, threads, source, isolated, notices };
           } catch (error) {
@@ -56,6 +78,11 @@ describe("Firefox ESR", { skip: missing }, () => {
       assert.equal(written.failed, undefined);
       assert.deepEqual(problems, []);
       return written;
+    } catch (error) {
+      const step = await page.evaluate(() => globalThis.step).catch(() => "unknown");
+      throw new Error(`in step "${step}", errors of the page: ${problems.join("; ") || "none"}`, {
+        cause: error,
+      });
     } finally {
       await page.close();
     }
@@ -83,10 +110,8 @@ describe("Firefox ESR", { skip: missing }, () => {
 
   /** What `work` returns on a page of this server; it must not throw. */
   async function onPage(server, work, argument) {
-    const page = await browser.newPage();
-    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    const page = await open(server);
     try {
-      await page.goto(`${server.origin}/`);
       await page.evaluate(async () => (globalThis.tercet = await import("/dist/index.js")));
       return await page.evaluate(work, argument);
     } finally {
