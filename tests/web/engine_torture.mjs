@@ -404,18 +404,17 @@ export class EngineTorture {
     if (pool) this.#server.write(script, `${pool};\n${glue}`);
     this.#server.died = null;
     const { settled, never } = await this.#ask(variant, { heartbeatSeconds });
+    const { died } = this.#server;
     if (pool) this.#server.write(script, glue);
-    const crashed = settled.filter(({ code }) => code === "ENGINE_CRASHED");
-    // A thread of the pool may be ended with its engine before its word of the trap has left it: then the first who was told says it.
-    const first = pool && crashed.length > 0 ? Math.min(...crashed.map(({ at }) => at)) : null;
-    const died = this.#server.died ?? first;
     const problems = never.map((name) => `${name} was never answered`);
     if (died === null && mustDie) problems.push("nothing died");
+    const told = settled.filter(({ code }) => code);
     for (const { name, code, value } of settled)
       if (code && code !== "ENGINE_CRASHED" && code !== well.get(name))
         problems.push(`${name} was rejected with ${code}`);
       else if (value !== undefined && value !== well.get(name))
         problems.push(`${name} was answered with ${value.slice(0, 80)}`);
+    const crashed = told.filter(({ code }) => code === "ENGINE_CRASHED");
     if (died !== null && !survives && crashed.length === 0) problems.push("nobody was told");
     const lateMs = died === null ? 0 : Math.max(0, ...crashed.map(({ at }) => at - died));
     const { text, workers } = await this.#comeBack(variant);
