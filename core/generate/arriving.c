@@ -36,7 +36,7 @@ tercet_status arriving_begin(struct tercet_session *session, const uint32_t *tok
                            "no memory to compute %llu tokens while the model arrives",
                            (unsigned long long)count);
     session->restored_bytes = 0; /* parts of a state would come into this history */
-    memcpy(session->history, tokens, count * sizeof *tokens);
+    memmove(session->history, tokens, count * sizeof *tokens);
     session->arriving = (struct arriving){
         .x = block,
         .y = block + count * session->forward.hidden_stride,

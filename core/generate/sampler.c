@@ -85,7 +85,7 @@ void sampler_start(struct sampler *sampler, const tercet_sampling *options) {
 void sampler_set_mask(struct sampler *sampler, const uint32_t *words) {
     sampler->masked = words != NULL;
     if (words != NULL)
-        memcpy(sampler->allowed, words, mask_words(sampler->vocabulary) * sizeof *words);
+        memmove(sampler->allowed, words, mask_words(sampler->vocabulary) * sizeof *words);
 }
 
 /* What is not allowed has the least of all logits, hence no weight in a draw. The first that is allowed, TERCET_NO_TOKEN

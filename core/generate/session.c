@@ -220,13 +220,14 @@ static tercet_status check_slice(const struct tercet_session *session, const uin
 }
 
 /* The tokens of a slice become the session's own before anything is computed: whatever the caller lets be written over them while
- * that lasts, logits for example, the text consists of tokens that were checked. */
+ * that lasts, logits for example, the text consists of tokens that were checked. Where they lie is the caller's word: a module's
+ * caller may name any place of its memory, this one too. */
 static const uint32_t *own_slice(struct tercet_session *session, const uint32_t *tokens,
                                  uint32_t count) {
     session_drop_step(session);
     session->ahead = 0;
     session->restored_bytes = 0;
-    return memcpy(session->history + session->tokens, tokens, count * sizeof *tokens);
+    return memmove(session->history + session->tokens, tokens, count * sizeof *tokens);
 }
 
 /* What a prompt that arrives has of history, keys and values is partly this slice's now. */

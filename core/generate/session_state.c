@@ -108,7 +108,7 @@ tercet_status session_save(struct tercet_session *session, uint64_t offset, void
         if (offset >= sizeof header)
             run = place_of(session, &shape, session->tokens, offset);
         uint64_t part = run.bytes < count ? run.bytes : count;
-        memcpy(to, run.at, (size_t)part);
+        memmove(to, run.at, (size_t)part); /* `bytes` may be any place of a module */
         to += part;
         offset += part;
         count -= part;
@@ -197,7 +197,7 @@ tercet_status session_restore(struct tercet_session *session, uint64_t offset, c
     while (count > 0) {
         struct memory_run run = place_of(session, &shape, tokens, session->restored_bytes);
         uint64_t part = run.bytes < count ? run.bytes : count;
-        memcpy(run.at, from, (size_t)part);
+        memmove(run.at, from, (size_t)part);
         from += part;
         count -= part;
         session->restored_bytes += part;

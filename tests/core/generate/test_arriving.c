@@ -1,7 +1,9 @@
 /* test_arriving.c - a prompt that is computed while its model arrives: whatever the sizes of its slices, the text that follows has
  * the tokens and the logits, bit for bit, of a prompt that was computed afterwards; nothing else works before the model is
- * whole; and what cannot be computed so is refused. */
+ * whole; what cannot be computed so is refused; and a text that is begun in between, and cancelled, ends it. */
 #include "session_fixture.h"
+
+#include "generate/session.h"
 
 #define TOKENS 37u
 #define STEPS 5u
@@ -189,6 +191,87 @@ static void check_other_text(const char *folder, enum pack_quantize quantize,
     free(file.bytes);
 }
 
+/* A slice of another text that is cancelled after its first layer has overwritten tokens and keys of the prompt: which must not go on
+ * to its end then, or the session would take the other text's tokens for computed ones. */
+static void check_cancelled_slice(const char *folder, enum pack_quantize quantize,
+                                  enum pack_dense dense) {
+    struct file file = pack_folder(folder, quantize, dense);
+    struct setup setup;
+    set_up(&setup, &file, 1);
+    uint32_t prompt[PROMPT], other[PROMPT], vocabulary = setup.info.vocabulary;
+    fill_prompt(prompt, vocabulary);
+    for (uint32_t i = 0; i < PROMPT; i++)
+        other[i] = (i * 11u + 3u) % vocabulary;
+    size_t logits_bytes = vocabulary * sizeof(float);
+    float *expected = malloc(logits_bytes), *logits = malloc(logits_bytes);
+    uint32_t expected_tokens[STEPS] = {0}, tokens[STEPS] = {0};
+    double *sums = calloc(setup.info.hidden, sizeof *sums);
+    REQUIRE(expected != NULL && logits != NULL && sums != NULL);
+    tercet_session *fresh = open_session(setup.model, 8, TERCET_KV_INT8);
+    write_some(fresh, other, expected, vocabulary, expected_tokens);
+    tercet_session_destroy(fresh);
+    for (uint32_t parts = 0; parts < 6; parts++) {
+        tercet_session *session = open_session(setup.model, 8, TERCET_KV_INT8);
+        CHECK_STATUS(tercet_session_arrive(session, prompt, TOKENS, NULL), TERCET_OK);
+        int more = 1;
+        for (uint32_t i = 0; i < parts; i++)
+            CHECK_STATUS(tercet_session_arrive_more(session, &more, NULL), TERCET_OK);
+        CHECK_EQ(more, 1); /* on its way */
+        /* The count of layers is the cancel: 0 until one has run. */
+        atomic_int *cancel = session->forward.cancel;
+        atomic_store(&session->layers_run, 0);
+        session->forward.cancel = &session->layers_run;
+        size_t done = 99;
+        tercet_status status =
+            parts % 2 == 0 ? tercet_session_prefill(session, other, TOKENS, &done, NULL, NULL)
+                           : tercet_session_embed(session, other, TOKENS, &done, sums, NULL);
+        session->forward.cancel = cancel;
+        CHECK_STATUS(status, TERCET_CANCELLED);
+        CHECK_EQ(done, 0);
+        CHECK_EQ(atomic_load(&session->layers_run), 1);
+        for (more = 1; more != 0;)
+            CHECK_STATUS(tercet_session_arrive_more(session, &more, NULL), TERCET_OK);
+        size_t kept = 99;
+        CHECK_STATUS(tercet_session_reuse(session, other, TOKENS, &kept), TERCET_OK);
+        CHECK_EQ(kept, 0); /* nothing of it is computed */
+        write_some(session, other, logits, vocabulary, tokens);
+        CHECK_MEM(logits, expected, logits_bytes);
+        CHECK_MEM(tokens, expected_tokens, sizeof tokens);
+        tercet_session_destroy(session);
+    }
+    free(sums);
+    free(logits);
+    free(expected);
+    tear_down(&setup);
+    free(file.bytes);
+}
+
+/* A caller of a module may give any place of its memory, the session's own history too: the tokens are those that lay there
+ * when it was asked. With AddressSanitizer a copy that may not overlap is reported. */
+static void check_own_memory(const char *folder, enum pack_quantize quantize,
+                             enum pack_dense dense) {
+    struct file file = pack_folder(folder, quantize, dense);
+    struct setup setup;
+    set_up(&setup, &file, 1);
+    uint32_t prompt[PROMPT];
+    fill_prompt(prompt, setup.info.vocabulary);
+    tercet_session *session = open_session(setup.model, 32, TERCET_KV_INT8);
+    CHECK_STATUS(prefill(session, prompt, 30, NULL, setup.info.vocabulary), TERCET_OK);
+    CHECK_STATUS(tercet_session_reset(session, 4), TERCET_OK);
+    size_t done = 0;
+    CHECK_STATUS(tercet_session_prefill(session, session->history + 2, 20, &done, NULL, NULL),
+                 TERCET_OK);
+    CHECK_EQ(done, 20);
+    CHECK_MEM(session->history + 4, prompt + 2, 20 * sizeof *prompt);
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    memcpy(session->history, prompt, sizeof prompt);
+    CHECK_STATUS(tercet_session_arrive(session, session->history + 3, 30, NULL), TERCET_OK);
+    CHECK_MEM(session->history, prompt + 3, 30 * sizeof *prompt);
+    tercet_session_destroy(session);
+    tear_down(&setup);
+    free(file.bytes);
+}
+
 /* What is computed from weights when a model opens needs them: it can be opened when it is whole. */
 static void check_refused(const struct pack_options *packed, tercet_status when_whole) {
     struct file file = pack_with(*packed);
@@ -226,6 +309,8 @@ int main(void) {
     check_model("../models/gutenberg-kids-6m-b158", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
     check_ends("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
     check_other_text("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
+    check_cancelled_slice("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
+    check_own_memory("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
     struct pack_options options;
     pack_options_init(&options);
     options.source = "golden/models/bitmamba2-bin/model.bin";
