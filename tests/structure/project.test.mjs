@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { test } from "node:test";
 import { listFiles } from "../../scripts/fingerprint.mjs";
 import { root } from "../../scripts/paths.mjs";
@@ -28,6 +28,28 @@ test("every C test and every fuzz target is listed in tests/CMakeLists.txt", () 
     ...targets.filter((name) => !new RegExp(`add_tercet_fuzz\\(\\s*${name}[\\s)]`).test(list)),
   ];
   assert.deepEqual(unlisted, []);
+});
+
+test("every test of JavaScript is in a file that is run", () => {
+  const texts = new Map(
+    filesIn("tests")
+      .filter((file) => file.endsWith(".mjs"))
+      .map((file) => [file, read(file)]),
+  );
+  // `npm test` runs the files *.test.mjs; tests under another name are run where one of these imports them.
+  const run = [...texts].filter(([file]) => file.endsWith(".test.mjs"));
+  assert.ok(run.length > 100, `${run.length} files`);
+  const unrun = [...texts]
+    .filter(([file, text]) => !file.endsWith(".test.mjs") && /^ *test\(/m.test(text))
+    .map(([file]) => file)
+    .filter(
+      (file) =>
+        !run.some(
+          ([by, text]) =>
+            dirname(by) === dirname(file) && text.includes(`\nimport "./${basename(file)}";`),
+        ),
+    );
+  assert.deepEqual(unrun, []);
 });
 
 test("every exported function of the WebAssembly modules is fuzzed", () => {

@@ -169,6 +169,8 @@ export class TestServer {
   silent = null;
   /** Put in front of the worker's script: faults of the browser. Or what gives it, for each worker anew. */
   workerPreamble = "";
+  /** The same of the packer's script. */
+  packerPreamble = "";
   /**
    * Whether the workers tell what they read: `taken` of each request. Those that start while a connection is to be cut or to
    * fall silent do so in any case.
@@ -236,6 +238,7 @@ export class TestServer {
     this.faults = {};
     this.files.clear();
     this.workerPreamble = "";
+    this.packerPreamble = "";
     this.tellsTaken = false;
     this.#hears = false;
     this.missing = null;
@@ -292,7 +295,7 @@ export class TestServer {
 
   #preamble(path) {
     if (!READERS.includes(path)) return "";
-    const given = path === "/dist/engine_worker.js" ? this.workerPreamble : "";
+    const given = path === "/dist/engine_worker.js" ? this.workerPreamble : this.packerPreamble;
     const faults = typeof given === "function" ? given() : given;
     const breaks = ["cutAfter", "cutAt", "cutEach", "stallAfter"].some((one) => one in this.faults);
     if (!this.tellsTaken && !breaks) return faults;
