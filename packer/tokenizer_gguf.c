@@ -239,12 +239,13 @@ static tercet_status fill_byte_level(const struct vocabulary_keys *keys,
     if (keys->merges == NULL) {
         return bad(keys, KEY("merges"), "is missing");
     }
+    if (keys->merges->count > LIMIT_MERGES) {
+        return tercet_fail(keys->error, TERCET_LIMIT_EXCEEDED, 0, "%s has more than %u merges",
+                           keys->header->file, LIMIT_MERGES);
+    }
     cursor = keys->merges->value;
-    for (uint64_t rank = 0; rank < keys->merges->count; rank++) {
-        if (rank == LIMIT_MERGES) {
-            return bad(keys, KEY("merges"), "is too long");
-        }
-        TERCET_TRY(add_merge(keys, builder, (uint32_t)rank, gguf_next_text(&cursor)));
+    for (uint32_t rank = 0; rank < keys->merges->count; rank++) {
+        TERCET_TRY(add_merge(keys, builder, rank, gguf_next_text(&cursor)));
     }
     return TERCET_OK;
 }
@@ -365,14 +366,14 @@ tercet_status tokenizer_gguf_build(const struct gguf_header *header, uint32_t vo
 }
 
 static tercet_status add_stop(const struct vocabulary_keys *keys, struct container_config *config,
-                              uint32_t token) {
+                              const char *key, uint32_t token) {
     for (uint32_t i = 0; i < config->stop_count; i++) {
         if (config->stop_tokens[i] == token) {
             return TERCET_OK;
         }
     }
     if (token >= config->vocabulary) {
-        return bad(keys, KEY("eos_token_id"), "is no token of the model");
+        return bad(keys, key, "is no token of the model");
     }
     if (config->stop_count == CONFIG_STOP_TOKENS_MAX) {
         return tercet_fail(keys->error, TERCET_LIMIT_EXCEEDED, token,
@@ -412,13 +413,13 @@ tercet_status tokenizer_gguf_read_stops(const struct gguf_header *header,
             token = 2;
         }
         if (token != TERCET_NO_TOKEN) {
-            TERCET_TRY(add_stop(&keys, config, token));
+            TERCET_TRY(add_stop(&keys, config, names[i], token));
         }
     }
     const uint8_t *cursor = keys.tokens->value;
     for (uint32_t id = 0; id < keys.tokens->count; id++) {
         if (ends_turn(gguf_next_text(&cursor)) && id < config->vocabulary) {
-            TERCET_TRY(add_stop(&keys, config, id));
+            TERCET_TRY(add_stop(&keys, config, KEY("tokens"), id));
         }
     }
     return TERCET_OK;

@@ -17,6 +17,7 @@ struct change {
     bool byte_types, no_merges, no_scores, other_types, other_scores, end, begin;
     uint32_t beginning, unknown; /* keys; 0: none */
     const char *token, *merge;   /* the last token, the last merge */
+    uint32_t type;               /* of the last token; 0: as it is */
     uint32_t count;              /* of tokens; 0: TOKENS */
 };
 
@@ -34,7 +35,8 @@ static void put_tokens(struct gguf_bytes *file, const struct change *change, boo
     uint32_t types = count - change->other_types, scores = count - change->other_scores;
     gguf_put_array(file, KEY("token_type"), I32_TYPE, types);
     for (uint32_t i = 0; i < types; i++) {
-        gguf_put_u32(file, bpe ? (change->byte_types ? 6 : 1) : (uint32_t)piece_types[i % TOKENS]);
+        uint32_t type = bpe ? (change->byte_types ? 6 : 1) : (uint32_t)piece_types[i % TOKENS];
+        gguf_put_u32(file, i == count - 1 && change->type != 0 ? change->type : type);
     }
     if (!bpe && !change->no_scores) {
         gguf_put_array(file, KEY("scores"), F32_TYPE, scores);
@@ -132,6 +134,10 @@ static void test_byte_level(void) {
            "token_type has another length");
     refuse((struct change){.pre = "gpt-2", .byte_types = true}, TERCET_BAD_SOURCE,
            "token_type names byte tokens");
+    refuse((struct change){.pre = "gpt-2", .type = 7}, TERCET_BAD_SOURCE,
+           "token_type holds a number that is no type");
+    refuse((struct change){.pre = "gpt-2", .type = UINT32_MAX}, TERCET_BAD_SOURCE,
+           "token_type holds a number that is no type");
     refuse((struct change){.pre = "gpt-2", .end = true}, TERCET_UNSUPPORTED_SOURCE,
            "add_eos_token");
     refuse((struct change){.pre = "gpt-2", .begin = true}, TERCET_BAD_SOURCE, "add_bos_token");
@@ -147,6 +153,161 @@ static void test_sentencepiece(void) {
            "scores is missing");
     refuse((struct change){.model = "llama", .other_scores = true}, TERCET_BAD_SOURCE,
            "scores has another length");
+    refuse((struct change){.model = "llama", .type = 7}, TERCET_BAD_SOURCE,
+           "token_type holds a number that is no type");
+}
+
+/* What the head of the section says of a tokenizer that is taken. */
+static uint32_t head_word(struct change change, size_t at) {
+    struct tokenizer_section section;
+    uint32_t word = 0;
+    REQUIRE(build(&change, &section, NULL) == TERCET_OK);
+    memcpy(&word, section.bytes + at, sizeof word);
+    tokenizer_section_free(&section);
+    return word;
+}
+
+/* Llama 3's rule asks for a token in front of a text: only a key can ask for one that the vocabulary has not named. */
+static void test_ids(void) {
+    const struct change plain = {.pre = "llama-bpe"}, named = {.pre = "llama-bpe", .beginning = 3},
+                        none = {.pre = "llama-bpe", .beginning = UINT32_MAX},
+                        unknown = {.pre = "gpt-2", .token = "<?>", .merge = "c d", .type = 2};
+    const uint32_t beginning = TOKENIZER_FLAG_ADD_BEGINNING;
+    CHECK_EQ(head_word(plain, TOKENIZER_AT_FLAGS) & beginning, 0);
+    CHECK_EQ(head_word(plain, TOKENIZER_AT_BEGINNING), TERCET_NO_TOKEN);
+    CHECK_EQ(head_word(none, TOKENIZER_AT_FLAGS) & beginning, 0);
+    CHECK_EQ(head_word(named, TOKENIZER_AT_FLAGS) & beginning, beginning);
+    CHECK_EQ(head_word(named, TOKENIZER_AT_BEGINNING), 3);
+    CHECK_EQ(head_word(plain, TOKENIZER_AT_UNKNOWN), TERCET_NO_TOKEN);
+    CHECK_EQ(head_word(unknown, TOKENIZER_AT_UNKNOWN), TOKENS - 1); /* its type says so */
+    struct change both = unknown;
+    both.unknown = 2;
+    CHECK_EQ(head_word(both, TOKENIZER_AT_UNKNOWN), 2); /* the key is asked last */
+}
+
+/* Lists of one more text than a container holds, all of them empty. */
+static void test_limits(void) {
+    static const struct {
+        uint32_t tokens, merges;
+        const char *part;
+    } cases[] = {{LIMIT_VOCABULARY + 1, 0, "many.gguf has more than 1048576 tokens"},
+                 {1, LIMIT_MERGES + 1, "many.gguf has more than 4194304 merges"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gguf_bytes start, merges;
+        struct gguf_header header;
+        struct tokenizer_section section;
+        tercet_error error = {0};
+        bool cut;
+        gguf_start(&start, 3, 0, 4);
+        gguf_put_key_text(&start, KEY("model"), "gpt2");
+        gguf_put_key_text(&start, KEY("pre"), "gpt-2");
+        gguf_put_array(&start, KEY("tokens"), STRING_TYPE, cases[i].tokens);
+        gguf_start(&merges, 3, 0, 0);
+        merges.count = 0;
+        gguf_put_array(&merges, KEY("merges"), STRING_TYPE, cases[i].merges);
+        size_t middle = start.count + (size_t)cases[i].tokens * 8;
+        size_t count = middle + merges.count + (size_t)cases[i].merges * 8;
+        uint8_t *bytes = calloc(1, count);
+        REQUIRE(bytes != NULL);
+        memcpy(bytes, start.bytes, start.count);
+        memcpy(bytes + middle, merges.bytes, merges.count);
+        REQUIRE(gguf_parse_header("many.gguf", bytes, count, count, &header, &cut, &error) ==
+                TERCET_OK);
+        CHECK_STATUS(tokenizer_gguf_build(&header, 0, &section, &error), TERCET_LIMIT_EXCEEDED);
+        CHECK_STR(error.detail, cases[i].part);
+        gguf_header_free(&header);
+        gguf_free(&merges);
+        gguf_free(&start);
+        free(bytes);
+    }
+}
+
+/* ---- tokens that end a text */
+
+struct stops {
+    const char *model;
+    uint32_t end, turn, message; /* keys; 0: none */
+    const char *text;            /* of the tokens from `from` on */
+    uint32_t from, tokens, vocabulary;
+};
+
+static tercet_status read_stops(const struct stops *stops, struct container_config *config,
+                                tercet_error *error) {
+    struct gguf_bytes file;
+    struct gguf_header header;
+    bool cut;
+    gguf_start(&file, 3, 0,
+               1u + (stops->tokens > 0) + (stops->end != 0) + (stops->turn != 0) +
+                   (stops->message != 0));
+    gguf_put_key_text(&file, KEY("model"), stops->model);
+    if (stops->end != 0) {
+        gguf_put_key(&file, KEY("eos_token_id"), U32_TYPE, stops->end, 4);
+    }
+    if (stops->turn != 0) {
+        gguf_put_key(&file, KEY("eot_token_id"), U32_TYPE, stops->turn, 4);
+    }
+    if (stops->message != 0) {
+        gguf_put_key(&file, KEY("eom_token_id"), U32_TYPE, stops->message, 4);
+    }
+    if (stops->tokens > 0) {
+        gguf_put_array(&file, KEY("tokens"), STRING_TYPE, stops->tokens);
+    }
+    for (uint32_t id = 0; id < stops->tokens; id++) {
+        gguf_put_text(&file, stops->text != NULL && id >= stops->from ? stops->text : "a");
+    }
+    REQUIRE(gguf_parse_header("stops.gguf", file.bytes, file.count, file.count, &header, &cut,
+                              error) == TERCET_OK);
+    memset(config, 0, sizeof *config);
+    config->vocabulary = stops->vocabulary;
+    config->stop_count = 7; /* of before */
+    tercet_status status = tokenizer_gguf_read_stops(&header, config, error);
+    gguf_header_free(&header);
+    gguf_free(&file);
+    return status;
+}
+
+static void check_stops(struct stops stops, uint32_t count, const uint32_t *tokens) {
+    struct container_config config;
+    tercet_error error = {0};
+    if (!CHECK_STATUS(read_stops(&stops, &config, &error), TERCET_OK)) {
+        fprintf(stderr, "    %s\n", error.detail);
+    } else if (CHECK_EQ(config.stop_count, count)) {
+        CHECK_MEM(config.stop_tokens, tokens, count * sizeof *tokens);
+    }
+}
+
+static void refuse_stops(struct stops stops, tercet_status want, const char *sentence) {
+    struct container_config config;
+    tercet_error error = {0};
+    CHECK_STATUS(read_stops(&stops, &config, &error), want);
+    CHECK_STR(error.detail, sentence);
+}
+
+static void test_stops(void) {
+    static const uint32_t one[] = {3}, three[] = {3, 5, 4}, second[] = {2}, texts[] = {3, 6, 7},
+                          eight[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    check_stops((struct stops){"gpt2", .tokens = 8, .vocabulary = 8}, 0, one);
+    check_stops((struct stops){"gpt2", 3, 5, 4, .tokens = 8, .vocabulary = 8}, 3, three);
+    check_stops((struct stops){"gpt2", 3, 3, 3, .tokens = 8, .vocabulary = 8}, 1, one);
+    /* SentencePiece has its place for it, unless the vocabulary is too small or a key says that there is none. */
+    check_stops((struct stops){"llama", .tokens = 8, .vocabulary = 8}, 1, second);
+    check_stops((struct stops){"llama", .tokens = 2, .vocabulary = 2}, 0, one);
+    check_stops((struct stops){"llama", UINT32_MAX, .tokens = 8, .vocabulary = 8}, 0, one);
+    /* By their texts: those that the model has. */
+    check_stops((struct stops){"gpt2", 3, .text = "<|im_end|>", 6, 10, 8}, 3, texts);
+    check_stops((struct stops){"gpt2", .text = "<|eot_id|>", 0, 8, 8}, 8, eight);
+    refuse_stops((struct stops){"gpt2", .text = "<|eot_id|>", 0, 9, 9}, TERCET_LIMIT_EXCEEDED,
+                 "stops.gguf has more than 8 tokens that end a text");
+    refuse_stops((struct stops){"gpt2", 8, .tokens = 9, .vocabulary = 8}, TERCET_BAD_SOURCE,
+                 "stops.gguf: the key tokenizer.ggml.eos_token_id is no token of the model");
+    refuse_stops((struct stops){"gpt2", .turn = 8, .tokens = 9, .vocabulary = 8}, TERCET_BAD_SOURCE,
+                 "stops.gguf: the key tokenizer.ggml.eot_token_id is no token of the model");
+    refuse_stops((struct stops){"gpt2", .message = 9, .tokens = 9, .vocabulary = 9},
+                 TERCET_BAD_SOURCE,
+                 "stops.gguf: the key tokenizer.ggml.eom_token_id is no token of the vocabulary");
+    refuse_stops((struct stops){"gpt2", .vocabulary = 9}, TERCET_BAD_SOURCE,
+                 "stops.gguf: the key tokenizer.ggml.tokens is missing or empty: the file has no "
+                 "vocabulary");
 }
 
 /* The number of tokens and one of them tell the rule where no key does. */
@@ -204,5 +365,8 @@ int main(void) {
     test_byte_level();
     test_sentencepiece();
     test_rule_by_vocabulary();
+    test_ids();
+    test_limits();
+    test_stops();
     return check_done();
 }

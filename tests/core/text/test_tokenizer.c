@@ -1,221 +1,9 @@
-/* test_tokenizer.c - encoding and decoding over small tables made by hand.
- *
- * The merge machine is compared with the definition (look at every pair, take the lowest rank, the
- * leftmost on a tie) on random vocabularies; the rest is one case for each rule of tokenizer.h.
- */
-#include "check.h"
-#include "text/merge_machine.h"
-#include "text/utf8.h"
-#include "tokenizer_fixture.h"
+/* test_tokenizer.c - encoding and decoding over small tables made by hand: one case for each rule of tokenizer.h. */
+#include "small_tokenizers.h"
 
-#define NONE TERCET_NO_TOKEN
 #define SYMBOL "\xE2\x96\x81" /* U+2581 */
 
-static uint64_t random_state = UINT64_C(0x9e3779b97f4a7c15);
-
-/* xorshift64*, as in fuzz/replay_main.c. */
-static uint32_t random_below(uint32_t limit) {
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (uint32_t)((random_state * UINT64_C(2685821657736338717)) >> 32) % limit;
-}
-
-static void add(struct tokenizer_builder *builder, uint32_t id, const char *text, uint8_t kind) {
-    bool matchable = kind == TOKEN_NORMAL;
-    CHECK_STATUS(tokenizer_builder_add(builder, id, (const uint8_t *)text, strlen(text), kind,
-                                       matchable, NULL),
-                 TERCET_OK);
-}
-
-static void merge(struct tokenizer_builder *builder, const char *left, const char *right,
-                  uint32_t rank) {
-    uint32_t a = tokenizer_builder_find(builder, (const uint8_t *)left, strlen(left));
-    uint32_t b = tokenizer_builder_find(builder, (const uint8_t *)right, strlen(right));
-    REQUIRE(a != NONE && b != NONE);
-    CHECK_STATUS(tokenizer_builder_add_merge(builder, a, b, rank, NULL), TERCET_OK);
-}
-
-/* Encodes and compares with "1 2 3"; NULL: the text is refused. */
-static void check_ids_of(const struct tokenizer_fixture *fixture, const char *text, size_t bytes,
-                         uint32_t flags, const char *expected) {
-    char got[512] = "";
-    size_t count = 0, at = 0;
-    uint32_t *tokens = fixture_encode(fixture, text, bytes, flags, &count, NULL);
-    if (expected == NULL) {
-        CHECK(tokens == NULL);
-        return;
-    }
-    REQUIRE(tokens != NULL);
-    for (size_t i = 0; i < count && at + 16 < sizeof got; i++) {
-        at += (size_t)snprintf(got + at, sizeof got - at, "%s%u", i > 0 ? " " : "", tokens[i]);
-    }
-    free(tokens);
-    CHECK_STR(got, expected);
-}
-
-static void check_ids(const struct tokenizer_fixture *fixture, const char *text, uint32_t flags,
-                      const char *expected) {
-    check_ids_of(fixture, text, strlen(text), flags, expected);
-}
-
-static void check_text(const struct tokenizer_fixture *fixture, const uint32_t *tokens,
-                       size_t count, const char *expected) {
-    size_t bytes;
-    char *text = fixture_decode(fixture, tokens, count, &bytes, NULL);
-    REQUIRE(text != NULL);
-    CHECK_EQ(bytes, strlen(expected));
-    CHECK_STR(text, expected);
-    free(text);
-}
-
-/* ---- the merge machine against its definition */
-
-enum { LETTERS = 4, WORDS = 40, TEXT_MAX = 60 };
-
-static uint32_t find_rank(const struct container_tokenizer *tables, uint32_t left, uint32_t right,
-                          uint32_t *result) {
-    for (uint32_t i = 0; i < tables->merge_count; i++) {
-        const uint32_t *entry = tables->merges + 4 * (size_t)i;
-        if (entry[0] == left && entry[1] == right) {
-            *result = entry[3];
-            return entry[2];
-        }
-    }
-    return NONE;
-}
-
-static size_t merge_by_definition(const struct container_tokenizer *tables, uint32_t *tokens,
-                                  size_t count) {
-    for (;;) {
-        uint32_t best = NONE, best_result = 0, result = 0;
-        size_t best_at = 0;
-        for (size_t i = 0; i + 1 < count; i++) {
-            uint32_t rank = find_rank(tables, tokens[i], tokens[i + 1], &result);
-            if (rank < best) {
-                best = rank;
-                best_at = i;
-                best_result = result;
-            }
-        }
-        if (best == NONE) {
-            return count;
-        }
-        tokens[best_at] = best_result;
-        memmove(tokens + best_at + 1, tokens + best_at + 2, (count - best_at - 2) * sizeof *tokens);
-        count--;
-    }
-}
-
-/* Letters a..d, then words that join two earlier ones; every way to cut a word is a merge with some chance, and ranks are
- * few, so that many are equal. */
-static void make_random_vocabulary(struct tokenizer_fixture *fixture, uint32_t kind,
-                                   bool equal_ranks) {
-    struct tokenizer_builder builder;
-    char words[LETTERS + WORDS][64];
-    uint32_t count = LETTERS;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", LETTERS + WORDS, NULL), TERCET_OK);
-    builder.kind = kind;
-    for (uint32_t i = 0; i < LETTERS; i++) {
-        words[i][0] = (char)('a' + i);
-        words[i][1] = '\0';
-        add(&builder, i, words[i], TOKEN_NORMAL);
-    }
-    for (uint32_t tries = 0; tries < 400 && count < LETTERS + WORDS; tries++) {
-        char *word = words[count];
-        const char *left = words[random_below(count)], *right = words[random_below(count)];
-        if (strlen(left) + strlen(right) > 12) {
-            continue;
-        }
-        memcpy(word, left, strlen(left));
-        memcpy(word + strlen(left), right, strlen(right) + 1);
-        bool known = false;
-        for (uint32_t i = 0; i < count; i++) {
-            known = known || strcmp(words[i], word) == 0;
-        }
-        if (!known) {
-            add(&builder, count++, word, TOKEN_NORMAL);
-        }
-    }
-    CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
-    uint32_t next_rank = 0;
-    for (uint32_t id = LETTERS; id < count; id++) {
-        uint32_t rank = equal_ranks ? random_below(6) : next_rank++;
-        size_t length = strlen(words[id]);
-        for (size_t cut = 1; cut < length; cut++) {
-            uint32_t left = tokenizer_builder_find(&builder, (const uint8_t *)words[id], cut);
-            uint32_t right =
-                tokenizer_builder_find(&builder, (const uint8_t *)words[id] + cut, length - cut);
-            if (left != NONE && right != NONE && random_below(4) > 0) {
-                CHECK_STATUS(tokenizer_builder_add_merge(&builder, left, right, rank, NULL),
-                             TERCET_OK);
-            }
-        }
-    }
-    REQUIRE(fixture_from_builder(fixture, &builder, NULL) == TERCET_OK);
-}
-
-static void test_machine(void) {
-    uint32_t wrong = 0, merged = 0;
-    for (uint32_t round = 0; round < 200; round++) {
-        struct tokenizer_fixture fixture;
-        make_random_vocabulary(
-            &fixture, round % 2 == 0 ? TOKENIZER_BYTE_BPE : TOKENIZER_SENTENCEPIECE, round % 4 < 2);
-        for (uint32_t t = 0; t < 40; t++) {
-            char text[TEXT_MAX];
-            uint32_t expected[TEXT_MAX];
-            size_t bytes = random_below(TEXT_MAX), count;
-            uint32_t letters = 1 + random_below(LETTERS);
-            for (size_t i = 0; i < bytes; i++) {
-                uint32_t letter = random_below(letters);
-                text[i] = (char)('a' + letter);
-                expected[i] = letter;
-            }
-            size_t expected_count = merge_by_definition(&fixture.tables, expected, bytes);
-            uint32_t *tokens = fixture_encode(&fixture, text, bytes, 0, &count, NULL);
-            REQUIRE(tokens != NULL);
-            wrong +=
-                count != expected_count || memcmp(tokens, expected, count * sizeof *tokens) != 0;
-            merged += count < bytes;
-            free(tokens);
-        }
-        fixture_free(&fixture);
-    }
-    CHECK_EQ(wrong, 0);
-    CHECK(merged > 4000); /* the vocabularies did something */
-}
-
 /* ---- byte-level BPE */
-
-static void make_byte_bpe(struct tokenizer_fixture *fixture, uint32_t splitter, uint32_t flags,
-                          uint32_t unknown) {
-    struct tokenizer_builder builder;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 24, NULL), TERCET_OK);
-    builder.kind = TOKENIZER_BYTE_BPE;
-    builder.splitter = splitter;
-    builder.flags = flags;
-    builder.beginning = 20;
-    builder.unknown = unknown;
-    static const char *const words[] = {"a",  "b",  "c",   " ",   "\xC3",     "\xA9",
-                                        "ab", "bc", "abc", " ab", "\xC3\xA9", "caa"};
-    for (uint32_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        add(&builder, i, words[i], TOKEN_NORMAL);
-    }
-    add(&builder, 15, "<|x|>", TOKEN_CONTROL);
-    add(&builder, 16, "<|x", TOKEN_CONTROL);
-    add(&builder, 17, "<u>", TOKEN_USER_DEFINED);
-    add(&builder, 18, "<|x|>b", TOKEN_USER_DEFINED);
-    add(&builder, 20, "<s>", TOKEN_CONTROL);
-    add(&builder, 21, "<unk>", TOKEN_UNKNOWN);
-    CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
-    merge(&builder, "b", "c", 0);
-    merge(&builder, "a", "b", 1);
-    merge(&builder, "a", "bc", 2);
-    merge(&builder, " ", "ab", 3);
-    merge(&builder, "\xC3", "\xA9", 4);
-    tercet_error error;
-    REQUIRE(fixture_from_builder(fixture, &builder, &error) == TERCET_OK);
-}
 
 static void test_byte_bpe(void) {
     const uint32_t special = TERCET_TEXT_PARSE_SPECIAL, beginning = TERCET_TEXT_ADD_BEGINNING;
@@ -256,29 +44,18 @@ static void test_byte_bpe(void) {
     fixture_free(&plain);
 }
 
-/* A container may hold two specials with the same text; the lower id is found. A piece longer than any token is not
- * looked up as a whole. */
-static void test_odd_tables(void) {
+/* A piece longer than any token is not looked up as a whole. */
+static void test_long_piece(void) {
     struct tokenizer_builder builder;
     struct tokenizer_fixture fixture;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 6, NULL), TERCET_OK);
+    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 2, NULL), TERCET_OK);
     builder.kind = TOKENIZER_BYTE_BPE;
     builder.flags = TOKENIZER_FLAG_IGNORE_MERGES;
-    add(&builder, 5, "", TOKEN_CONTROL);
     add(&builder, 0, "a", TOKEN_NORMAL);
     add(&builder, 1, "aa", TOKEN_NORMAL);
-    add(&builder, 4, "<x>", TOKEN_CONTROL);
-    add(&builder, 3, "<x>", TOKEN_CONTROL);
-    add(&builder, 2, "<x>a", TOKEN_CONTROL);
     CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
     REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
-    check_ids(&fixture, "<x><x>aaa", TERCET_TEXT_PARSE_SPECIAL, "3 2 1");
-    /* A special token without a text is nowhere. */
-    static const uint32_t with_empty[] = {2, 3, 4, 5};
-    struct tokenizer_fixture empty = fixture;
-    empty.tables.specials = with_empty;
-    empty.tables.special_count = 4;
-    check_ids(&empty, "<x><x>aaa", TERCET_TEXT_PARSE_SPECIAL, "3 2 1");
+    check_ids(&fixture, "aa", 0, "1");
     char text[LIMIT_TOKEN_BYTES + 1];
     memset(text, 'a', sizeof text);
     size_t count;
@@ -325,37 +102,6 @@ static void test_wordpiece(void) {
 }
 
 /* ---- SentencePiece */
-
-static void make_sentencepiece(struct tokenizer_fixture *fixture, uint32_t flags) {
-    struct tokenizer_builder builder;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 24, NULL), TERCET_OK);
-    builder.kind = TOKENIZER_SENTENCEPIECE;
-    builder.flags = flags;
-    builder.beginning = 1;
-    builder.unknown = 0;
-    add(&builder, 0, "<unk>", TOKEN_UNKNOWN);
-    add(&builder, 1, "<s>", TOKEN_CONTROL);
-    add(&builder, 2, "\n", TOKEN_BYTE);
-    add(&builder, 3, "\xE2", TOKEN_BYTE);
-    add(&builder, 4, "\x98", TOKEN_BYTE);
-    add(&builder, 5, "\x83", TOKEN_BYTE);
-    add(&builder, 6, " ", TOKEN_NORMAL);
-    add(&builder, 7, "a", TOKEN_NORMAL);
-    add(&builder, 8, "b", TOKEN_NORMAL);
-    add(&builder, 9, " a", TOKEN_NORMAL);
-    add(&builder, 10, "ab", TOKEN_NORMAL);
-    add(&builder, 11, "  ", TOKEN_NORMAL);
-    add(&builder, 12, "\xC3\xA9", TOKEN_NORMAL);
-    add(&builder, 13, "b\xC3\xA9", TOKEN_NORMAL);
-    add(&builder, 14, "<u>", TOKEN_USER_DEFINED);
-    CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
-    merge(&builder, " ", "a", 0);
-    merge(&builder, "a", "b", 1);
-    merge(&builder, " ", " ", 2);
-    merge(&builder, "b", "\xC3\xA9", 0);
-    tercet_error error;
-    REQUIRE(fixture_from_builder(fixture, &builder, &error) == TERCET_OK);
-}
 
 static void test_sentencepiece(void) {
     const uint32_t special = TERCET_TEXT_PARSE_SPECIAL, beginning = TERCET_TEXT_ADD_BEGINNING;
@@ -540,87 +286,14 @@ static void test_invalid_text(void) {
     fixture_free(&fixture);
 }
 
-/* Pairs that are looked up for n symbols: one each at first, two for each merge. The heap holds no more, so the whole costs
- * O(n log n), whatever the text. */
-static void check_work(const struct tokenizer_fixture *fixture, const char *text, uint32_t bytes) {
-    struct merge_machine machine;
-    void *memory = malloc(merge_machine_bytes(bytes));
-    uint32_t left = 0;
-    REQUIRE(memory != NULL);
-    merge_machine_place(&machine, &fixture->tables, memory, bytes);
-    for (uint32_t i = 0; i < bytes; i++) {
-        CHECK(merge_machine_push(&machine, (uint32_t)(text[i] - 'a')));
-    }
-    CHECK(!merge_machine_push(&machine, 0));
-    merge_machine_run(&machine);
-    for (uint32_t i = 0; i != MERGE_NONE; i = machine.symbols[i].next) {
-        left++;
-    }
-    CHECK(left >= 1 && machine.looked_up >= bytes - 1);
-    CHECK(machine.looked_up <= bytes + 2 * (uint64_t)(bytes - left));
-    free(memory);
-}
-
-/* A megabyte as one piece, in the forms that are worst for a careless merge: had this cost n squared, it would end with
- * the test's time. */
-static void test_long_text(void) {
-    enum { BYTES = 1000000 };
-    struct tokenizer_fixture fixture;
-    char *text = malloc(BYTES);
-    REQUIRE(text != NULL);
-    random_state = 7;
-    make_random_vocabulary(&fixture, TOKENIZER_SENTENCEPIECE, false);
-    for (uint32_t letters = 1; letters <= LETTERS; letters++) {
-        size_t count, bytes;
-        for (size_t i = 0; i < BYTES; i++) {
-            text[i] = (char)('a' + random_below(letters));
-        }
-        uint32_t *tokens = fixture_encode(&fixture, text, BYTES, 0, &count, NULL);
-        REQUIRE(tokens != NULL);
-        check_work(&fixture, text, BYTES);
-        char *decoded = fixture_decode(&fixture, tokens, count, &bytes, NULL);
-        REQUIRE(decoded != NULL);
-        CHECK_EQ(bytes, BYTES);
-        CHECK_MEM(decoded, text, BYTES);
-        free(decoded);
-        free(tokens);
-    }
-    fixture_free(&fixture);
-    /* Many specials that share their beginning, and a text that is almost one of them everywhere. */
-    struct tokenizer_builder builder;
-    REQUIRE(tokenizer_builder_open(&builder, "test", 2001, NULL) == TERCET_OK);
-    builder.kind = TOKENIZER_BYTE_BPE;
-    add(&builder, 2000, "<", TOKEN_NORMAL);
-    for (uint32_t id = 0; id < 2000; id++) {
-        char name[32];
-        (void)snprintf(name, sizeof name, "<<<<<<<<special_%u", id);
-        add(&builder, id, name, TOKEN_CONTROL);
-    }
-    REQUIRE(tokenizer_builder_index(&builder, NULL) == TERCET_OK);
-    REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
-    memset(text, '<', BYTES);
-    memcpy(text + BYTES - 20, "<<<<<<<<special_1999", 20);
-    size_t count;
-    uint32_t *tokens =
-        fixture_encode(&fixture, text, BYTES, TERCET_TEXT_PARSE_SPECIAL, &count, NULL);
-    REQUIRE(tokens != NULL);
-    CHECK_EQ(count, BYTES - 19);
-    CHECK_EQ(tokens[count - 1], 1999);
-    free(tokens);
-    free(text);
-    fixture_free(&fixture);
-}
-
 int main(void) {
-    test_machine();
     test_byte_bpe();
-    test_odd_tables();
+    test_long_piece();
     test_wordpiece();
     test_sentencepiece();
     test_normal_form();
     test_decode();
     test_capacity();
     test_invalid_text();
-    test_long_text();
     return check_done();
 }
