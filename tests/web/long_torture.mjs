@@ -10,17 +10,34 @@ import { PROMPT, STEP_TIMEOUT_MS, TestPage } from "./library_under_test.mjs";
 /** So that what nobody needs can be given back before memory is read, and the figure of the page's JavaScript is exact. */
 export const MEMORY_FLAGS = ["--js-flags=--expose-gc", "--enable-precise-memory-info"];
 
+/** What the page holds while its process is looked for, and how much of it must be seen there. */
+const BLOCK_BYTES = 64 << 20;
+export const BLOCK_SEEN_BYTES_LEAST = 48 << 20;
+
 /** A page whose memory is watched: that of its process, workers and all, and that of its own JavaScript. */
 export class WatchedPage {
-  #browser;
   #page;
-  #process = null;
+  #process;
 
-  /** `browser`: one with MEMORY_FLAGS and no other page. */
+  /**
+   * `browser`: one with MEMORY_FLAGS. Chromium has renderers besides the page's, in reserve or of the browser itself: a block that the page
+   * takes must show in one of them, and be gone from it once the page has let go of it; the wrong process would never grow.
+   */
   static async open(browser, server) {
     const opened = new WatchedPage();
-    opened.#browser = browser;
     opened.#page = await TestPage.open(browser, server);
+    await opened.run(collectAndMeasure, 0);
+    const before = await rendererBytes(browser);
+    await opened.run(holdBlock, BLOCK_BYTES);
+    const holding = await rendererBytes(browser);
+    opened.#process = grownProcess(before, holding);
+    await opened.run(() => void delete globalThis.block);
+    const most = holding.get(opened.#process) - BLOCK_SEEN_BYTES_LEAST;
+    const begin = performance.now();
+    // The browser gives it back when it likes.
+    while ((await opened.memory()).processBytes > most)
+      if (performance.now() - begin > STEP_TIMEOUT_MS)
+        throw new Error("a block that the page has let go of stays in the process that is watched");
     return opened;
   }
 
@@ -31,12 +48,7 @@ export class WatchedPage {
   /** { processBytes, scriptBytes } once what nobody needs is gone, also in as many workers that run with COLLECT. */
   async memory(workers = 0) {
     const scriptBytes = await this.run(collectAndMeasure, workers);
-    this.#process ??= await busiestRenderer(this.#browser);
-    const read = (file) => readFileSync(`/proc/${this.#process}/${file}`, "utf8");
-    return {
-      processBytes: parseMemory(read("smaps_rollup"), read("status")).pssBytes,
-      scriptBytes,
-    };
+    return { processBytes: processBytes(this.#process), scriptBytes };
   }
 
   finish() {
@@ -44,23 +56,44 @@ export class WatchedPage {
   }
 }
 
-/** Chromium may keep renderers in reserve: the page's is the one that has worked most. */
-async function busiestRenderer(browser) {
+const processBytes = (pid) => {
+  const read = (file) => readFileSync(`/proc/${pid}/${file}`, "utf8");
+  return parseMemory(read("smaps_rollup"), read("status")).pssBytes;
+};
+
+/** Of each process that the browser calls a renderer, by its number. */
+async function rendererBytes(browser) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   await session.detach();
-  const worked = (pid) => {
-    // The name may hold spaces and brackets.
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\)/s, "")
-      .trim()
-      .split(" ");
-    return Number(fields[11]) + Number(fields[12]);
-  };
-  return processInfo
-    .filter(({ type }) => type === "renderer")
-    .map(({ id }) => id)
-    .reduce((most, one) => (worked(one) > worked(most) ? one : most));
+  const bytes = new Map();
+  for (const { id, type } of processInfo)
+    try {
+      if (type === "renderer") bytes.set(id, processBytes(id));
+    } catch (error) {
+      // One in reserve may have ended meanwhile.
+      if (!["ENOENT", "ESRCH"].includes(error.code)) throw error;
+    }
+  return bytes;
+}
+
+/** The one process that has grown by a block; who was not there before has not held the page. */
+export function grownProcess(before, after) {
+  const growth = [...after]
+    .filter(([pid]) => before.has(pid))
+    .map(([pid, bytes]) => ({ pid, bytes: bytes - before.get(pid) }));
+  const grown = growth.filter(({ bytes }) => bytes >= BLOCK_SEEN_BYTES_LEAST);
+  if (grown.length !== 1)
+    throw new Error(
+      `a block of ${BLOCK_BYTES} bytes in the page must show in one renderer: ${JSON.stringify(growth)}`,
+    );
+  return grown[0].pid;
+}
+
+/** In the page. */
+function holdBlock(bytes) {
+  // Each page of it is written, or it would take nothing.
+  globalThis.block = new Uint8Array(bytes).fill(0xa5);
 }
 
 /** In front of the engine's script: it gives back what it does not need when it is asked. */

@@ -6,12 +6,14 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { PROMPT, TestServer, launchBrowser, limit, runNatively } from "./library_under_test.mjs";
 import {
+  BLOCK_SEEN_BYTES_LEAST,
   COLLECT,
   MEMORY_FLAGS,
   TRAP_ON_DEMAND,
   WAYS,
   WatchedPage,
   beginSoak,
+  grownProcess,
   restartAgain,
   slope,
   soak,
@@ -65,6 +67,23 @@ test("texts one after another leave the engine as it was", limit, async () => {
   const { processBytes } = await page.memory(1);
   assert.ok(processBytes > bytes, "the engine's memory is in the process that is watched");
   await page.run(() => model.dispose());
+});
+
+test("the process that is watched is the one in which the page's block shows", () => {
+  const before = new Map([
+    [11, 50e6],
+    [12, 90e6],
+    [14, 40e6],
+  ]);
+  const grown = (pid) => (before.get(pid) ?? 0) + BLOCK_SEEN_BYTES_LEAST;
+  const after = (...pids) => new Map([...before, ...pids.map((pid) => [pid, grown(pid)])]);
+  assert.equal(grownProcess(before, after(12)), 12);
+  // One that has come since is not the page's, however large.
+  assert.equal(grownProcess(before, after(12, 13)), 12);
+  assert.throws(() => grownProcess(before, after()), /must show in one renderer/);
+  assert.throws(() => grownProcess(before, after(13)), /must show in one renderer/);
+  assert.throws(() => grownProcess(before, after(11, 12)), /must show in one renderer/);
+  assert.throws(() => grownProcess(before, new Map([[12, grown(12) - 1]])), /"pid":12/);
 });
 
 test("the line through figures", () => {
