@@ -43,6 +43,11 @@ static tercet_status check_options(const struct pack_options *options, tercet_er
     const char *wrong = NULL;
     if ((uint32_t)options->i2s_layout >= I2S_LAYOUTS) {
         wrong = "there is no such layout of I2_S";
+    } else if ((uint32_t)options->quantize >= PACK_QUANTIZES ||
+               (uint32_t)options->dense >= PACK_DENSES ||
+               (uint32_t)options->embedding >= PACK_TABLES ||
+               (uint32_t)options->vectors >= PACK_VECTOR_FORMS) {
+        wrong = "there is no such form of weights";
     } else if (options->source == NULL || options->destination == NULL ||
                options->destination[0] == '\0') {
         wrong = "a source and a destination file are needed";

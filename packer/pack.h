@@ -9,6 +9,8 @@
 #include "../core/base/status.h"
 #include "block_codecs.h"
 
+/* Of each how many there are: what is asked for may come from outside (wasm/packer_abi.c). */
+enum { PACK_QUANTIZES = 2, PACK_DENSES = 4, PACK_TABLES = 5, PACK_VECTOR_FORMS = 2 };
 enum pack_quantize { PACK_QUANTIZE_NONE = 0, PACK_QUANTIZE_ABSMEAN = 1 };
 enum pack_dense { PACK_DENSE_NO = 0, PACK_DENSE_F16 = 1, PACK_DENSE_F32 = 2, PACK_DENSE_Q8 = 3 };
 enum pack_table {

@@ -63,7 +63,8 @@ target_compile_options(packer-gguf PUBLIC -msimd128 -ffunction-sections)
 target_link_libraries(packer-gguf PUBLIC core-simd128)
 
 add_executable(packer "${TERCET_WASM_DIR}/packer_abi.c" "${TERCET_WASM_DIR}/packer_files.c"
-                      "${TERCET_WASM_DIR}/packer_source.c")
+                      "${TERCET_WASM_DIR}/packer_source.c" "${TERCET_WASM_DIR}/abi_memory.c")
+target_include_directories(packer PRIVATE "${TERCET_CORE_DIR}/include")
 set_target_properties(packer PROPERTIES OUTPUT_NAME tercet-packer SUFFIX .wasm)
 target_link_libraries(packer PRIVATE packer-gguf)
 # Memory grows with the header and the widest rows of a file, never with its tensors.

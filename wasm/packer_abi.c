@@ -1,9 +1,11 @@
 /*
  * packer_abi.c: the face of the packer's own module, loaded only when a page is given a GGUF file: one call that packs, and
  * one block with what it has to say. JavaScript (web/src/packer_module.ts) is the only caller and the host of its files
- * (packer_host.h). One instance packs one file and is dropped: nothing is kept between calls.
+ * (packer_host.h). One instance packs one file and is dropped: nothing is kept between calls. A number that comes in is
+ * checked: an address by what the engine's modules check theirs with (abi_memory.c), an option by the packer.
  */
 #include "../packer/pack.h"
+#include "abi_state.h"
 #include "packer_host.h"
 
 #include <stddef.h>
@@ -40,21 +42,34 @@ _Static_assert(PACK_TABLE_EXACT == 0 && PACK_TABLE_F16 == 1 && PACK_TABLE_F32 ==
                "the order of the words");
 _Static_assert(I2S_X86 == 0 && I2S_ARM == 1 && I2S_ROW4 == 2, "the order of the words");
 
+/* Of a name, with its zero byte: file systems stop at 255, addresses at some thousands. */
+#define TEXT_BYTES_MOST 65536u
+
 static struct packer_result result;
 
 int32_t tercet_packer_version(void);
 void *tercet_packer_take(uint32_t bytes);
 struct packer_result *tercet_packer_result(void);
-int32_t tercet_packer_pack(const char *name, const char *chat_format, uint32_t quantize,
-                           uint32_t dense, uint32_t embedding, uint32_t i2s_layout);
+int32_t tercet_packer_pack(uint32_t name, uint32_t chat_format, uint32_t quantize, uint32_t dense,
+                           uint32_t embedding, uint32_t i2s_layout);
 
 int32_t tercet_packer_version(void) {
     return PACKER_ABI_VERSION;
 }
 
-/* Room for a text of the host's; NULL without memory. Never given back: the instance is dropped. */
+/* Room for a text of the host's; NULL without memory, or for more than a text has. Never given back: the instance is dropped. */
 void *tercet_packer_take(uint32_t bytes) {
-    return malloc(bytes);
+    return bytes <= TEXT_BYTES_MOST ? malloc(bytes) : NULL;
+}
+
+/* NULL when none lies there that ends in memory. */
+static const char *text_at(uint32_t address) {
+    for (uint32_t i = 0; i < TEXT_BYTES_MOST && abi_span_fits(address + i, 1); i++) {
+        if (*(const char *)abi_at(address + i) == '\0') {
+            return abi_at(address);
+        }
+    }
+    return NULL;
 }
 
 struct packer_result *tercet_packer_result(void) {
@@ -80,24 +95,27 @@ static void keep_report(const struct pack_report *report) {
     memcpy(result.chat_note, report->chat_note, sizeof report->chat_note);
 }
 
-/* Packs the host's source, which is called `name`. `chat_format` may be NULL; the others are places in the lists of words
- * (the host has checked them). A tercet_status; the block holds the report, or the error's detail and place. */
-int32_t tercet_packer_pack(const char *name, const char *chat_format, uint32_t quantize,
-                           uint32_t dense, uint32_t embedding, uint32_t i2s_layout) {
+/* Packs the host's source, whose name lies at `name`. `chat_format`: a text as well, or 0; the others are places in the lists of
+ * words. A tercet_status; the block holds the report, or the error's detail and place. */
+int32_t tercet_packer_pack(uint32_t name, uint32_t chat_format, uint32_t quantize, uint32_t dense,
+                           uint32_t embedding, uint32_t i2s_layout) {
     struct pack_options options;
     struct pack_report report;
     tercet_error error = {0};
     memset(&result, 0, sizeof result);
     pack_options_init(&options);
-    options.source = name;
+    options.source = text_at(name);
     options.destination = "the packed model";
-    options.chat_format = chat_format;
+    options.chat_format = chat_format == 0 ? NULL : text_at(chat_format);
     options.quantize = (enum pack_quantize)quantize;
     options.dense = (enum pack_dense)dense;
     options.embedding = (enum pack_table)embedding;
     options.i2s_layout = (enum i2s_layout)i2s_layout;
     options.progress = show_progress;
-    tercet_status status = pack(&options, &report, &error);
+    tercet_status status =
+        options.source == NULL || (chat_format != 0 && options.chat_format == NULL)
+            ? tercet_fail(&error, TERCET_BAD_ARGUMENT, 0, "a name is no text in memory")
+            : pack(&options, &report, &error);
     if (status == TERCET_OK) {
         keep_report(&report);
         pack_report_free(&report);

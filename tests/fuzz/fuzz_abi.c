@@ -5,7 +5,7 @@
  * beginning. Whatever comes: a status of tercet.h with a sentence, addresses that hold what the values say, nothing touched that was
  * not asked about; and when all that was opened is destroyed, all memory is back.
  */
-#include "abi_window.h"
+#include "abi_program.h"
 #include "promise.h"
 
 #include <string.h>
@@ -121,18 +121,6 @@ static int32_t call(uint32_t which, const uint64_t a[ARGUMENTS_MOST]) {
 
 /* ---------------------------------------------------------------- input */
 
-struct program {
-    const uint8_t *bytes;
-    size_t left;
-};
-
-static uint64_t take(struct program *program, unsigned width) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width && program->left > 0; i++, program->left--)
-        value |= (uint64_t)*program->bytes++ << (8 * i);
-    return value;
-}
-
 /* Handles of this run, open or not; the first are the base's. */
 #define HANDLES_MOST 64u
 static uint32_t handles[HANDLES_MOST], handle_count;
@@ -145,14 +133,14 @@ static void note_handle(uint64_t handle) {
 /* Mostly something sensible, else anything. */
 static uint64_t take_argument(struct program *program, char kind) {
     static const float floats[] = {0.0f, 1.0f, 0.5f, 0.9f, 1.3f, 100.0f, -1.0f, 1e-30f};
+    if (kind == 'a')
+        return take_address(program);
+    if (kind == 'n')
+        return take_number(program);
     uint64_t choice = take(program, 1);
     switch (kind) {
     case 'h':
         return choice < 0xE0 ? handles[choice % handle_count] : take(program, 4);
-    case 'a':
-        return choice < 0x80   ? choice * (WINDOW_BYTES / 128)
-               : choice < 0xC0 ? take(program, 2)
-                               : take(program, 4);
     case 't':
         return choice % 4 < 3 ? choice % 4 : 65 + take(program, 4) % 0xFFFF0000u;
     case 'f':
@@ -162,11 +150,8 @@ static uint64_t take_argument(struct program *program, char kind) {
                                    uint32_t bits;
                                }){floats[choice % 8]})
                                    .bits;
-    case 'w':
-    case 'd':
+    default: /* 'w', 'd' */
         return choice < 0xF0 ? choice : take(program, 8);
-    default:
-        return choice < 0xF0 ? choice : take(program, 4);
     }
 }
 
@@ -314,18 +299,6 @@ static void do_call(struct program *program, uint32_t which) {
     check_result(status, which);
     if (opens(which) && !tercet_status_is_error((tercet_status)status))
         note_handle(abi_result.values[0]);
-    window_close();
-}
-
-static void write_window(struct program *program) {
-    size_t address = (size_t)take(program, 2) % WINDOW_BYTES, count = (size_t)take(program, 1);
-    count = count < program->left ? count : program->left;
-    count = count < WINDOW_BYTES - address ? count : WINDOW_BYTES - address;
-    uint8_t *window = window_open();
-    if (count > 0)
-        memcpy(window + address, program->bytes, count);
-    program->bytes += count;
-    program->left -= count;
     window_close();
 }
 

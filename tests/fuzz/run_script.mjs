@@ -4,7 +4,8 @@
 //
 //   node tests/fuzz/run_script.mjs TARGET [--runs N] [--seconds S] [--seed N] [--findings FOLDER] [FILE...]
 //
-// With files, those alone. The last line on standard output is JSON: executions and how many inputs were taken.
+// With files, those alone. The last line on standard output is JSON: executions, how many inputs were taken, and the one that took most
+// of the processor, in milliseconds.
 
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
@@ -65,6 +66,7 @@ const change = target.json ? mutateJson : mutate;
 
 let executions = 0;
 let taken = 0;
+let slowest = { ms: 0, input: "" };
 let said = performance.now();
 const begun = performance.now();
 try {
@@ -74,6 +76,7 @@ try {
     current.set(input.subarray(0, current.length));
     clock[1] = input.length;
     Atomics.add(clock, 0, 1);
+    const before = process.cpuUsage();
     try {
       if (await target.run(input, randomOf(executions + 1))) {
         taken++;
@@ -88,6 +91,9 @@ try {
       process.exitCode = 1;
       break;
     }
+    const { user, system } = process.cpuUsage(before);
+    const ms = Math.round((user + system) / 1000);
+    if (ms > slowest.ms) slowest = { ms, input: input.toString("latin1", 0, 200) };
     if (performance.now() - said > 5000) {
       said = performance.now();
       const rate = Math.round((1000 * executions) / (said - begun));
@@ -98,4 +104,4 @@ try {
   await watcher.terminate();
   await target.close?.();
 }
-process.stdout.write(`${JSON.stringify({ executions, taken })}\n`);
+process.stdout.write(`${JSON.stringify({ executions, taken, slowest })}\n`);

@@ -326,6 +326,28 @@ for (const name of readdirSync(join(tests, "fuzz", "corpus", "fuzz_gguf_model"))
 ))
   seed("gguf_file", name, readFileSync(join(tests, "fuzz", "corpus", "fuzz_gguf_model", name)));
 
+/** The same under the packer's module: a program of calls (fuzz_packer_abi.c), and behind it the file. */
+const packerCalls = {
+  bitnet: [packs({})],
+  gpt2: [packs({ dense: 2, chat: 0x02 }), packs({ quantize: 1, embedding: 4 })],
+  "llama-spm": [[2, 40], [0, ...[0, 0x7f], 4, ...Buffer.from("a.b"), 0], packs({ name: 0x7f })],
+  // Reads that fail from the third on; then memory that ends; then what was written comes back changed.
+  "qwen3-yarn": [
+    ...[hosts(2, 3, 1), packs({}), hosts(9, 20, 0), packs({}), hosts(7, 0, 9), packs({})],
+  ],
+};
+function packs({ name = 7, chat = 0, quantize = 0, dense = 0, embedding = 0, i2s = 0 }) {
+  return [3, name, chat, quantize, dense, embedding, i2s];
+}
+function hosts(lie, from, value) {
+  return [1, lie, from, value & 255, value >> 8, 0, 0];
+}
+for (const [name, program] of Object.entries(packerCalls)) {
+  const bytes = program.flat();
+  const file = readFileSync(join(tests, "fuzz", "corpus", "fuzz_gguf_model", name));
+  seed("packer_abi", name, [bytes.length], bytes, file);
+}
+
 // ---------------------------------------------------------------- small files
 
 seed("generation_config", "greedy", folder({ A: '{"eos_token_id":2}' }));

@@ -233,6 +233,19 @@ static void test_options(void) {
     options.dense = PACK_DENSE_F16;
     options.quantize = PACK_QUANTIZE_ABSMEAN;
     expect(&options, TERCET_BAD_ARGUMENT, "dense");
+    /* A module's caller gives them as numbers. */
+    options_for(&options, source);
+    options.quantize = (enum pack_quantize)PACK_QUANTIZES;
+    expect(&options, TERCET_BAD_ARGUMENT, "form of weights");
+    options_for(&options, source);
+    options.dense = (enum pack_dense)PACK_DENSES;
+    expect(&options, TERCET_BAD_ARGUMENT, "form of weights");
+    options_for(&options, source);
+    options.embedding = (enum pack_table)UINT32_MAX;
+    expect(&options, TERCET_BAD_ARGUMENT, "form of weights");
+    options_for(&options, source);
+    options.vectors = (enum pack_vectors)PACK_VECTOR_FORMS;
+    expect(&options, TERCET_BAD_ARGUMENT, "form of weights");
     options_for(&options, NULL);
     expect(&options, TERCET_BAD_ARGUMENT, "source");
 }

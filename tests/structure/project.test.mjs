@@ -60,6 +60,19 @@ test("every exported function of the WebAssembly modules is fuzzed", () => {
   for (const name of ["version", "result"])
     if (source.includes(`PROMISE(tercet_abi_${name}()`)) called.push(name);
   assert.deepEqual(called.sort(), exported.map(([, name]) => name).sort());
+
+  const [, list] = /EXPORTED_FUNCTIONS=([\w,]+)/.exec(read("wasm/packer.cmake"));
+  const packer = read("tests/fuzz/fuzz_packer_abi.c");
+  const calledOf = [...packer.matchAll(/^ +.*[^*\w](tercet_packer_\w+)\(/gm)].map(
+    ([, name]) => name,
+  );
+  assert.deepEqual(
+    [...new Set(calledOf)].sort(),
+    list
+      .split(",")
+      .map((name) => name.replace(/^_/, ""))
+      .sort(),
+  );
 });
 
 test("every C source is in a list, once", () => {
