@@ -4,7 +4,7 @@
 //   node tests/fuzz/write_seeds.mjs
 //
 // Other files in the corpus, found by fuzzers or made by hand, stay; the seeds of the container's header and loader are
-// container_goldens.mjs's.
+// ../core/container/container_seeds.mjs's.
 
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { fuzzSeeds, goldenFiles } from "./container_goldens.mjs";
+import { goldenFiles } from "./container_goldens.mjs";
+import { fuzzSeeds } from "./container_seeds.mjs";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const goldenFolder = `${root}tests/golden/container/`;

@@ -9,7 +9,8 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { fuzzSeeds, goldenFiles } from "./container_goldens.mjs";
+import { goldenFiles } from "./container_goldens.mjs";
+import { fuzzSeeds } from "./container_seeds.mjs";
 
 const tests = fileURLToPath(new URL("../../", import.meta.url));
 
