@@ -18,7 +18,7 @@ function sourceOf(file) {
 
 /** What a file has that runs there. */
 const PLACES = {
-  Chromium: /launch(Browser|Profile)\(|"\.\/(one_page|gguf_under_test)\.mjs"/,
+  Chromium: /launch(Browser|Profile)\(|"\.\/(one_page|gguf_under_test|visits)\.mjs"/,
   Firefox: /puppeteer-core/,
   Node: /from "node:test"/,
   package: /^/,

@@ -2,27 +2,18 @@
 // contrast in both colour schemes, room on a narrow screen, no motion for those who asked for none.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { PROMPT, TestSite, Visit, cleanUp, launchBrowser, limit } from "./site_under_test.mjs";
+import { before, test } from "node:test";
+import { PROMPT, TestSite, limit } from "./site_under_test.mjs";
+import { openVisit, openWithModel } from "./visits.mjs";
 
-let browser, site;
+let site;
 before(async () => {
-  browser = await launchBrowser();
   site = await TestSite.start();
 });
-after(async () => {
-  await browser?.close();
-  await cleanUp();
-});
 
-async function withPage({ held = false, ...options }, work) {
-  const context = await browser.newContext(options);
-  const visit = await Visit.open(context, `${site.origin}/`, { held });
-  await visit.openModel();
-  await visit.ready();
+async function withPage(options, work) {
+  const visit = await openWithModel(site, options);
   await work(visit, visit.page);
-  await visit.finish();
-  await context.close();
 }
 
 test("names, roles and outline", limit, () =>
@@ -128,8 +119,7 @@ test(
   "by keyboard alone: from the first view to a text, stopped, and another one",
   limit,
   async () => {
-    const context = await browser.newContext();
-    const visit = await Visit.open(context, `${site.origin}/`, { held: true });
+    const visit = await openVisit(site, { held: true });
     const { page } = visit;
     await page.waitForSelector("#begin");
     const tabTo = async (id) => {
@@ -165,8 +155,6 @@ test(
     await tabTo("go-on");
     await page.keyboard.press("Enter");
     await page.waitForSelector("#story.writing");
-    await visit.finish();
-    await context.close();
   },
 );
 

@@ -4,27 +4,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import {
-  CHAT_MODEL,
-  TestSite,
-  Visit,
-  cleanUp,
-  launchBrowser,
-  limit,
-  siteWithChat,
-} from "./site_under_test.mjs";
+import { before, test } from "node:test";
+import { CHAT_MODEL, TestSite, limit, siteWithChat } from "./site_under_test.mjs";
+import { openVisit } from "./visits.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-let browser, site;
+let site;
 before(async () => {
-  browser = await launchBrowser();
-  site = await TestSite.start();
-  site.serveFolder(siteWithChat());
-});
-after(async () => {
-  await browser?.close();
-  await cleanUp();
+  site = await TestSite.start({ folder: siteWithChat() });
 });
 
 const PHONE = { width: 360, height: 740 };
@@ -96,16 +83,10 @@ async function lookAtAll(visit, state) {
 }
 
 async function openPage() {
-  const context = await browser.newContext({ viewport: DESK });
-  const visit = await Visit.open(context, `${site.origin}/`);
+  const visit = await openVisit(site, { viewport: DESK });
   await visit.page.waitForSelector("#begin");
   await visit.page.evaluate(axe);
   return visit;
-}
-
-async function close(visit, found) {
-  assert.deepEqual(found, []);
-  await visit.finish();
 }
 
 test("before a model is open: every view, and an address that holds none", limit, async () => {
@@ -115,7 +96,7 @@ test("before a model is open: every view, and an address that holds none", limit
   await visit.openModel("models/none.tercet");
   await visit.errorCode("model");
   found.push(...(await look(visit, "after a failure")));
-  await close(visit, found);
+  assert.deepEqual(found, []);
 });
 
 test("with a model and a story: every view, dialogs, what was refused", limit, async () => {
@@ -138,7 +119,7 @@ test("with a model and a story: every view, dialogs, what was refused", limit, a
   await visit.locate("write").click();
   await visit.errorCode("write");
   found.push(...(await look(visit, "a story that was refused")));
-  await close(visit, found);
+  assert.deepEqual(found, []);
 });
 
 test(
@@ -148,8 +129,7 @@ test(
     const visit = await openPage();
     const { page } = visit;
     await visit.openModel(CHAT_MODEL);
-    await visit.goTo("write");
-    await page.waitForSelector("#send:enabled");
+    await visit.readyToChat();
     const found = await look(visit, "nothing said yet");
     await visit.set({ seed: 1, maxTokens: 8 });
     for (let said = 1; said <= 2; said++) {
@@ -176,6 +156,6 @@ test(
     await page.getByRole("button", { name: "Delete" }).click();
     await page.getByRole("dialog", { name: "Delete this text" }).waitFor();
     found.push(...(await look(visit, "deleting")));
-    await close(visit, found);
+    assert.deepEqual(found, []);
   },
 );

@@ -4,134 +4,32 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import {
-  CHAT_MODEL,
-  TestSite,
-  Visit,
-  cleanUp,
-  launchBrowser,
-  limit,
-  siteWithChat,
-} from "./site_under_test.mjs";
+  answers,
+  ask,
+  count,
+  escaped,
+  hold,
+  longText,
+  questions,
+  saved,
+  teach,
+  titles,
+  visitChat,
+} from "./chat_visits.mjs";
+import { TestSite, limit, siteWithChat } from "./site_under_test.mjs";
 
-let browser, site, context;
-
+let site;
 before(async () => {
-  browser = await launchBrowser();
-  site = await TestSite.start();
-  site.serveFolder(siteWithChat());
+  site = await TestSite.start({ folder: siteWithChat() });
 });
-after(async () => {
-  await context?.close();
-  await browser?.close();
-  await cleanUp();
-});
-
-/** A visit in a browser of its own with the chat model open, at the empty conversation. */
-async function visitChat(options = {}) {
-  await context?.close();
-  context = await browser.newContext({
-    permissions: ["clipboard-read", "clipboard-write"],
-    ...options,
-  });
-  const visit = await Visit.open(context, `${site.origin}/`);
-  await visit.openModel(CHAT_MODEL);
-  await visit.page.waitForSelector(".open-model.open", { state: "attached" });
-  await visit.goTo("write");
-  await visit.page.waitForSelector("#send:enabled");
-  await teach(visit);
-  return visit;
-}
-
-/**
- * From now on the model says what `grammar` asks for, waits once it has said `holdAt`, for as long as that stands, and the page
- * remembers what the library was asked.
- */
-async function teach(visit) {
-  await visit.page.evaluate(async () => {
-    const { Model } = await import(new URL("tercet/index.js", document.baseURI).href);
-    const { chat } = Model.prototype;
-    globalThis.asked = [];
-    globalThis.holdAt = null;
-    Model.prototype.chat = function (messages, options) {
-      const { grammar } = globalThis;
-      globalThis.model = this;
-      globalThis.asked.push({ messages, options });
-      const generation = chat.call(this, messages, { ...options, ...(grammar ? { grammar } : {}) });
-      const next = generation.next.bind(generation);
-      let text = "";
-      const held = () => {
-        const { holdAt } = globalThis;
-        return holdAt !== null && text.includes(holdAt) && !options.signal.aborted;
-      };
-      generation.next = async () => {
-        while (held()) await new Promise((resolve) => setTimeout(resolve, 10));
-        const step = await next();
-        text += step.value ?? "";
-        return step;
-      };
-      return generation;
-    };
-  });
-}
-
-const hold = (visit, at) => visit.page.evaluate((text) => (globalThis.holdAt = text), at);
-
-const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/gu, "\\$&");
-
-/** Sends a message and waits for the answer, which will be `answer`, or whatever the model says. */
-async function ask(visit, message, answer = null) {
-  const { page } = visit;
-  await page.evaluate(
-    (regex) => (globalThis.grammar = regex && { regex }),
-    answer && escaped(answer),
-  );
-  const before = await page.locator(".message.assistant:not(.live)").count();
-  await visit.locate("message").fill(message);
-  await visit.locate("message").press("Enter");
-  await page.waitForFunction(
-    (count) => document.querySelectorAll(".message.assistant:not(.live)").length > count,
-    before,
-  );
-}
-
-/** Far longer than what the engine writes ahead of its reader: who stops at its beginning stops it in the middle. */
-const longText = (beginning) => `${beginning} ${"And so it goes on. ".repeat(20)}`;
-
-/** Until there are so many of them. */
-const count = (visit, selector, wanted) =>
-  visit.page.waitForFunction(
-    ([all, number]) => document.querySelectorAll(all).length === number,
-    [selector, wanted],
-  );
-
-/** The titles of the texts that are kept, once there are so many: they come from a database. */
-async function titles(visit, wanted, place = visit.page) {
-  await place
-    .locator(".text-title")
-    .nth(wanted - 1)
-    .waitFor();
-  return place.locator(".text-title").allTextContents();
-}
-
-/** The names of what was computed and kept, once there are so many. */
-async function saved(visit, wanted) {
-  await visit.until(async (number) => {
-    globalThis.savedNames = (await globalThis.model.savedSessions()).map(({ name }) => name);
-    return globalThis.savedNames.length === number;
-  }, wanted);
-  return visit.page.evaluate(() => globalThis.savedNames);
-}
-
-const answers = (visit) => visit.page.locator(".message.assistant");
-const questions = (visit) => visit.page.locator(".message.user");
 
 test(
   "an answer is Markdown, its code and its text can be copied, and nothing in it is markup",
   limit,
   async () => {
-    const visit = await visitChat();
+    const visit = await visitChat(site);
     const { page } = visit;
     const code = "const a = 1; // <b>\nlet c;";
     const said = [
@@ -181,12 +79,11 @@ test(
     await page.evaluate(() => (globalThis.labels = []));
     await answer.getByRole("button", { name: "Copy", exact: true }).click();
     await copied(said);
-    await visit.finish();
   },
 );
 
 test("edit and send again, another answer, stop by key, a system prompt", limit, async () => {
-  const visit = await visitChat();
+  const visit = await visitChat(site);
   const { page } = visit;
   await page.locator(".system summary").click();
   await visit.locate("system").fill("Be kind.");
@@ -228,14 +125,13 @@ test("edit and send again, another answer, stop by key, a system prompt", limit,
   await visit.locate("message").fill("a");
   await visit.locate("message").press("Shift+Enter");
   assert.equal(await visit.locate("message").inputValue(), "a\n");
-  await visit.finish();
 });
 
 test(
   "a conversation is there after a reload and goes on where it was, is renamed, taken out, deleted",
   limit,
   async () => {
-    const visit = await visitChat();
+    const visit = await visitChat(site);
     const { page } = visit;
     await ask(visit, "What is your name and who are you?", "I am nobody in particular.");
     const [name] = await saved(visit, 1);
@@ -297,7 +193,6 @@ test(
     assert.deepEqual(await titles(visit, 1), ["Other"]);
     assert.ok((await saved(visit, 1))[0] !== name, "what was computed for it is gone too");
     await count(visit, ".message", 0);
-    await visit.finish();
   },
 );
 
@@ -305,7 +200,7 @@ test(
   "who asks before the page has read its texts goes on from what was computed all the same",
   limit,
   async () => {
-    const visit = await visitChat();
+    const visit = await visitChat(site);
     const { page } = visit;
     await ask(visit, "What is your name and who are you?", "I am nobody in particular.");
     await saved(visit, 1);
@@ -336,7 +231,6 @@ test(
     await answers(visit).nth(1).locator(".answer-figures").waitFor();
     const figures = await answers(visit).last().locator(".answer-figures").textContent();
     assert.match(figures, /\d+ of \d+ prompt tokens were here already/);
-    await visit.finish();
   },
 );
 
@@ -344,7 +238,7 @@ test(
   "tokens in the colour of their probability, with what else was likely, by pointer and by key",
   limit,
   async () => {
-    const visit = await visitChat();
+    const visit = await visitChat(site);
     const { page } = visit;
     await visit.locate("coloured").click();
     await page.evaluate(
@@ -397,7 +291,6 @@ test(
     await visit.locate("coloured").click();
     await page.waitForSelector(".message.assistant .markdown");
     assert.equal(await spans.count(), 0);
-    await visit.finish();
   },
 );
 
@@ -405,7 +298,7 @@ test(
   "while an answer streams nothing jumps, the end is followed by who is there, and sentences are spoken",
   limit,
   async () => {
-    const visit = await visitChat({ viewport: { width: 390, height: 480 } });
+    const visit = await visitChat(site, { viewport: { width: 390, height: 480 } });
     const { page } = visit;
     await page.evaluate(() => {
       globalThis.shifts = [];
@@ -475,7 +368,6 @@ test(
     assert.ok(talk.length < 30, "not each token");
     for (const one of talk) assert.match(one, /[.!?]$/, "whole sentences");
     assert.match(talk.at(-1), /The model ended its text\. \d+ tokens\.$/);
-    await visit.finish();
   },
 );
 
@@ -483,7 +375,7 @@ test(
   "settings explain themselves, stay over a reload, open the model again, and can be reset",
   limit,
   async () => {
-    const visit = await visitChat();
+    const visit = await visitChat(site);
     const { page } = visit;
     await visit.set({ temperature: 0, maxTokens: 5, seed: 9, context: 256, threads: 1 });
     await visit.locate("settings").click();
@@ -514,12 +406,11 @@ test(
     assert.equal(await visit.locate("setting-temperature").inputValue(), "0.7");
     assert.equal(await visit.locate("setting-seed").inputValue(), "");
     assert.equal(await visit.locate("setting-kv").inputValue(), "int8");
-    await visit.finish();
   },
 );
 
 test("on a phone the texts lie behind a button, and everything fits", limit, async () => {
-  const visit = await visitChat({ viewport: { width: 320, height: 640 }, hasTouch: true });
+  const visit = await visitChat(site, { viewport: { width: 320, height: 640 }, hasTouch: true });
   const { page } = visit;
   await ask(
     visit,
@@ -540,5 +431,4 @@ test("on a phone the texts lie behind a button, and everything fits", limit, asy
     document.documentElement.clientWidth,
   ]);
   assert.ok(content <= width, `${content} px of content on ${width} px`);
-  await visit.finish();
 });

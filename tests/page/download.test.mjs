@@ -3,45 +3,23 @@
 // "Retry" fetches only what is missing.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  TestSite,
-  Visit,
-  launchBrowser,
-  limit,
-  modelAddress,
-  modelBytes,
-  nativeStory,
-  cleanUp,
-} from "./site_under_test.mjs";
+import { test } from "node:test";
+import { TestSite, limit, modelAddress, modelBytes, nativeStory } from "./site_under_test.mjs";
+import { openVisit } from "./visits.mjs";
 
 const CHUNK_BYTES = 1024 * 1024; // of the container format
 /** A failed request is in the console whatever a page does about it. */
 const FAILED_REQUEST = /Failed to load resource.*\/models\//;
-let browser;
-before(async () => (browser = await launchBrowser()));
-after(async () => {
-  await browser?.close();
-  await cleanUp();
-});
 
 /** `holdAfter`: so many bytes of the model's download come, until the site is repaired. */
 async function open(site, { holdAfter = Infinity } = {}) {
-  const context = await browser.newContext();
-  const visit = await Visit.open(context, `${site.origin}/`);
+  const visit = await openVisit(site);
   visit.expectMessages(FAILED_REQUEST);
   await visit.openModel(modelAddress, holdAfter < Infinity ? { site, holdAfter } : {});
   return visit;
 }
 
 const isOpen = async (visit) => (await visit.page.locator(".open-model.open").count()) === 1;
-
-async function close(visit, site) {
-  const context = visit.page.context();
-  await visit.finish();
-  await context.close();
-  await site.stop();
-}
 
 /** Of the `arrived` bytes at most one chunk was asked for again; the first bytes are read anew to know the file. */
 function assertResumed(site, arrived) {
@@ -84,7 +62,6 @@ test("progress shows bytes, rate and time left; cancelling keeps what came", lim
   await visit.ready();
   assertResumed(site, Math.floor(shown * modelBytes.length));
   assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
-  await close(visit, site);
 });
 
 test(
@@ -111,7 +88,6 @@ test(
     assertResumed(site, half - CHUNK_BYTES / 4);
     assert.equal(await visit.problem("model").count(), 0);
     assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
-    await close(visit, site);
   },
 );
 
@@ -158,7 +134,6 @@ for (const [what, bytes, code, button] of [
     }
     await visit.ready();
     assert.equal(await visit.write({ seed: 2, length: 16 }), nativeStory({ seed: 2, length: 16 }));
-    await close(visit, site);
   });
 }
 
@@ -180,7 +155,6 @@ test("a deleted model works on, and the next visit downloads it again", limit, a
   await visit.ready();
   assert.ok(site.modelBytesSent >= modelBytes.length);
   assert.equal((await visit.facts())["Model from"], "Network");
-  await close(visit, site);
 });
 
 test(
@@ -204,6 +178,5 @@ test(
       );
     }
     assert.ok(await isOpen(visit), "the model before is still there");
-    await close(visit, site);
   },
 );

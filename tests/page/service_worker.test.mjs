@@ -4,24 +4,15 @@
 import assert from "node:assert/strict";
 import { appendFileSync, cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { buildSite } from "../../web/page/build.mjs";
-import {
-  TestSite,
-  Visit,
-  launchBrowser,
-  limit,
-  makeTemporaryFolder,
-  modelPath,
-  cleanUp,
-  siteFolder,
-} from "./site_under_test.mjs";
+import { TestSite, limit, makeTemporaryFolder, modelPath, siteFolder } from "./site_under_test.mjs";
+import { openVisit, openWithModel } from "./visits.mjs";
 
 const MARK = "/* the next version */";
-let browser, newVersion, brokenVersion;
+let newVersion, brokenVersion;
 
 before(async () => {
-  browser = await launchBrowser();
   const library = join(makeTemporaryFolder(), "library");
   cpSync(join(siteFolder, "tercet"), library, { recursive: true });
   appendFileSync(join(library, "index.js"), MARK);
@@ -32,19 +23,12 @@ before(async () => {
   cpSync(newVersion, brokenVersion, { recursive: true });
   appendFileSync(join(brokenVersion, "style.css"), MARK);
 });
-after(async () => {
-  await browser?.close();
-  await cleanUp();
-});
 
 async function firstVisit() {
   const site = await TestSite.start();
-  const context = await browser.newContext();
-  const visit = await Visit.open(context, `${site.origin}/`);
-  await visit.openModel();
-  await visit.ready();
+  const visit = await openWithModel(site);
   await visit.keptOffline();
-  return { site, context, visit };
+  return { site, visit };
 }
 
 const cacheNames = (visit) => visit.page.evaluate(() => caches.keys());
@@ -57,7 +41,7 @@ const untilWaiting = (visit) =>
   visit.until(async () => Boolean((await navigator.serviceWorker.getRegistration()).waiting));
 
 test("every file is kept with its headers, no model is", limit, async () => {
-  const { site, context, visit } = await firstVisit();
+  const { site, visit } = await firstVisit();
   const kept = await visit.page.evaluate(async () => {
     const entries = [];
     for (const name of await caches.keys()) {
@@ -107,13 +91,10 @@ test("every file is kept with its headers, no model is", limit, async () => {
   const pathsAsked = site.paths.filter((path) => path !== "/service_worker.js");
   assert.deepEqual(pathsAsked, ["/models/none.tercet"]);
   visit.expectMessages(/404.*none\.tercet/);
-  await visit.finish();
-  await context.close();
-  await site.stop();
 });
 
 test("a new version takes over on the next load and removes the old one", limit, async () => {
-  const { site, context, visit } = await firstVisit();
+  const { site, visit } = await firstVisit();
   const [oldName] = await cacheNames(visit);
   site.serveFolder(newVersion);
   await visit.page.reload();
@@ -122,7 +103,8 @@ test("a new version takes over on the next load and removes the old one", limit,
   await untilWaiting(visit);
 
   // A second page of the old version: it must not lose its files under its feet.
-  const other = await Visit.open(context, `${site.origin}/#/write`);
+  const context = visit.page.context();
+  const other = await openVisit(site, { context, path: "#/write" });
   await other.ready();
   assert.equal(await isNewVersion(other), false);
   await other.finish();
@@ -142,12 +124,10 @@ test("a new version takes over on the next load and removes the old one", limit,
   await visit.ready();
   assert.equal(await isNewVersion(visit), true);
   visit.expectMessages(/service_worker\.js/);
-  await visit.finish();
-  await context.close();
 });
 
 test("a version whose files do not fit its list is not taken", limit, async () => {
-  const { site, context, visit } = await firstVisit();
+  const { site, visit } = await firstVisit();
   const names = await cacheNames(visit);
   site.serveFolder(brokenVersion);
   const state = await visit.page.evaluate(async () => {
@@ -172,9 +152,6 @@ test("a version whose files do not fit its list is not taken", limit, async () =
   assert.equal(await isNewVersion(visit), false);
   // The browser says so itself; so does the refused file.
   visit.expectMessages(/integrity|service_worker\.js/i);
-  await visit.finish();
-  await context.close();
-  await site.stop();
 });
 
 test("the list names every file of the site but models and the worker itself", () => {

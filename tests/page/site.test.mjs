@@ -7,39 +7,26 @@ import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startPlainHost } from "./plain_host.mjs";
-import {
-  Visit,
-  cleanUp,
-  launchBrowser,
-  limit,
-  modelAddress,
-  nativeStory,
-  siteFolder,
-} from "./site_under_test.mjs";
+import { limit, modelAddress, nativeStory, siteFolder } from "./site_under_test.mjs";
+import { browser, newContext, openVisit } from "./visits.mjs";
 
-let browser, host, processors;
-
+let host;
 before(async () => {
-  browser = await launchBrowser();
-  const page = await browser.newPage();
-  processors = await page.evaluate(() => navigator.hardwareConcurrency);
-  await page.close();
   host = await startPlainHost();
 });
-after(async () => {
-  await browser?.close();
-  host?.stop();
-  await cleanUp();
-});
+after(() => host?.stop());
 
 test(
   "in a subfolder of a host without headers: threads by the worker, offline, nothing from elsewhere",
   limit,
   async () => {
-    const context = await browser.newContext();
+    const blank = await browser.newPage();
+    const processors = await blank.evaluate(() => navigator.hardwareConcurrency);
+    await blank.close();
+    const context = await newContext();
     const asked = new Set();
     context.on("request", (request) => asked.add(new URL(request.url()).origin));
-    const visit = await Visit.open(context, host.address);
+    const visit = await openVisit(host, { context });
     // Nobody has done anything yet: the page loads itself again as soon as the worker can isolate it. On a machine
     // with one processor it has no reason to.
     if (processors > 1) await visit.page.waitForFunction(() => crossOriginIsolated);
@@ -58,29 +45,23 @@ test(
     await visit.ready();
     assert.equal((await visit.facts())["Model from"], "IndexedDB");
     assert.equal(await visit.write({ seed: 5, length: 24 }), nativeStory({ seed: 5, length: 24 }));
-    await visit.finish();
-    await context.close();
   },
 );
 
 test("who has begun something is not interrupted for the sake of threads", limit, async () => {
-  const context = await browser.newContext();
-  const visit = await Visit.open(context, `${host.address}#/write`);
+  const visit = await openVisit(host, { path: "#/write" });
   await visit.keptOffline();
   assert.equal(await visit.page.evaluate(() => crossOriginIsolated), false);
   await visit.openModel();
   await visit.ready();
   assert.equal(await visit.write({ seed: 4, length: 8 }), nativeStory({ seed: 4, length: 8 }));
-  await visit.finish();
-  await context.close();
 });
 
 test("it can be installed as an app", limit, async () => {
-  const context = await browser.newContext();
   // Not at the first view, which would load itself again for threads meanwhile.
-  const visit = await Visit.open(context, `${host.address}#/hood`);
+  const visit = await openVisit(host, { path: "#/hood" });
   await visit.keptOffline();
-  const session = await context.newCDPSession(visit.page);
+  const session = await visit.page.context().newCDPSession(visit.page);
   const { errors, data } = await session.send("Page.getAppManifest");
   assert.deepEqual(errors, []);
   const manifest = JSON.parse(data);
@@ -92,8 +73,6 @@ test("it can be installed as an app", limit, async () => {
   const { installabilityErrors } = await session.send("Page.getInstallabilityErrors");
   const others = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
   assert.deepEqual(others, []);
-  await visit.finish();
-  await context.close();
 });
 
 test("the page's own policy stands in the page, for hosts that send none", () => {

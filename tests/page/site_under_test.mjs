@@ -106,6 +106,11 @@ export class TestSite {
     return `http://127.0.0.1:${this.#port}`;
   }
 
+  /** Of the page. */
+  get address() {
+    return `${this.origin}/`;
+  }
+
   /** From now on the site is another folder: a new version. */
   serveFolder(folder) {
     this.#answer = this.#listenerOf(folder);
@@ -372,6 +377,13 @@ export class Visit {
     await this.page.waitForSelector(".open-model.open", { state: "attached" });
     await this.goTo("write");
     await this.page.waitForSelector("#write:enabled");
+  }
+
+  /** A model for conversations is open: a message can be sent. */
+  async readyToChat() {
+    await this.page.waitForSelector(".open-model.open", { state: "attached" });
+    await this.goTo("write");
+    await this.page.waitForSelector("#send:enabled");
   }
 
   /** A model from there is open. */

@@ -4,40 +4,24 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { errorCodes } from "../../scripts/error-table.mjs";
 import { root } from "../../scripts/paths.mjs";
-import {
-  TestSite,
-  Visit,
-  cleanUp,
-  launchBrowser,
-  limit,
-  modelAddress,
-  modelBytes,
-  modelPath,
-} from "./site_under_test.mjs";
+import { TestSite, limit, modelAddress, modelBytes, modelPath } from "./site_under_test.mjs";
+import { openVisit } from "./visits.mjs";
 
 const ggufPath = join(root, "tests/golden/models/gguf-llama-tq2_0/model.gguf");
-let browser, site;
+let site;
 before(async () => {
-  browser = await launchBrowser();
   site = await TestSite.start();
 });
-after(async () => {
-  await browser?.close();
-  await cleanUp();
-});
 
-async function withPage(work, options = {}) {
+async function withPage(work, options) {
   site.repair();
   site.resetCounts();
-  const context = await browser.newContext(options);
-  const visit = await Visit.open(context, `${site.origin}/`);
+  const visit = await openVisit(site, options);
   await visit.page.waitForSelector("#begin");
   await work(visit, visit.page);
-  await visit.finish();
-  await context.close();
 }
 
 /** Drags a file of this machine over the page and lets it go there, as the browser tells a page that a person did. */

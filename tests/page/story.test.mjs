@@ -3,35 +3,24 @@
 // too long is an error that leaves the page usable.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import {
   CHAT_MODEL,
   PROMPT,
   TestSite,
-  Visit,
-  launchBrowser,
   limit,
   modelBytes,
   nativeStory,
   siteWithChat,
-  cleanUp,
 } from "./site_under_test.mjs";
-
-let browser;
-before(async () => (browser = await launchBrowser()));
-after(async () => {
-  await browser?.close();
-  await cleanUp();
-});
+import { newContext, openVisit, openWithModel } from "./visits.mjs";
 
 test("first visit, second visit without the model's server, third without any", limit, async () => {
   const site = await TestSite.start();
-  const context = await browser.newContext();
+  const context = await newContext();
   const expected = nativeStory({ seed: 11 });
 
-  const first = await Visit.open(context, `${site.origin}/`);
-  await first.openModel();
-  await first.ready();
+  const first = await openWithModel(site, { context });
   assert.ok(site.modelBytesSent >= modelBytes.length, "the model came over the network");
   await first.page.evaluate(() => {
     globalThis.longest = 0;
@@ -65,7 +54,7 @@ test("first visit, second visit without the model's server, third without any", 
 
   site.serveModel(null);
   site.resetCounts();
-  const second = await Visit.open(context, `${site.origin}/#/write`);
+  const second = await openVisit(site, { context, path: "#/write" });
   await second.ready();
   assert.equal((await second.facts())["Model from"], "IndexedDB");
   assert.equal(await second.write({ seed: 11 }), expected);
@@ -78,7 +67,7 @@ test("first visit, second visit without the model's server, third without any", 
   await second.finish();
 
   await site.stop();
-  const third = await Visit.open(context, `${site.origin}/#/write`);
+  const third = await openVisit(site, { context, path: "#/write" });
   await third.ready();
   assert.equal(await third.write({ seed: 11 }), expected);
   const offline = await third.facts();
@@ -87,8 +76,6 @@ test("first visit, second visit without the model's server, third without any", 
   assert.equal(offline.Threads, facts.Threads);
   // The browser asks for a newer service worker and finds nobody.
   third.expectMessages(/service_worker\.js/);
-  await third.finish();
-  await context.close();
 });
 
 test(
@@ -97,8 +84,7 @@ test(
   async (t) => {
     const site = await TestSite.start({ isolation: false });
     // With a service worker it would isolate itself.
-    const context = await browser.newContext({ serviceWorkers: "block" });
-    const visit = await Visit.open(context, `${site.origin}/`);
+    const visit = await openVisit(site, { serviceWorkers: "block" });
     visit.expectMessages(/registration blocked/);
     await visit.openModel();
     await visit.ready();
@@ -120,9 +106,6 @@ test(
     await visit.openModel();
     await visit.modelFrom("IndexedDB");
     assert.equal(await visit.locate("notice").count(), 0, "the notice comes once");
-    await visit.finish();
-    await context.close();
-    await site.stop();
   },
 );
 
@@ -131,10 +114,7 @@ test(
   limit,
   async () => {
     const site = await TestSite.start();
-    const context = await browser.newContext();
-    const visit = await Visit.open(context, `${site.origin}/`, { held: true });
-    await visit.openModel();
-    await visit.ready();
+    const visit = await openWithModel(site, { held: true });
     await visit.set({ seed: 5, maxTokens: 200 });
     for (const stop of [
       () => visit.locate("stop").click(),
@@ -171,9 +151,6 @@ test(
     await visit.release();
     await visit.page.waitForSelector("#ending");
     assert.equal(await visit.text("story"), whole);
-    await visit.finish();
-    await context.close();
-    await site.stop();
   },
 );
 
@@ -182,10 +159,7 @@ test(
   limit,
   async () => {
     const site = await TestSite.start();
-    const context = await browser.newContext();
-    const visit = await Visit.open(context, `${site.origin}/`);
-    await visit.openModel();
-    await visit.ready();
+    const visit = await openWithModel(site);
     await visit.locate("prompt").fill("One morning Tom went to the store. ".repeat(60));
     await visit.locate("write").click();
     assert.equal(await visit.errorCode("write"), "PROMPT_TOO_LONG");
@@ -226,9 +200,6 @@ test(
       nativeStory({ seed: 3, length: 8, prompt: markup }),
     );
     assert.equal(await visit.locate("story").locator("img, b").count(), 0);
-    await visit.finish();
-    await context.close();
-    await site.stop();
   },
 );
 
@@ -236,12 +207,8 @@ test(
   "an engine that crashes is said, and loaded again from the browser's storage",
   limit,
   async () => {
-    const site = await TestSite.start();
-    site.serveFolder(siteWithChat());
-    const context = await browser.newContext();
-    const visit = await Visit.open(context, `${site.origin}/`);
-    await visit.openModel();
-    await visit.ready();
+    const site = await TestSite.start({ folder: siteWithChat() });
+    const visit = await openWithModel(site);
     visit.expectMessages(/broken on purpose/);
     const crash = async () => {
       const engines = visit.page.workers().filter((one) => one.url().endsWith("/engine_worker.js"));
@@ -264,8 +231,5 @@ test(
     await visit.openModel(CHAT_MODEL);
     await visit.page.waitForSelector("#send", { state: "attached" });
     assert.equal(await visit.problem("write").count(), 0, "it was another model's engine");
-    await visit.finish();
-    await context.close();
-    await site.stop();
   },
 );
