@@ -259,7 +259,7 @@ int command_pack(int argc, char **argv) {
         .details =
             "What cannot be packed without loss is refused with the name of the tensor; what\n"
             "Tercet cannot run right is refused with the name of the feature.",
-        .examples = "  tercet pack models/gutenberg-kids-6m-b158 -o story.tercet\n"
+        .examples = "  tercet pack models/gutenberg-6m-b158 -o story.tercet\n"
                     "  tercet pack model-TQ2_0.gguf -o model.tercet --embedding q8",
         .arguments = arguments,
         .argument_count = sizeof arguments / sizeof *arguments,

@@ -45,7 +45,7 @@ static void print_help(FILE *stream) {
             "  --help      print this page\n"
             "  --version   print the version and the kernel sets of this program\n\n"
             "%sExample%s\n"
-            "  tercet pack models/gutenberg-kids-6m-b158 -o story.tercet\n"
+            "  tercet pack models/gutenberg-6m-b158 -o story.tercet\n"
             "  tercet run story.tercet -p \"One morning Tom went to the store\"\n\n"
             "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.\n",
             style_strong(stream), style_end(stream), style_strong(stream), style_end(stream));

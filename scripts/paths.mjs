@@ -19,6 +19,6 @@ export const wasmBuild = under("build", "wasm");
 export const site = under("build", "site");
 export const tercet = under("build", "native", "tercet");
 
-export const bundledModel = "gutenberg-kids-6m-b158";
+export const bundledModel = "gutenberg-6m-b158";
 export const modelSource = under("models", bundledModel);
 export const modelFile = under("models", `${bundledModel}.tercet`);

@@ -143,7 +143,7 @@ test("the keys say what the model is", () => {
   const tokens = keys["tokenizer.ggml.tokens"];
   const types = keys["tokenizer.ggml.token_type"];
   assert.equal(keys["general.architecture"], "bitnet");
-  assert.equal(keys["general.name"], "gutenberg-kids-6m-b158");
+  assert.equal(keys["general.name"], "gutenberg-6m-b158");
   assert.equal(keys["general.file_type"], 37);
   assert.equal(keys["bitnet.block_count"], 6);
   assert.equal(keys["bitnet.feed_forward_length"], 768);

@@ -31,14 +31,16 @@ test("bundled model: prompts become the golden ids", () => {
   }
 });
 
-test("bundled model: the best token at every position and the top logits within 0.02", () => {
-  for (const { prompt, ids, argmax_per_position, top8_last } of golden.cases) {
+test("bundled model: the best token at every position, and the top logits as close as float32 lets them be", () => {
+  for (const { prompt, ids, argmax_per_position, top8_last, top8_doubt } of golden.cases) {
+    assert.ok(top8_doubt > 0 && top8_doubt < 0.1, `${top8_doubt} is no bound`);
     const rows = logits(bundledModel(), ["--text", prompt, ...exact], vocabulary);
     assert.equal(rows.length, ids.length);
     assert.deepEqual(rows.map(argmax), argmax_per_position, prompt);
     for (const [token, value] of top8_last) {
       const ours = rows.at(-1)[token];
-      assert.ok(Math.abs(ours - value) <= 0.02, `${prompt}: ${token}: ${ours}, not ${value}`);
+      // One code of 8 bits that rounds to its neighbour is some hundredths in a logit; the reference says how many.
+      assert.ok(Math.abs(ours - value) <= top8_doubt, `${prompt}: ${token}: ${ours}, not ${value}`);
     }
   }
 });

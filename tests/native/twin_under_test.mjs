@@ -16,7 +16,7 @@ process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 assert.ok(existsSync(program), `${program} is missing: build it first (npm run build)`);
 
 export const goldenModels = join(root, "tests/golden/models");
-export const bundledSource = join(root, "models/gutenberg-kids-6m-b158");
+export const bundledSource = join(root, "models/gutenberg-6m-b158");
 
 /** A path in the temporary folder. */
 export const at = (name) => join(folder, name);

@@ -289,7 +289,7 @@ static void test_sampling_and_repeat(void) {
     struct pack_options options;
     struct pack_report report, again;
     struct packed_file packed;
-    options_for(&options, "../models/gutenberg-kids-6m-b158");
+    options_for(&options, "../models/gutenberg-6m-b158");
     pack_it(&options, &report);
     pack_it(&options, &again);
     CHECK_MEM(report.model_id, again.model_id, 32); /* the same source gives the same file */
@@ -297,7 +297,7 @@ static void test_sampling_and_repeat(void) {
     const struct container_config *c = &packed.container.config;
     CHECK(c->temperature == 0.7f && c->top_p == 0.95f && c->top_k == 0 && c->min_p == 0);
     CHECK(c->stop_count == 1 && c->stop_tokens[0] == 1);
-    CHECK_STR(packed.container.name, "gutenberg-kids-6m-b158");
+    CHECK_STR(packed.container.name, "gutenberg-6m-b158");
     CHECK_STR(packed.container.licence, "mit");
     CHECK_EQ(report.verified_weights, report.parameters);
     CHECK_NEAR(8.0 * (double)report.ternary_bytes / (double)report.ternary_weights, 2.004, 0.001);
@@ -334,7 +334,7 @@ static void test_threads(void) {
         "golden/models/gguf-qwen3-ptq1_0/model.gguf",
         "golden/models/gpt2-grid-f16",
         "golden/models/qwen3-mlx",
-        "../models/gutenberg-kids-6m-b158",
+        "../models/gutenberg-6m-b158",
     };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         struct pack_options options;

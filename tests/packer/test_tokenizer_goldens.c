@@ -13,7 +13,7 @@
 #include "tokenizer_fixture.h"
 #include "tokenizer_folder.h"
 
-#define BUNDLED "../models/gutenberg-kids-6m-b158"
+#define BUNDLED "../models/gutenberg-6m-b158"
 #define VECTORS "golden/tokenizers/llama.cpp-vectors"
 
 static void open_folder(struct tokenizer_fixture *fixture, const char *folder,

@@ -163,7 +163,7 @@ test(
         page.waitForEvent("download"),
         row.getByRole("button", { name: /^Save as file/ }).click(),
       ]);
-      assert.match(download.suggestedFilename(), /^gutenberg-kids-6m-b158\.tercet$/);
+      assert.match(download.suggestedFilename(), /^gutenberg-6m-b158\.tercet$/);
       assert.ok(
         modelBytes.equals(readFileSync(await download.path())),
         "the file that it came from",

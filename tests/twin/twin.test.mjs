@@ -13,7 +13,7 @@ import { createServer, listen } from "../../scripts/serve.mjs";
 
 const root = resolve(import.meta.dirname, "../..");
 const tercet = process.env.TERCET_BIN ?? join(root, "build/native/tercet");
-const model = join(root, "models/gutenberg-kids-6m-b158.tercet");
+const model = join(root, "models/gutenberg-6m-b158.tercet");
 const prompts = JSON.parse(readFileSync(join(root, "tests/golden/prompts.json"), "utf8"));
 const TOKENS = 64;
 /** Of the slow combinations beyond the promise only the first prompts are run. */

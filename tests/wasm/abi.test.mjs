@@ -20,9 +20,7 @@ import {
 } from "./module_under_test.mjs";
 
 const file = readModel();
-const golden = JSON.parse(
-  readFileSync(join(root, "models/gutenberg-kids-6m-b158/golden.json"), "utf8"),
-);
+const golden = JSON.parse(readFileSync(join(root, "models/gutenberg-6m-b158/golden.json"), "utf8"));
 const [KV_F32, KV_F16, KV_INT8, KV_INT4] = [1, 2, 3, 4];
 const small = readFileSync(join(root, "tests/golden/container/well_formed.tercet"));
 

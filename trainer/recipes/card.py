@@ -32,7 +32,7 @@ def card(job: Job, results: dict, jobs: "dict[str, Job]", *, samples: "list[str]
         f"{one['tokens']:,} tokens seen ({one['tokens'] / one['different_tokens']:.2f} passes): {settings['steps']:,} steps of {settings['batch']} windows of {shape['context']}. AdamW {tuple(settings['betas'])}, "
         f"learning rate {settings['learning_rate']}, then {second} to zero from {100 * settings['second_stage']:.0f} % on, weight decay {settings['weight_decay']} before that, clip {settings['clip']}, "
         f"warm-up {settings['warmup']} steps, seed {settings['seed']}, {settings['precision']} products"
-        + (", begun from the bundled model's ternary weights" if job.start == "bundled" else "")
+        + (f", begun from the ternary weights of {results['start']['name']}" if job.start == "packed" else "")
         + f". {one['minutes']:.0f} minutes by the clock on {one['machine']}, done {one['done']}."
     )
     lines += ["", "## Figures", "", "| held-out text | |", "|---|---|"]
@@ -44,7 +44,7 @@ def card(job: Job, results: dict, jobs: "dict[str, Job]", *, samples: "list[str]
     sentence = twin_sentence(name, models, jobs) if job.twin is not None else None
     if sentence is not None:
         lines += ["", f"{sentence}."]
-    if job.start == "bundled" and "start" in results:
+    if job.start == "packed":
         begun = results["start"]
         lines += ["", f"What it began with had {begun['bits_per_byte']:.4f} bits per byte: {100 * (one['bits_per_byte'] / begun['bits_per_byte'] - 1):+.1f} %."]
     lines += ["", "## Samples", "", 'The first draw of each prompt at temperature 0.7, top-p 0.95, seed 1 (" / " ends a line):', ""]

@@ -26,7 +26,7 @@ def write_figures(recipe, reports: bool = True) -> Path:
     results = {"plan": json.loads((recipe.out / "plan.json").read_text(encoding="utf-8"))}
     results["held_out"] = {"tokens": len(recipe.valid.tokens), "bytes": recipe.valid.text_bytes}
     results["models"] = {name: _figures(recipe, name, run) for name, run in runs.items()}
-    if any(recipe.jobs[name].start == "bundled" for name in runs):
+    if any(recipe.jobs[name].start == "packed" for name in runs):
         results["start"] = _start_figures(recipe)
     results["tables"] = {}
     for name in QUESTIONS:

@@ -19,13 +19,18 @@ PROMPTS = ("Once upon a time there was a little girl", "The old man looked at th
 GREEDY_TOKENS = 64
 WINDOWS = 16
 LEAST = 1e-5
+# Of a value: a few roundings of float32, one after another. It turns a code of 8 bits here and there into its neighbour.
+NOISE = 1e-6
+NOISES = 16
 NUMBERS = {"F32": numpy.float32, "F16": numpy.float16, "U8": numpy.uint8}
 
 
 class Reference:
-    """logits(ids) of a whole text at once; no cache, so that nothing can be kept wrongly."""
+    """logits(ids) of a whole text at once; no cache, so that nothing can be kept wrongly. noise: a generator of numbers by chance; what goes into each ternary layer is then off
+    by NOISE of itself, so that it is seen how much of a logit another precision may turn."""
 
     def __init__(self, folder: Path):
+        self.noise = None
         self.config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         bytes_of_file = (folder / "model.safetensors").read_bytes()
         length = int.from_bytes(bytes_of_file[:8], "little")
@@ -62,6 +67,8 @@ class Reference:
         return x / numpy.sqrt((x * x).mean(-1, keepdims=True) + self.config["rms_norm_eps"]) * self.plain[f"{name}.weight"]
 
     def _linear(self, x, name: str):
+        if self.noise is not None:
+            x = x * (1 + NOISE * self.noise.standard_normal(x.shape))
         worth = numpy.maximum(numpy.abs(x).max(-1, keepdims=True), LEAST) / 127
         return numpy.rint(x / worth) @ self.signs[f"{name}.weight"].T * (worth * self.plain[f"{name}.weight_scale"][0])
 
@@ -99,6 +106,7 @@ def _unpack(packed):
 def make_case(reference: Reference, tokenizer, prompt: str, greedy_tokens: int = GREEDY_TOKENS) -> dict:
     ids = tokenizer.encode(prompt)
     rows = reference.logits(ids)
+    top = numpy.argsort(-rows[-1])[:8]
     last, text, greedy, margins = rows[-1], list(ids), [], []
     for _ in range(greedy_tokens):
         order = numpy.argsort(-last)
@@ -110,13 +118,23 @@ def make_case(reference: Reference, tokenizer, prompt: str, greedy_tokens: int =
         "prompt": prompt,
         "ids": ids,
         "argmax_per_position": [int(best) for best in rows.argmax(-1)],
-        "top8_last": [[int(token), round(float(rows[-1][token]), 5)] for token in numpy.argsort(-rows[-1])[:8]],
+        "top8_last": [[int(token), round(float(rows[-1][token]), 5)] for token in top],
+        "top8_doubt": round(_doubt(reference, ids, rows[-1], top), 5),
         "logit_sum_last": round(float(rows[-1].sum()), 4),
         "greedy": greedy,
         "greedy_text": tokenizer.decode(greedy),
         "greedy_margins": margins,
         "smallest_greedy_margin": min(margins),
     }
+
+
+def _doubt(reference: Reference, ids, last, top) -> float:
+    """By how much a program that computes in float32 may be off in these logits: the most that any of NOISES noises did to the reference itself."""
+    reference.noise, most = numpy.random.default_rng(1), 0.0
+    for _ in range(NOISES):
+        most = max(most, float(numpy.abs(reference.logits(ids)[-1] - last)[top].max()))
+    reference.noise = None
+    return most
 
 
 def make_golden(folder: Path, valid: Path) -> dict:

@@ -13,7 +13,7 @@ TERNARYLM = {"parameters": 131_921_466, "tokens": 12_900_000, "passes": 15}
 
 @dataclass
 class Job:
-    """shape, settings: what differs from ModelShape and TrainSettings. start: "bundled" for the packed model that comes with the project, or a job's name.
+    """shape, settings: what differs from ModelShape and TrainSettings. start: "packed" for the packed folder of --start, or a job's name.
     tokens: different ones to train on (None: all). twin: the job of the float model to compare with. packs: whether it is exported and packed."""
 
     name: str
@@ -51,7 +51,7 @@ def make_jobs(scale: float = 1.0, smoke: bool = False, vocabulary: int = 4096) -
     untied = {"family": "ternarylm", "tied": False, "activation": "silu", "norm_eps": 1e-6, **lm}
     floats = {"ternary": False}
     return [
-        Job("bundled", "the bundled model trained on", {}, {**steps(1800), "learning_rate": 1.5e-3}, start="bundled", packs=True),
+        Job("bundled", "the model that comes with Tercet: an earlier one trained on", {}, {**steps(1800), "learning_rate": 1.5e-3}, start="packed", packs=True),
         Job("cpu-ternary", "the model that two cores train from nothing", small, {**steps(700), "learning_rate": 4e-3}, twin="cpu-float", packs=True),
         Job("cpu-float", "its float twin: same blocks, same windows, same tokens", {**small, **floats}, {**steps(700), "learning_rate": 2e-3}),
         Job("gpt2-ternary", "GPT-2's shape, from training to the page", {"family": "gpt2", **gpt2}, {**steps(400), "learning_rate": 4e-3}, twin="gpt2-float", packs=True),

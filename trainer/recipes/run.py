@@ -33,7 +33,8 @@ from tercet_train.tokenizer import open_text, open_tokenizer  # noqa: E402
 from tercet_train.train import Trainer, TrainSettings  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parents[2]
-BUNDLED = PROJECT / "models" / "gutenberg-kids-6m-b158"
+# What the bundled model begins from. It stays in the repository, so that the bundled model can be made again.
+START = PROJECT / "models" / "gutenberg-kids-6m-b158"
 TRIED_STEPS = 3
 
 
@@ -77,7 +78,7 @@ class Recipe:
 
     def trainer(self, job: Job, folder: "Path | None" = None) -> Trainer:
         start = None
-        if job.start == "bundled":
+        if job.start == "packed":
             shape, start = self.start
         else:
             shape = ModelShape(vocabulary=self.tokenizer.vocabulary, **job.shape)
@@ -210,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--train", required=True, type=Path, nargs="+", help="UTF-8 texts to train on, also .xz")
     parser.add_argument("--valid", required=True, type=Path, help="held-out text")
     parser.add_argument("-o", "--output", required=True, type=Path)
-    parser.add_argument("--start", type=Path, default=BUNDLED, help="packed folder whose tokenizer is used and from which the bundled model goes on (default: the project's)")
+    parser.add_argument("--start", type=Path, default=START, help="packed folder whose tokenizer is used and from which the job bundled goes on (default: models/gutenberg-kids-6m-b158)")
     parser.add_argument("--scale", type=float, default=1.0, help="of every budget; 1 is meant for two hours (default 1)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="jobs of jobs.py, or tables")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="of the tables (default 1 2)")

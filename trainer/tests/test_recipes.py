@@ -90,7 +90,7 @@ class Recipes(unittest.TestCase):
         for part in ("not at equal tokens", "ot trained yet"):
             self.assertNotIn(part, out)
         card = (root / "out" / "packed" / "bundled" / "README.md").read_text()
-        self.assertIn("begun from the bundled model's ternary weights", card)
+        self.assertIn("begun from the ternary weights of start", card)
         self.assertIn("> Once upon a time", card)
         self.assertIn("give `--about FILE`", card)
         for packed in ("cpu-ternary", "gpt2-ternary", "ternarylm", "bundled"):

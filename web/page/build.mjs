@@ -61,7 +61,7 @@ const libraryAsIs = {
  */
 export async function buildSite({
   library = join(root, "dist"),
-  model = join(root, "models", "gutenberg-kids-6m-b158.tercet"),
+  model = join(root, "models", "gutenberg-6m-b158.tercet"),
   out = join(root, "build", "site"),
 } = {}) {
   for (const [file, maker] of [

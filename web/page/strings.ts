@@ -30,7 +30,7 @@ export const strings = {
   },
 
   start: {
-    bundledLabel: "gutenberg-kids-6m-b158",
+    bundledLabel: "gutenberg-6m-b158",
     begin: "Write a story",
     beginHint: (size: string) => `Downloads ${size} once, then it is here, also without a network.`,
     beginHintStored: "The model is in this browser. Nothing is downloaded.",
@@ -38,7 +38,7 @@ export const strings = {
     needsOf: (memory: string, here: string) =>
       `It needs ${memory} of memory; this machine has ${here} or more.`,
     goOn: "Go on writing",
-    what: "A small model learned from children’s books. Its weights are −1, 0 or +1, so it needs little memory and no graphics card.",
+    what: "A small model learned from old books. Its weights are −1, 0 or +1, so it needs little memory and no graphics card.",
     progress: "Progress of the model",
     asking: "Asking what the file holds",
     fromStorage: (bytes: string) => `${bytes}, from this browser’s storage`,

@@ -306,7 +306,7 @@ int main(void) {
     check_model("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
     check_model("golden/models/ternarylm-online-f32", PACK_QUANTIZE_ABSMEAN, PACK_DENSE_NO);
     /* Four chunks: layers are computed between them. */
-    check_model("../models/gutenberg-kids-6m-b158", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
+    check_model("../models/gutenberg-6m-b158", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
     check_ends("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
     check_other_text("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
     check_cancelled_slice("golden/models/gpt2-odd-heads", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
