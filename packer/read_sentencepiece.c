@@ -45,10 +45,10 @@ static tercet_status damaged(const struct window *window, tercet_error *error) {
                        (unsigned long long)offset);
 }
 
-/* At most ten bytes of seven bits; bits beyond 64 must be zero. */
+/* At most ten bytes of seven bits; bits beyond 64 must be zero, so the tenth ends it. */
 static bool read_varint(struct window *window, uint64_t *value) {
     *value = 0;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
+    for (unsigned shift = 0;; shift += 7) {
         if (window->at == window->end) {
             return false;
         }
@@ -61,7 +61,6 @@ static bool read_varint(struct window *window, uint64_t *value) {
             return true;
         }
     }
-    return false;
 }
 
 static bool read_fixed(struct window *window, unsigned bytes, uint64_t *value) {
@@ -211,13 +210,11 @@ static tercet_status count_pieces(struct window window, uint32_t *count, tercet_
     return TERCET_OK;
 }
 
+/* To the end: count_pieces has found nothing damaged on this level. */
 static tercet_status read_parts(struct window window, struct sentencepiece_model *model,
                                 tercet_error *error) {
     struct field field;
-    while (window.at < window.end) {
-        if (!read_field(&window, &field)) {
-            return damaged(&window, error);
-        }
+    while (read_field(&window, &field)) {
         if (is_bytes(&field, MODEL_PIECES)) {
             TERCET_TRY(read_piece(field.window, &model->pieces[model->count], error));
             model->count++;

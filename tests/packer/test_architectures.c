@@ -166,6 +166,16 @@ static void test_sizes(void) {
          "self_attn");
     edit(LLAMA, "\"rms_norm_eps\": 1e-05", "\"rms_norm_eps\": 0", TERCET_BAD_SOURCE,
          "rms_norm_eps");
+    edit(LLAMA, "4,\n  \"num_key_value_heads\": 2,\n  \"head_dim\": 16",
+         "1024, \"num_key_value_heads\": 2, \"head_dim\": 256", TERCET_LIMIT_EXCEEDED,
+         "1024 heads of 256 are wider than 131072");
+    static const char *const epsilons[] = {"0", "-1e-6", "2", "1e-50"};
+    for (size_t i = 0; i < sizeof epsilons / sizeof *epsilons; i++) {
+        char to[128];
+        (void)snprintf(to, sizeof to, "\"use_rms_norm\": true, \"rms_norm_eps\": %s", epsilons[i]);
+        edit(LLAMA, "\"use_rms_norm\": false,\n    \"rms_norm_eps\": 1e-06", to, TERCET_BAD_SOURCE,
+             "\"rms_norm_eps\" of quantization_config is out of range");
+    }
     edit(LLAMA, "\"vocab_size\": 301", "\"vocab_size\": 9", TERCET_OK,
          ""); /* the embedding's rows count */
     edit(LLAMA, "\"bos_token_id\": 296", "\"bos_token_id\": 301", TERCET_BAD_SOURCE,
@@ -176,6 +186,31 @@ static void test_sizes(void) {
     edit(LLAMA, "{", "[", TERCET_BAD_SOURCE, "config.json");
     edit(LLAMA, "\"max_position_embeddings\": 128", "\"max_position_embeddings\": 10485760",
          TERCET_OK, "");
+}
+
+/* Whether a model says itself how its activations are computed, or the packer's user must. */
+static void test_activations(void) {
+    struct source_tensor weight = {.name = "w", .dtype = SOURCE_F16};
+    struct planned_tensor planned = {.weight = &weight};
+    struct architecture a = {.tensors = &planned, .tensor_count = 1, .quantization = SOURCE_PLAIN};
+    static const struct {
+        uint32_t family;
+        bool named;
+    } families[] = {{FAMILY_LLAMA, false},
+                    {FAMILY_QWEN3, false},
+                    {FAMILY_BITNET, true},
+                    {FAMILY_TERNARYLM, true},
+                    {FAMILY_BITMAMBA2, true}};
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        a.config.family = families[i].family;
+        CHECK_EQ(architecture_names_activations(&a), families[i].named);
+    }
+    a.config.family = FAMILY_LLAMA;
+    weight.dtype = SOURCE_I2_S;
+    CHECK(architecture_names_activations(&a));
+    weight.dtype = SOURCE_F16;
+    a.quantization = SOURCE_ONLINE;
+    CHECK(architecture_names_activations(&a));
 }
 
 static void test_missing_config(void) {
@@ -197,6 +232,7 @@ int main(void) {
     test_classes();
     test_features();
     test_sizes();
+    test_activations();
     test_missing_config();
     return check_done();
 }

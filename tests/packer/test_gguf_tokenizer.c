@@ -130,6 +130,8 @@ static void test_byte_level(void) {
            "merges is missing");
     refuse((struct change){.pre = "gpt-2", .merge = "a x"}, TERCET_BAD_SOURCE, "merge 2 names");
     refuse((struct change){.pre = "gpt-2", .merge = "abc"}, TERCET_BAD_SOURCE, "merge 2");
+    refuse((struct change){.pre = "gpt-2", .merge = "a c"}, TERCET_BAD_SOURCE,
+           "small.gguf: merge 2 joins tokens 0 and 2 to something that is no token");
     refuse((struct change){.pre = "gpt-2", .other_types = true}, TERCET_BAD_SOURCE,
            "token_type has another length");
     refuse((struct change){.pre = "gpt-2", .byte_types = true}, TERCET_BAD_SOURCE,

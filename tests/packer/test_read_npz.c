@@ -211,6 +211,40 @@ static void test_faulty_arrays(void) {
     expect_arrays(a, TERCET_BAD_SOURCE, "another number of bytes", "shape and bytes differ");
 }
 
+/* One number may be written in any type. */
+static void test_types_of_numbers(void) {
+    static const uint16_t half = 0x4200; /* 3.0 */
+    static const uint32_t rows = 2, columns = 20, single = 0x40400000;
+    static const uint64_t wide = 2;
+    static const struct {
+        const char *global_type, *rows_type, *columns_type;
+        const void *global, *rows;
+        size_t global_bytes, rows_bytes;
+    } cases[] = {{"<f2", "<u4", "<i4", &half, &rows, 2, 4},
+                 {"<f4", "<i8", "<u4", &single, &wide, 4, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct source_weights source;
+        uint32_t index;
+        memset(&npz, 0, sizeof npz);
+        npz_add_array(&npz, "packed_weights.npy", "<u4", "(4,)", sound.words, sizeof sound.words,
+                      true);
+        npz_add_array(&npz, "per_row_scale.npy", "<f4", "(2,)", sound.rows, sizeof sound.rows,
+                      true);
+        npz_add_array(&npz, "global_scale.npy", cases[i].global_type, "()", cases[i].global,
+                      cases[i].global_bytes, true);
+        npz_add_array(&npz, "m.npy", cases[i].rows_type, "()", cases[i].rows, cases[i].rows_bytes,
+                      true);
+        npz_add_array(&npz, "n.npy", cases[i].columns_type, "()", &columns, 4, true);
+        npz_close(&npz);
+        REQUIRE(open_made(&source, NULL) == TERCET_OK);
+        REQUIRE(source_weights_find(&source, "a.b.weight", &index));
+        CHECK_EQ(source.tensors[index]->shape[0], 2);
+        CHECK_EQ(source.tensors[index]->columns, 20);
+        CHECK(read_f32(&source, "a.b.scales", 4) == 6.0F);
+        source_weights_close(&source);
+    }
+}
+
 static void test_faulty_archives(void) {
     make(&sound);
     npz_set(&npz, npz.members[0].data + 4, 0xFF, 1);
@@ -227,6 +261,10 @@ static void test_faulty_archives(void) {
     make(&sound);
     npz_set(&npz, npz.directory + 24, 7, 4);
     expect(TERCET_BAD_SOURCE, "too short for a NumPy array", "too short an array");
+    make(&sound);
+    npz_set(&npz, npz.directory + 20, 10, 4);
+    npz_set(&npz, npz.directory + 42, npz.directory - 10, 4);
+    expect(TERCET_BAD_SOURCE, "packed_weights.npy is damaged", "no room for a head");
     struct arrays stored = sound;
     stored.deflated = false;
     make(&stored);
@@ -358,6 +396,7 @@ int main(void) {
     test_codes();
     test_known_word();
     test_scales();
+    test_types_of_numbers();
     test_faulty_arrays();
     test_faulty_archives();
     test_members();

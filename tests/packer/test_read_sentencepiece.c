@@ -125,6 +125,23 @@ static void test_damage(void) {
     }
 }
 
+/* One piece more than a vocabulary may have, all of them empty. */
+static void test_many_pieces(void) {
+    const size_t pieces = SENTENCEPIECE_PIECES_MAX + 1;
+    struct sentencepiece_model model;
+    tercet_error error = {TERCET_OK, 0, ""};
+    uint8_t *bytes = calloc(pieces, 2), *copy;
+    REQUIRE(bytes != NULL);
+    for (size_t i = 0; i < pieces; i++) {
+        bytes[2 * i] = 0x0A;
+    }
+    CHECK_STATUS(read_model(bytes, 2 * pieces, &model, &copy, &error), TERCET_LIMIT_EXCEEDED);
+    CHECK_STR(error.detail, "test.model has more than 1048576 pieces");
+    CHECK(model.pieces == NULL);
+    free(copy);
+    free(bytes);
+}
+
 /* A real file cut at every byte, and with every bit of its beginning and end flipped: an answer in each case, and never a
  * piece that points outside. */
 static void test_cuts_and_flips(void) {
@@ -162,6 +179,7 @@ static void test_cuts_and_flips(void) {
 int main(void) {
     test_fields();
     test_damage();
+    test_many_pieces();
     test_cuts_and_flips();
     return check_done();
 }

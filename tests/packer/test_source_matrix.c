@@ -3,6 +3,8 @@
  * faults that only the numbers show.
  */
 #define _GNU_SOURCE 1
+#include "base/arena.h"
+#include "base/thread_pool.h"
 #include "source_copy.h"
 #include "source_matrix.h"
 
@@ -358,8 +360,49 @@ static void test_transposed_blocks(void) {
     finish(&opened);
 }
 
+/* A file that was cut since it was opened: of all threads' failures the first column's is told, and nothing stays. */
+static void test_transposed_cut(void) {
+    enum { INPUTS = 200, OUTPUTS = 8, CUT_AT = 130 };
+    const uint64_t shape[2] = {INPUTS, OUTPUTS};
+    const tercet_allocator allocator = arena_default_allocator();
+    struct opened opened;
+    struct thread_pool *pool = NULL;
+    char path[COPY_PATH_BYTES], want[128];
+    start(&opened);
+    copy_add(&opened.copy, "w", "F32", 2, shape, sizeof(float) * INPUTS * OUTPUTS);
+    REQUIRE(open_matrix(&opened, OUTPUTS, INPUTS, SOURCE_PLAIN, NULL) == TERCET_OK);
+    source_matrix_close(&opened.matrix);
+    opened.planned.transposed = true;
+    opened.planned.source_outputs = OUTPUTS;
+    uint64_t left = opened.planned.weight->offset + CUT_AT * sizeof(float) * OUTPUTS;
+    REQUIRE(truncate(folder_path(opened.copy.folder, "model.safetensors", path), (off_t)left) == 0);
+    (void)snprintf(want, sizeof want,
+                   "model.safetensors became shorter while it was packed: it ends before byte %llu",
+                   (unsigned long long)left);
+    for (uint32_t threads = 0; threads <= 3; threads += 3) {
+        tercet_error error = {TERCET_OK, 0, ""};
+        if (threads > 0) {
+            REQUIRE(thread_pool_create(&allocator, threads, &pool) == TERCET_OK);
+        }
+        opened.source.pool = pool;
+        CHECK_STATUS(source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned,
+                                        &opened.matrix, &error),
+                     TERCET_BAD_SOURCE);
+        CHECK_STR(error.detail, want);
+        CHECK_EQ(error.where, left);
+        CHECK(opened.matrix.whole == NULL && opened.matrix.bytes == NULL);
+        CHECK_STATUS(
+            source_matrix_open(&opened.source, SOURCE_PLAIN, &opened.planned, &opened.matrix, NULL),
+            TERCET_BAD_SOURCE);
+    }
+    thread_pool_destroy(pool);
+    opened.source.pool = NULL;
+    finish(&opened);
+}
+
 int main(void) {
     test_multiplier();
+    test_transposed_cut();
     test_transposed_blocks();
     test_i2s_shapes();
     test_floats();

@@ -93,6 +93,10 @@ static void test_leftovers(void) {
     (void)copy_add(&copy, "model.layers.0.mlp.experts.3.up_proj.weight", "F16", 1, &shape, 16);
     expect(&copy, TERCET_UNSUPPORTED_SOURCE, "mixture of experts, which Tercet does not run: take",
            "a reason and a way out");
+    source_copy_open(&copy, LLAMA);
+    (void)copy_add(&copy, "model.layers.0.attn_q_norm_in.weight", "F16", 1, &shape, 16);
+    expect(&copy, TERCET_UNSUPPORTED_SOURCE, "is a norm of one linear layer, which is read from",
+           "a norm by GGUF's name");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t size = strcmp(cases[i].dtype, "I64") == 0   ? 8
                       : strcmp(cases[i].dtype, "F32") == 0 ? 4
@@ -229,6 +233,17 @@ static void test_affine_rules(void) {
     expect(&copy, TERCET_UNSUPPORTED_SOURCE, "U32", "a norm of codes");
 }
 
+/* More rows than a vocabulary may have; nothing else is looked at before. */
+static void test_long_embedding(void) {
+    const uint64_t shape[2] = {LIMIT_VOCABULARY + 1, 1};
+    struct source_copy copy;
+    source_copy_open(&copy, LLAMA);
+    copy_remove(&copy, "model.embed_tokens.weight");
+    (void)copy_add(&copy, "model.embed_tokens.weight", "F16", 2, shape, (size_t)shape[0] * 2);
+    expect(&copy, TERCET_LIMIT_EXCEEDED, "model.embed_tokens.weight has more than 1048576 rows",
+           "a long embedding");
+}
+
 static void test_head(void) {
     struct source_copy copy;
     source_copy_open(&copy, LLAMA); /* has a head of its own */
@@ -269,6 +284,7 @@ int main(void) {
     test_packed_rules();
     test_affine_rules();
     test_npz_columns();
+    test_long_embedding();
     test_head();
     test_other_names();
     return check_done();

@@ -6,6 +6,8 @@
 #include "tokenizer_fixture.h"
 #include "tokenizer_folder.h"
 
+#include <cjson/cJSON.h>
+
 #define NONE TERCET_NO_TOKEN
 #define VOCAB                                                                                      \
     "{\"a\":0,\"b\":1,\"\xC4\xA0\":2,\"ab\":3,\"\xC4\xA0"                                          \
@@ -203,8 +205,55 @@ static void test_cuts(const char *name, const char *sound) {
     CHECK(refused > count / 2);
 }
 
+/* ---- memory of the JSON library that ends */
+
+static unsigned json_allocations, json_failing;
+static long json_blocks;
+
+static void *take_json(size_t bytes) {
+    void *block = ++json_allocations == json_failing ? NULL : malloc(bytes);
+    json_blocks += block != NULL;
+    return block;
+}
+
+static void give_json(void *block) {
+    json_blocks -= block != NULL;
+    free(block);
+}
+
+/* At any allocation: refused with a sentence, and nothing is kept. */
+static void test_json_memory(void) {
+    cJSON_Hooks hooks = {take_json, give_json};
+    unsigned told = 0;
+    tercet_status status = TERCET_OUT_OF_MEMORY;
+    write_sound();
+    write_text("added_tokens.json", "{\"<one>\":6,\"<two>\":7}");
+    write_text("tokenizer_config.json",
+               "{\"eos_token\":\"<|endoftext|>\",\"bos_token\":\"<one>\"}");
+    cJSON_InitHooks(&hooks);
+    for (json_failing = 1; status != TERCET_OK && json_failing < 10000; json_failing++) {
+        struct tokenizer_section section;
+        tercet_error error = {TERCET_OK, 0, ""};
+        json_allocations = 0;
+        status = tokenizer_section_build(folder.path, 8, NONE, &section, &error);
+        CHECK_EQ(json_blocks, 0);
+        if (status == TERCET_OK) {
+            CHECK(json_allocations < json_failing);
+            CHECK_EQ(section.token_count, 8);
+            tokenizer_section_free(&section);
+        } else {
+            CHECK(section.bytes == NULL && error.detail[0] != '\0');
+            told += status == TERCET_OUT_OF_MEMORY && strstr(error.detail, "no memory") != NULL;
+        }
+    }
+    cJSON_InitHooks(NULL);
+    CHECK_STATUS(status, TERCET_OK);
+    CHECK(told > 10);
+}
+
 int main(void) {
     folder_make(&folder);
+    test_json_memory();
     test_sound();
     test_damaged();
     test_added_tokens();

@@ -72,7 +72,7 @@ static void test_long_piece(void) {
 static void test_wordpiece(void) {
     struct tokenizer_builder builder;
     struct tokenizer_fixture fixture;
-    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 6, NULL), TERCET_OK);
+    CHECK_STATUS(tokenizer_builder_open(&builder, "test", 7, NULL), TERCET_OK);
     builder.kind = TOKENIZER_WORDPIECE;
     builder.unknown = 0;
     add(&builder, 0, "[UNK]", TOKEN_UNKNOWN);
@@ -81,10 +81,12 @@ static void test_wordpiece(void) {
     add(&builder, 3, " ", TOKEN_NORMAL);         /* of no word */
     add(&builder, 4, " \xE2\x80", TOKEN_NORMAL); /* the beginning of a sign */
     add(&builder, 5, "\xE2\x80\x94", TOKEN_NORMAL);
+    add(&builder, 6, " \u4E2D", TOKEN_NORMAL);
     CHECK_STATUS(tokenizer_builder_index(&builder, NULL), TERCET_OK);
     REQUIRE(fixture_from_builder(&fixture, &builder, NULL) == TERCET_OK);
     check_ids(&fixture, "ab", 0, "1 2");
     check_ids(&fixture, "z a", 0, "0 1");
+    check_ids(&fixture, "ab\u4E2D\u4E2Da", 0, "1 2 6 6 1"); /* a Chinese sign is a word */
     check_ids(&fixture, "0 a", 0, "0 1"); /* the space alone is no beginning of a word */
     check_ids(&fixture, "a\xE2\x80\x94", 0, "1 5");
     check_ids_of(&fixture,
