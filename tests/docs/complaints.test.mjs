@@ -42,6 +42,6 @@ test("each has a test of its name, in a browser", () => {
       new RegExp(`^ *test\\(\\s*(["'\`])${title}(, \\$\\{name\\})?\\1,\\s*limit,`, "m"),
       name,
     );
-    assert.match(text, /launchBrowser\(|"\.\/one_page\.mjs"/, file);
+    assert.match(text, /launchBrowser\(|"\.\/(one_page|generate_under_test)\.mjs"/, file);
   }
 });

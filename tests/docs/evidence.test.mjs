@@ -18,7 +18,8 @@ function sourceOf(file) {
 
 /** What a file has that runs there. */
 const PLACES = {
-  Chromium: /launch(Browser|Profile)\(|"\.\/(one_page|gguf_under_test|visits)\.mjs"/,
+  Chromium:
+    /launch(Browser|Profile)\(|"\.\/(one_page|generate_under_test|gguf_under_test|visits)\.mjs"/,
   Firefox: /puppeteer-core/,
   Node: /from "node:test"/,
   package: /^/,
