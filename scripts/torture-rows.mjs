@@ -2,6 +2,7 @@
 // one part of itself; torture.mjs runs them, notes what is done and prints the table.
 
 import { browserRows } from "./torture-browser.mjs";
+import { builds } from "./torture-builds.mjs";
 import { damageRows } from "./torture-damage.mjs";
 import { kernels } from "./torture-kernels.mjs";
 import { programRows } from "./torture-programs.mjs";
@@ -25,4 +26,4 @@ const load = {
   }),
 };
 
-export const rows = [...damageRows, kernels, twins, ...browserRows, ...programRows, load];
+export const rows = [...damageRows, kernels, twins, ...browserRows, ...programRows, builds, load];

@@ -2,10 +2,11 @@
 // what was found and fails then. And a little of the tortures that are no test of another file, by the same commands.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { differences, readShipped } from "../../scripts/torture-builds.mjs";
 import { padContainer } from "../../scripts/torture-damage.mjs";
 import { difference, makeTexts, prepareTwins, twins } from "../../scripts/torture-twins.mjs";
 import { main } from "../../scripts/torture.mjs";
@@ -75,6 +76,24 @@ test("one row of several, and a name that is none", async () => {
   await torture(rows, ["--only", "second"]);
   assert.deepEqual([first.length, second.length], [0, 3]);
   await assert.rejects(torture(rows, ["--only", "third"]), /--only takes first, second/);
+});
+
+test("two builds are compared file by file", () => {
+  const [first, second] = ["first", "second"].map((name) => join(folder, name));
+  for (const build of [first, second]) {
+    mkdirSync(join(build, "site", "dist"), { recursive: true });
+    writeFileSync(join(build, "site", "dist", "a.js"), "a");
+    writeFileSync(join(build, "site", `${build.slice(folder.length + 1)}.js`), "b");
+  }
+  const shipped = [first, second].map((build) => readShipped(build, ["site"]));
+  assert.deepEqual([...shipped[0].keys()].sort(), ["site/dist/a.js", "site/first.js"]);
+  assert.deepEqual(differences(shipped[0], shipped[0]), []);
+  shipped[1].set("site/dist/a.js", Buffer.from("another"));
+  assert.deepEqual(differences(...shipped).sort(), [
+    "site/dist/a.js has other bytes",
+    "site/first.js is in one build alone",
+    "site/second.js is in one build alone",
+  ]);
 });
 
 test("a padded container is the same model in exactly so many bytes", async () => {

@@ -77,7 +77,14 @@ export async function buildSite({
   const libraryFiles = readdirSync(library).filter(isServed);
   for (const name of libraryFiles) copyFileSync(join(library, name), join(out, "tercet", name));
   copyFileSync(model, join(out, "models", basename(model)));
-  const shared = { bundle: true, minify: true, target: "es2022", logLevel: "warning" };
+  const shared = {
+    bundle: true,
+    minify: true,
+    target: "es2022",
+    logLevel: "warning",
+    // The names of parts hang on the places of their sources, seen from here.
+    absWorkingDir: root,
+  };
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const bundled = { path: `models/${basename(model)}`, bytes: statSync(model).size };
   const { metafile } = await build({
@@ -97,7 +104,7 @@ export async function buildSite({
     metafile: true,
     plugins: [libraryAsIs],
   });
-  const made = Object.keys(metafile.outputs).map((path) => relative(out, resolve(path)));
+  const made = Object.keys(metafile.outputs).map((path) => inSite(out, path));
   writeFileSync(join(out, "index.html"), pageWithPolicy());
   const weigh = (names) =>
     names
@@ -141,13 +148,16 @@ export async function buildSite({
   return { out, files: precached.length, bytes, gzipped, first, libraries };
 }
 
+/** A place as esbuild has it, from the folder that it works in. */
+const inSite = (out, path) => relative(out, resolve(root, path));
+
 /** main.js and what it imports at once; views that are fetched when they are shown are not among it. */
 function firstFiles({ outputs }, out) {
-  const names = new Map(Object.keys(outputs).map((path) => [relative(out, resolve(path)), path]));
+  const names = new Map(Object.keys(outputs).map((path) => [inSite(out, path), path]));
   const wanted = new Set(["main.js"]);
   for (const name of wanted)
     for (const { path, kind, external } of outputs[names.get(name)].imports)
-      if (kind === "import-statement" && !external) wanted.add(relative(out, resolve(path)));
+      if (kind === "import-statement" && !external) wanted.add(inSite(out, path));
   return wanted;
 }
 
@@ -159,7 +169,7 @@ function weighLibraries({ outputs }, out) {
       .filter(([input]) => input.includes("node_modules/"))
       .reduce((sum, [, { bytesInOutput }]) => sum + bytesInOutput, 0);
     if (theirs === 0) continue;
-    const file = readFileSync(join(out, relative(out, resolve(path))));
+    const file = readFileSync(join(out, inSite(out, path)));
     libraries += (gzipSync(file, { level: 9 }).length * theirs) / bytes;
   }
   return Math.round(libraries);
