@@ -3,7 +3,8 @@
  * a window of memory (abi_window.h). The first two bytes limit the memory, the rest are operations: a call with its arguments, bytes
  * that the host writes into the window, or the answers to what a loader wants. An engine, a plan and a model are open at the
  * beginning. Whatever comes: a status of tercet.h with a sentence, addresses that hold what the values say, nothing touched that was
- * not asked about; and when all that was opened is destroyed, all memory is back.
+ * not asked about; and when all that was opened is destroyed, all memory is back. With TERCET_TRACE_CALLS in its environment it has all memory that it likes, and
+ * prints each call and its status: what the modules themselves must give as well (tests/wasm/abi_programs.test.mjs).
  */
 #include "abi_program.h"
 #include "promise.h"
@@ -82,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define DECLARE(name, kinds, texts, parameters, arguments) int32_t tercet_abi_##name parameters;
 #define NAME_CALL(name, kinds, texts, parameters, arguments) CALL_##name,
-#define DESCRIBE(name, kinds, texts, parameters, arguments) {kinds, texts},
+#define DESCRIBE(name, kinds, texts, parameters, arguments) {#name, kinds, texts},
 #define CALL(name, kinds, texts, parameters, arguments)                                            \
     case CALL_##name:                                                                              \
         return tercet_abi_##name arguments;
@@ -96,7 +97,7 @@ enum { FUNCTIONS(NAME_CALL) CALLS };
 
 #define ARGUMENTS_MOST 8u
 
-static const struct { const char *kinds, *texts; } functions[] = {FUNCTIONS(DESCRIBE)};
+static const struct { const char *name, *kinds, *texts; } functions[] = {FUNCTIONS(DESCRIBE)};
 
 static float as_float(uint64_t bits) {
     uint32_t low = (uint32_t)bits;
@@ -291,11 +292,15 @@ static bool opens(uint32_t which) {
            which == CALL_loader_open || which == CALL_plan_create || which == CALL_session_create;
 }
 
+static bool trace;
+
 static void do_call(struct program *program, uint32_t which) {
     uint64_t arguments[ARGUMENTS_MOST] = {0};
     for (uint32_t i = 0; functions[which].kinds[i] != '\0'; i++)
         arguments[i] = take_argument(program, functions[which].kinds[i]);
     int32_t status = call(which, arguments);
+    if (trace)
+        printf("%s %d\n", functions[which].name, (int)status);
     check_result(status, which);
     if (opens(which) && !tercet_status_is_error((tercet_status)status))
         note_handle(abi_result.values[0]);
@@ -314,6 +319,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (file_bytes == 0) {
         read_file();
         fill_contents();
+        trace = getenv("TERCET_TRACE_CALLS") != NULL;
         PROMISE(tercet_abi_version() == ABI_VERSION);
         PROMISE(tercet_abi_result() == (uint32_t)(uintptr_t)&abi_result);
     }
@@ -326,7 +332,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
     struct program program = {data, size};
     uint64_t room = take(&program, 1), fail_at = take(&program, 1);
-    window_limit_memory(base_bytes + ((room + 1) << 13), fail_at);
+    if (trace)
+        printf("program\n");
+    else
+        window_limit_memory(base_bytes + ((room + 1) << 13), fail_at);
     for (uint32_t i = 0; i < OPERATIONS_MOST && program.left > 0; i++) {
         uint32_t operation = (uint32_t)take(&program, 1) % (CALLS + 4);
         if (operation < CALLS)
