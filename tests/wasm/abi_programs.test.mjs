@@ -19,7 +19,11 @@ const run = (program, args, env = {}) =>
 /** Fewer threads than asked for are no fault of a module; and what a plan comes to hangs on where static data ends, natively anywhere. */
 const plain = (line) =>
   line.replace("engine_create 2", "engine_create 0").replace(/^plan_bytes .*/, "plan_bytes");
-const native = run(join(nativeBuild, "tests", "fuzz_abi"), files, { TERCET_TRACE_CALLS: "1" })
+const native = run(
+  join(process.env.TERCET_NATIVE_BUILD ?? nativeBuild, "tests", "fuzz_abi"),
+  files,
+  { TERCET_TRACE_CALLS: "1" },
+)
   .split("\n")
   .filter((line) => /^\w+ \d+$|^program$/.test(line))
   .map(plain);
