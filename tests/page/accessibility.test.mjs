@@ -222,7 +222,7 @@ test(
   limit,
   () =>
     withPage(
-      { held: true, reducedMotion: "reduce", viewport: { width: 390, height: 844 } },
+      { held: true, reducedMotion: "reduce", viewport: { width: 390, height: 600 } },
       async (visit, page) => {
         await visit.set({ seed: 4, maxTokens: 200 });
         // In the window: what is operated lies at its lower edge.
