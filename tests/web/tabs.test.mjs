@@ -92,8 +92,11 @@ test("the tab that downloads is closed: the other one goes on at the chunk", lim
   server.faults = { holdFrom: HELD };
   await first.run(() => void tercet.load("/model.tercet", { network: quick }).catch(() => {}));
   await stored(second, 1);
+  const download = server.requests.at(-1);
   const follower = loadIn(second);
   await first.page.close();
+  // Else it is sent to the end, into the buffers of a connection that nobody reads.
+  await server.until(() => download.left);
   server.faults = {};
   assert.equal((await follower).text, expected);
   const most = modelBytes.length + 65536 + 2 * CHUNK_BYTES;
