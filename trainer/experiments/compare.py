@@ -1,7 +1,7 @@
-"""compare.py: four questions about training, each answered by a table of bits per byte on held-out text: python3 -m experiments.compare NAME.
+"""compare.py: five questions about training, each answered by a table of bits per byte on held-out text: python3 -m experiments.compare NAME.
 
 ptq: rounding after training beside training ternary. distill: with and without a float teacher. ramp: with and without the way from float
-to ternary, in fine-tuning. scale: what shares a scale. Every training is a run folder of its own, used again by the others and gone on with after a stop.
+to ternary, in fine-tuning. scale: what shares a scale. rate: whether float and ternary each have the learning rate that suits them, without which no two of them compare. Every training is a run folder of its own, used again by the others and gone on with after a stop.
 """
 
 import argparse
@@ -117,7 +117,20 @@ def compare_scale(bench: Bench, seed: int) -> "dict[str, float]":
     return {f"one scale a {scale}": bench.bits(run.model) for scale, run in runs.items()}
 
 
-QUESTIONS = {"ptq": compare_ptq, "distill": compare_distill, "ramp": compare_ramp, "scale": compare_scale}
+def compare_rate(bench: Bench, seed: int) -> "dict[str, float]":
+    """The rates are those of the ternary model of this bench times so much."""
+    rate, twin, ternary = bench.settings.learning_rate, bench.twin(seed), bench.run("ternary", seed)
+    return {
+        "float, half of the rate (as everywhere here)": bench.bits(twin.model),
+        "float, the rate": bench.bits(bench.run("float-rate1", seed, shape={"ternary": False}, learning_rate=rate).model),
+        "float, twice the rate": bench.bits(bench.run("float-rate2", seed, shape={"ternary": False}, learning_rate=2 * rate).model),
+        "ternary, half of the rate": bench.bits(bench.run("ternary-rate0.5", seed, learning_rate=rate / 2).model),
+        "ternary, the rate (as everywhere here)": bench.bits(ternary.model),
+        "ternary, twice the rate": bench.bits(bench.run("ternary-rate2", seed, learning_rate=2 * rate).model),
+    }
+
+
+QUESTIONS = {"ptq": compare_ptq, "distill": compare_distill, "ramp": compare_ramp, "scale": compare_scale, "rate": compare_rate}
 
 
 def answer(bench: Bench, name: str, seeds: "list[int]") -> dict:

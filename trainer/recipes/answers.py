@@ -14,6 +14,7 @@ ASKED = {
     "distill": "With and without a float teacher",
     "ramp": "With and without the way from float to ternary (lambda warm-up)",
     "scale": "One scale a tensor, a row, a group of 128",
+    "rate": "Learning rates of float and ternary",
 }
 
 

@@ -63,7 +63,7 @@ def make_jobs(scale: float = 1.0, smoke: bool = False, vocabulary: int = 4096) -
 
 
 def bench_settings(scale: float = 1.0, smoke: bool = False) -> "tuple[dict, dict]":
-    """Shape and settings of the four tables (experiments/compare.py)."""
+    """Shape and settings of the five tables (experiments/compare.py)."""
     shape = {"width": 128, "layers": 1 if smoke else 3, "heads": 2, "kv_heads": 2, "inner": 128 if smoke else 256, "context": 32 if smoke else 128}
     steps = 2 if smoke else max(2, round(300 * scale))
     return shape, {"steps": steps, "batch": 2 if smoke else 16, "warmup": min(50, steps // 4 + 1), "learning_rate": 6e-3, "checkpoint_every": 100, "evaluate_every": 300}

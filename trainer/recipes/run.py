@@ -152,8 +152,8 @@ def estimate(recipe: Recipe, jobs: "list[Job]") -> str:
         if recipe.words.only is None or "tables" in recipe.words.only:
             bench = recipe.bench()
             trainer = Trainer(bench.shape, bench.settings, bench.train, None, Path(folder) / "tables", quiet=True)
-            # A seed: float, from nothing four times, with a ramp, two that are tuned for half as long, distilled (twice the work forward).
-            add(f"tables, {len(recipe.words.seeds)} seeds", trainer, 7.3 * len(recipe.words.seeds) * bench.settings.steps)
+            # A seed: float, from nothing four times, with a ramp, two that are tuned for half as long, distilled (twice the work forward), four with other rates.
+            add(f"tables, {len(recipe.words.seeds)} seeds", trainer, 11.3 * len(recipe.words.seeds) * bench.settings.steps)
     lines.append(f"| all | | | | | {whole[0]:.0f} | {whole[1]:.0f} |")
     return "\n".join(lines) + "\n"
 

@@ -62,7 +62,7 @@ class Answers(unittest.TestCase):
         self.assertIn("- either, beside alone: -5.00 %, +4.76 %: the seeds disagree: no difference is shown.", text)
         self.assertIn("| seed 1 | seed 2 |", text)
         # The other three tables.
-        self.assertEqual(text.count("\nNot trained yet.\n") + text.endswith("Not trained yet."), 3)
+        self.assertEqual(text.count("\nNot trained yet.\n") + text.endswith("Not trained yet."), 4)
         one = table(alone=[2.0], better=[1.9])
         self.assertIn("one seed alone, which shows little", "\n".join(answer_lines(results({}, {"scale": {**one, "seeds": [1]}}), JOBS)))
 

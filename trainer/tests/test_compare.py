@@ -28,10 +28,10 @@ class Experiments(unittest.TestCase):
             with contextlib.redirect_stderr(said):
                 made = {question: write_answer(bench, question, [1]) for question in QUESTIONS}
                 trained = said.getvalue().count("from step 0")
-                # float, tuned twice, from nothing alone, distilled, with a ramp, by row and by group.
-                self.assertEqual(trained, 8)
+                # float, tuned twice, from nothing alone, distilled, with a ramp, by row and by group, four of other rates.
+                self.assertEqual(trained, 12)
                 self.assertEqual(write_answer(bench, "scale", [1]), made["scale"])
             self.assertEqual(said.getvalue().count("from step"), trained)
-            for text, rows in zip(made.values(), (5, 2, 4, 3)):
+            for text, rows in zip(made.values(), (5, 2, 4, 3, 6)):
                 self.assertEqual(text.count("\n| "), rows + 1)
                 self.assertIn("| +0.00 % |", text)

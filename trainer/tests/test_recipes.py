@@ -83,7 +83,7 @@ class Recipes(unittest.TestCase):
         self.assertEqual(trained, [one for one in names if one != "cpu-float"])
         results = json.loads((root / "out" / "results.json").read_text())
         self.assertEqual(list(results["models"]), names)
-        self.assertEqual(list(results["tables"]), ["ptq", "distill", "ramp", "scale"])
+        self.assertEqual(list(results["tables"]), ["ptq", "distill", "ramp", "scale", "rate"])
         self.assertEqual(out, (root / "out" / "results.md").read_text())
         for part in ("- cpu-ternary: ", "TernaryLM's blocks at the same tokens", "| one scale a group |", "| ternary from nothing |", "| start | what bundled began with |"):
             self.assertIn(part, out)
