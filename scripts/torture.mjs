@@ -77,6 +77,22 @@ function seldom(report) {
   };
 }
 
+/** Runs all of them, so many at a time; after a failure none is begun, and those that run come to their end. */
+async function runLanes(cases, lanes, runCase) {
+  const queue = [...cases];
+  const lane = async () => {
+    try {
+      while (queue.length > 0) await runCase(queue.shift());
+    } catch (error) {
+      queue.length = 0;
+      throw error;
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: lanes }, lane));
+  const failed = ended.find(({ status }) => status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
 async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
   const report = (line) => progress.write(`${row.name}: ${line}\n`);
   const folder = ledgers ?? join(root, "build", "torture");
@@ -87,20 +103,23 @@ async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
   if (missing.length < cases.length)
     report(`${cases.length - missing.length} of ${cases.length} parts were done before`);
   const begin = performance.now();
+  let finished = 0;
+  const runCase = async ({ id, run }) => {
+    const started = performance.now();
+    const outcome = await run(report);
+    const seconds = (performance.now() - started) / 1000;
+    ledger.write(id, { ...outcome, seconds: Number(seconds.toFixed(2)) });
+    finished++;
+    const left = ((performance.now() - begin) / finished) * (missing.length - finished);
+    const done = cases.length - missing.length + finished;
+    report(
+      `${done}/${cases.length} ${id}: ${number(outcome.ran)} ${row.unit}, ${outcome.found.length} found; ` +
+        `about ${Math.ceil(left / 60_000)} min left`,
+    );
+    for (const sentence of outcome.found.slice(0, SHOWN_MOST)) report(`  ${sentence}`);
+  };
   try {
-    for (const [index, { id, run }] of missing.entries()) {
-      const started = performance.now();
-      const outcome = await run(report);
-      const seconds = (performance.now() - started) / 1000;
-      ledger.write(id, { ...outcome, seconds: Number(seconds.toFixed(2)) });
-      const left = ((performance.now() - begin) / (index + 1)) * (missing.length - index - 1);
-      const done = cases.length - missing.length + index + 1;
-      report(
-        `${done}/${cases.length} ${id}: ${number(outcome.ran)} ${row.unit}, ${outcome.found.length} found; ` +
-          `about ${Math.ceil(left / 60_000)} min left`,
-      );
-      for (const sentence of outcome.found.slice(0, SHOWN_MOST)) report(`  ${sentence}`);
-    }
+    await runLanes(missing, row.lanes ?? 1, runCase);
   } finally {
     await row.close?.();
   }
@@ -113,7 +132,7 @@ async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
 
 /**
  * @param {string[]} args
- * @param {object[]} [rows] each { name, what, unit, prepare, close? }; prepare gives { key, cases }, a name for what is tortured
+ * @param {object[]} [rows] each { name, what, unit, lanes?, prepare, close? }: so many lanes run at a time, else one; prepare gives { key, cases }, a name for what is tortured
  *   (another one begins anew) and cases { id, run }; run gives { ran, found, notes? }. It gets { scale, seed, folder, report };
  *   in the folder a row may keep what its parts share
  * @param {{ out?: NodeJS.WritableStream, progress?: NodeJS.WritableStream }} [streams]

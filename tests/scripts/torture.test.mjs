@@ -78,6 +78,35 @@ test("one row of several, and a name that is none", async () => {
   await assert.rejects(torture(rows, ["--only", "third"]), /--only takes first, second/);
 });
 
+test("a row of several lanes runs so many parts at a time; after a failure none is begun", async () => {
+  const started = [];
+  let open = 0;
+  let most = 0;
+  let release;
+  const both = new Promise((resolve) => (release = resolve));
+  const run = (id) => async () => {
+    started.push(id);
+    most = Math.max(most, ++open);
+    if (started.length === 2) release();
+    // The first two are under way at the same time, or this never ends.
+    await both;
+    open--;
+    if (id === "b") throw new Error("broken");
+    return { ran: 1, found: [] };
+  };
+  const row = (ids) => ({
+    ...{ name: "lanes", what: "lanes", unit: "tries", lanes: 2 },
+    prepare: async () => ({ key: "one", cases: ids.map((id) => ({ id, run: run(id) })) }),
+  });
+  const { table } = await torture([row(["a", "c", "d", "e"])]);
+  assert.match(table, /\| 4 tries \| 0 \|/);
+  assert.equal(most, 2);
+  started.length = 0;
+  await assert.rejects(torture([row(["a", "b", "f", "g", "h"])]), /broken/);
+  // One of the other lane may have begun before.
+  assert.ok(started.length <= 2 && started[0] === "b", `${started}`);
+});
+
 test("two builds are compared file by file", () => {
   const [first, second] = ["first", "second"].map((name) => join(folder, name));
   for (const build of [first, second]) {
