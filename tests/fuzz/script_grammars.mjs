@@ -84,13 +84,17 @@ function takes(masks, random, judge) {
   return true;
 }
 
-/** A judge that cannot read the grammar says nothing. */
+/** A judge that cannot read the grammar says nothing. It reads it when there is a text to judge. */
 function judgeOr(make) {
-  try {
-    return make();
-  } catch {
-    return () => true;
-  }
+  let judge = null;
+  return (text) => {
+    try {
+      judge ??= make();
+    } catch {
+      judge = () => true;
+    }
+    return judge(text);
+  };
 }
 
 const words = (text) => text.split(" ");
@@ -136,13 +140,26 @@ function runSchema(input, random) {
   return takes(masksOf({ jsonSchema: schema }), random, judgeSchema(schema));
 }
 
+const ajv = new Ajv2020({
+  strict: false,
+  ownProperties: true,
+  multipleOfPrecision: 6,
+  logger: false,
+});
+addFormats(ajv);
+
+/** One judge for all schemas: to read the schema of schemas takes it a hundred times as long as to read one of these. */
+function compileSchema(schema) {
+  try {
+    return ajv.compile(schema);
+  } finally {
+    if (typeof schema === "object" && schema !== null) ajv.removeSchema(schema);
+  }
+}
+
 /** Texts of a schema are JSON, whatever else they are. */
 function judgeSchema(schema) {
-  const judge = judgeOr(() => {
-    const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 6, logger: false });
-    addFormats(ajv);
-    return ajv.compile(schema);
-  });
+  const judge = judgeOr(() => compileSchema(schema));
   return (text) => judge(JSON.parse(text));
 }
 

@@ -52,15 +52,22 @@ export function mutate(pool, words, random, most = 2000) {
   return bytes.subarray(0, most);
 }
 
-/** The words that are JSON themselves. */
-const valuesOf = (words) =>
-  words.flatMap((word) => {
-    try {
-      return [JSON.parse(word)];
-    } catch {
-      return word === "{" ? [{}] : word === "[" ? [[]] : [];
-    }
-  });
+const known = new Map();
+
+/** The words that are JSON themselves; a target's are looked through once. */
+function valuesOf(words) {
+  const values =
+    known.get(words) ??
+    words.flatMap((word) => {
+      try {
+        return [JSON.parse(word)];
+      } catch {
+        return word === "{" ? [{}] : word === "[" ? [[]] : [];
+      }
+    });
+  known.set(words, values);
+  return values;
+}
 
 /** All arrays and objects in it. */
 function containers(value) {

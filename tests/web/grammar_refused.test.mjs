@@ -29,6 +29,27 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
     [{ jsonSchema: { $ref: "#/$defs/x" } }, /there is no #\/\$defs\/x/],
     [{ jsonSchema: { $ref: "https://example.org/schema" } }, /same schema/],
     [{ jsonSchema: { type: "text" } }, /"type" is "text"/],
+    [{ jsonSchema: { type: "constructor" } }, /"type" is "constructor"/],
+    [{ jsonSchema: { type: "string", format: "__proto__" } }, /format "__proto__" is not known/],
+    [{ jsonSchema: { type: "string", format: ["date"] } }, /format \["date"\] is not known/],
+    [{ jsonSchema: { type: "string", pattern: { toString: 1 } } }, /"pattern" is a text/],
+    [
+      { jsonSchema: { maxLength: 3, additionalProperties: null } },
+      /additionalProperties is no sch/,
+    ],
+    [{ jsonSchema: { $ref: "#/%" } }, /there is no #\/%/],
+    [{ jsonSchema: { oneOf: [{ type: { toString: 1 } }, { type: "null" }] } }, /"oneOf"/],
+    [
+      {
+        jsonSchema: {
+          oneOf: [
+            { type: "object", required: 5 },
+            { type: "object", required: ["a"] },
+          ],
+        },
+      },
+      /"oneOf"/,
+    ],
     [{ jsonSchema: "string" }, /no schema/],
     [{ jsonSchema: { not: { type: "null" } } }, /"not" is a keyword that cannot be kept/],
     [{ jsonSchema: { type: "array", uniqueItems: true } }, /"uniqueItems"/],

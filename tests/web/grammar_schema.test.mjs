@@ -146,6 +146,16 @@ const schemas = {
       { properties: { age: { maximum: 9 } } },
     ],
   },
+  "allOf of names that every object has": {
+    allOf: [
+      {
+        type: "object",
+        properties: { constructor: { type: "integer" } },
+        required: ["constructor"],
+      },
+      { properties: { toString: { enum: ["a", "b"] }, constructor: { minimum: 7, maximum: 8 } } },
+    ],
+  },
   "allOf of lists": {
     allOf: [
       { type: "array", items: { enum: [1, 2, 3] } },
@@ -184,7 +194,7 @@ for (const format of "date time date-time duration email hostname ipv4 ipv6 uuid
   schemas[`format ${format}`] = { type: "string", format };
 
 function judgeOf(schema) {
-  const ajv = new Ajv2020({ strict: false, multipleOfPrecision: 6 });
+  const ajv = new Ajv2020({ strict: false, ownProperties: true, multipleOfPrecision: 6 });
   addFormats(ajv);
   return ajv.compile(schema);
 }

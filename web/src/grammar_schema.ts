@@ -207,9 +207,9 @@ class SchemaReader {
       throw grammarError(`${place}: "$ref" goes to a place in the same schema: "#/$defs/…"`);
     let found = this.#root;
     for (const part of target.split("/").slice(1)) {
-      const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const name = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
       const inside: Json | undefined =
-        isObject(found) || Array.isArray(found)
+        name !== undefined && (isObject(found) || Array.isArray(found))
           ? Object.getOwnPropertyDescriptor(found, name)?.value
           : undefined;
       if (inside === undefined) throw grammarError(`${place}: there is no ${target}`);
@@ -237,7 +237,7 @@ class SchemaReader {
     if (!keys.includes("type")) return null;
     const types = [schema["type"] as Json].flat() as Json[];
     for (const type of types)
-      if (typeof type !== "string" || !(type in OF_TYPE))
+      if (typeof type !== "string" || !Object.hasOwn(OF_TYPE, type))
         throw grammarError(`${place}: "type" is ${JSON.stringify(type)}`);
     return types as string[];
   }
@@ -308,7 +308,7 @@ class SchemaReader {
         needed: true,
       });
     }
-    const open = more !== undefined && more !== false && Object.keys(more as object).length >= 0;
+    const open = more !== undefined && more !== false;
     const tail = open
       ? yield* this.#otherProperties([...properties.keys()], yield* others(), place)
       : null;
@@ -387,21 +387,28 @@ class SchemaReader {
     if (named.length > 0 && (named.length > 1 || least !== null || most !== null))
       throw grammarError(`${place}: only one of "pattern", "format" and a length is possible`);
     if (schema["format"] !== undefined) {
-      const expression = FORMATS[String(schema["format"])];
-      if (expression === undefined)
-        throw grammarError(`${place}: the format ${JSON.stringify(schema["format"])} is not known`);
+      const format = schema["format"];
+      if (typeof format !== "string" || !Object.hasOwn(FORMATS, format))
+        throw grammarError(`${place}: the format ${JSON.stringify(format)} is not known`);
       return quoted(
-        regexPattern(expression, { characters: inString, search: false, rules: this.#rules }),
+        regexPattern(FORMATS[format] as string, {
+          characters: inString,
+          search: false,
+          rules: this.#rules,
+        }),
       );
     }
-    if (schema["pattern"] !== undefined)
+    const pattern = schema["pattern"];
+    if (pattern !== undefined) {
+      if (typeof pattern !== "string") throw grammarError(`${place}: "pattern" is a text`);
       return quoted(
-        regexPattern(String(schema["pattern"]), {
+        regexPattern(pattern, {
           characters: inString,
           search: true,
           rules: this.#rules,
         }),
       );
+    }
     if (least === null && most === null) return rule("string");
     if ((least ?? 0) > (most ?? Infinity))
       return this.#impossible(`${place}: minLength is above maxLength`);
@@ -456,6 +463,15 @@ class SchemaReader {
           `bounds and at most 2000 values between them`,
       );
     return found;
+  }
+}
+
+/** A part of an address; undefined when its percent signs are none of an address. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
   }
 }
 

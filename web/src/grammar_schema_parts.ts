@@ -47,13 +47,22 @@ function both(a: Json, b: Json, place: string): Json {
   if (a === false || b === false) return false;
   if (!isObject(a)) return b;
   if (!isObject(b)) return a;
-  const merged: Record<string, Json> = { ...a };
   requireSameNames(a, b, place);
-  for (const [key, value] of Object.entries(b)) {
-    const other = a[key];
-    merged[key] = other === undefined ? value : bothSay(key, other, value, place);
+  return mergedObject(a, b, (key, one, other) => bothSay(key, one, other, place));
+}
+
+/** The members of both; of a name that both have, what `meet` makes of the two. Any name may come: `constructor`, `__proto__`. */
+function mergedObject(
+  a: Schema,
+  b: Schema,
+  meet: (name: string, a: Json, b: Json) => Json,
+): Schema {
+  const merged = new Map(Object.entries(a));
+  for (const [name, value] of Object.entries(b)) {
+    const other = merged.get(name);
+    merged.set(name, other === undefined ? value : meet(name, other, value));
   }
-  return merged;
+  return Object.fromEntries(merged);
 }
 
 function bothSay(key: string, a: Json, b: Json, place: string): Json {
@@ -69,15 +78,9 @@ function bothSay(key: string, a: Json, b: Json, place: string): Json {
       const others = list(b, `${place}/enum`).map((value) => JSON.stringify(value));
       return list(a, `${place}/enum`).filter((value) => others.includes(JSON.stringify(value)));
     }
-    case "properties": {
+    case "properties":
       if (!isObject(a) || !isObject(b)) break;
-      const merged: Record<string, Json> = { ...a };
-      for (const [name, value] of Object.entries(b)) {
-        const other = a[name];
-        merged[name] = other === undefined ? value : { allOf: [other, value] };
-      }
-      return merged;
-    }
+      return mergedObject(a, b, (_, one, other) => ({ allOf: [one, other] }));
     case "items":
       return { allOf: [a, b] };
     case "minimum":
@@ -139,9 +142,10 @@ function apart(first: Json, second: Json, find: Find, depth: number): boolean {
   const common = types.filter((type) => otherTypes.includes(type));
   if (common.length === 0) return true;
   if (common.length > 1 || common[0] !== "object") return false;
-  const [needed, otherNeeded] = [a, b].map((schema) => schema["required"] ?? []);
-  return ((needed ?? []) as Json[]).some((name) => {
-    if (typeof name !== "string" || !(otherNeeded as Json[]).includes(name)) return false;
+  const [needed, otherNeeded] = [a["required"], b["required"]];
+  if (!Array.isArray(needed) || !Array.isArray(otherNeeded)) return false;
+  return needed.some((name) => {
+    if (typeof name !== "string" || !otherNeeded.includes(name)) return false;
     const [one, other] = [a, b].map((schema) => {
       const properties = schema["properties"];
       return isObject(properties)
@@ -162,7 +166,8 @@ function typesOf(schema: Schema): string[] | null {
   const types =
     valuesOf(schema)?.map(typeOf) ??
     (schema["type"] === undefined ? null : [schema["type"]].flat());
-  return types && types.map((type) => (type === "integer" ? "number" : String(type)));
+  if (!types?.every((type) => typeof type === "string")) return null;
+  return types.map((type) => (type === "integer" ? "number" : type));
 }
 
 const typeOf = (value: Json): string =>
