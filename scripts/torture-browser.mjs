@@ -134,39 +134,52 @@ function longRow(name, what, unit, work, run) {
   };
 }
 
-/** Of the process; what grows with restarts or tokens does not stay below it. What it takes varies by as much. */
-const PROCESS_GROWTH_BYTES_MOST = 2 << 20;
+/**
+ * Of the process; what grows with each engine or token does not stay below it. Without any growth what a browser takes for itself varies by
+ * as much: of 400 engines the last 160 left it at 41 MB within 0.4 MB, the first 40 at 38 MB.
+ */
+const PROCESS_GROWTH_BYTES_MOST = { restarts: 4 << 20, soak: 2 << 20 };
 /** Of the page's JavaScript: the questions of the torture itself are kept by the browser. */
 const SCRIPT_GROWTH_BYTES_MOST = 256 << 10;
 
 /** What is wrong with how memory went on from number `warm`, and a sentence. */
-function judgeMemory(slope, memory, warm) {
+function judgeMemory(slope, memory, warm, most) {
   const later = memory.slice(warm);
   const growth = (which) => slope(later.map((one) => one[which])) * (later.length - 1);
   const [process, script] = [growth("processBytes"), growth("scriptBytes")];
   const found = [];
-  if (process > PROCESS_GROWTH_BYTES_MOST) found.push(`the process grew by ${megabytes(process)}`);
+  if (process > most) found.push(`the process grew by ${megabytes(process)}`);
   if (script > SCRIPT_GROWTH_BYTES_MOST) found.push(`the page grew by ${megabytes(script)}`);
   const last = memory.at(-1).processBytes;
   const note = `process of ${megabytes(last)} grew by ${Math.round(process / 1024)} KiB, the page's JavaScript by ${Math.round(script / 1024)} KiB`;
   return { found, note };
 }
 
-const RESTARTS_WARM = 20;
+/** Memory is measured after so many engines; the first so many warm up. */
+const RESTARTS_PART = 20;
 
 const restarts = longRow(
   "restarts",
   "engines opened and closed, killed or restarted in one page: its memory stays",
   "engines",
   (full) => (full ? 100 : 40),
-  async ({ long, page, server, native, options, full }) => {
+  async ({ long, page, server, native, options, full, report }) => {
     server.workerPreamble = long.TRAP_ON_DEMAND;
-    const times = full ? 100 : 40;
-    const { problems, memory } = await long.restartAgain(page, {
-      ...{ times, expected: native, options },
-    });
-    const { found, note } = judgeMemory(long.slope, memory, RESTARTS_WARM);
-    return { ran: times, found: [...problems, ...found], notes: `after ${RESTARTS_WARM}: ${note}` };
+    const parts = full ? 5 : 2;
+    const [problems, memory] = [[], []];
+    for (let part = 0; part < parts; part++) {
+      const given = { times: RESTARTS_PART, expected: native, options };
+      problems.push(...(await long.restartAgain(page, given)));
+      memory.push(await page.settledMemory());
+      report(`${(part + 1) * RESTARTS_PART} engines`);
+    }
+    const most = PROCESS_GROWTH_BYTES_MOST.restarts;
+    const { found, note } = judgeMemory(long.slope, memory, 0, most);
+    return {
+      ran: parts * RESTARTS_PART,
+      found: [...problems, ...found],
+      notes: `after ${RESTARTS_PART}: ${note}`,
+    };
   },
 );
 
@@ -196,8 +209,9 @@ const abort = longRow(
   },
 );
 
-const SOAK_PARTS = 10;
-const SOAK_WARM_PARTS = 3;
+/** So many that what the collector of JavaScript leaves, some megabytes now more and now less, is no slope. */
+const SOAK_PARTS = { full: 100, small: 20 };
+const SOAK_WARM = 0.3;
 
 const browserSoak = longRow(
   "browser-soak",
@@ -207,22 +221,25 @@ const browserSoak = longRow(
   async ({ long, page, server, native, options, full, report }) => {
     const { PROMPT } = await import("../tests/web/library_under_test.mjs");
     server.workerPreamble = long.COLLECT;
-    const tokens = (full ? 100_000 : 5_000) / SOAK_PARTS;
+    const parts = full ? SOAK_PARTS.full : SOAK_PARTS.small;
+    const warm = parts * SOAK_WARM;
+    const tokens = (full ? 100_000 : 5_000) / parts;
     await page.run(long.beginSoak, { options });
     const [found, memory] = [[], []];
     let ran = 0;
-    for (let part = 0; part < SOAK_PARTS; part++) {
+    for (let part = 0; part < parts; part++) {
       const { written, text } = await page.run(long.soak, { tokens, first: PROMPT }, LONG_LIMIT_MS);
       ran += written;
       if (text !== native) found.push(`after ${ran} tokens: ${text}`);
       memory.push(await page.memory(1));
-      report(`${ran} tokens`);
+      if ((part + 1) % 10 === 0) report(`${ran} tokens`);
     }
-    const judged = judgeMemory(long.slope, memory, SOAK_WARM_PARTS);
+    const most = PROCESS_GROWTH_BYTES_MOST.soak;
+    const judged = judgeMemory(long.slope, memory, warm, most);
     return {
       ran,
       found: [...found, ...judged.found],
-      notes: `after ${SOAK_WARM_PARTS} parts of ${SOAK_PARTS}: ${judged.note}`,
+      notes: `after ${warm} parts of ${parts}: ${judged.note}`,
     };
   },
 );
