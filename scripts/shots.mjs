@@ -209,6 +209,15 @@ const crash = () =>
     throw new Error("broken on purpose, for a picture");
   });
 
+/** The engine's worker. The bench started the engine anew: those before it stay on the list for a while, in any order. */
+async function onlyEngine(page) {
+  for (;;) {
+    const engines = page.workers().filter((worker) => worker.url().endsWith("/engine_worker.js"));
+    if (engines.length === 1) return engines[0];
+    await page.waitForTimeout(100);
+  }
+}
+
 /** In the page: the top of it, or its end, drawn and at rest; returns whether the other end is worth a picture. */
 async function scrollToEdge(edge) {
   scrollTo(0, edge === "top" ? 0 : document.documentElement.scrollHeight);
@@ -313,9 +322,7 @@ async function visit({ context, origin, keep, site: own, nativeResult }) {
   await shot("start-damaged");
   await page.evaluate(() => (location.hash = "#/write"));
   await page.locator("#write:enabled").waitFor();
-  // The bench started the engine anew: those before it may still be on the list.
-  const engine = page.workers().findLast((worker) => worker.url().endsWith("/engine_worker.js"));
-  await engine.evaluate(crash);
+  await (await onlyEngine(page)).evaluate(crash);
   await page.locator("#write").click();
   await page.locator("#write-problem").waitFor();
   await shot("write-failed");
