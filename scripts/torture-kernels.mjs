@@ -2,7 +2,8 @@
 // for each seed, until each set has had a million comparisons of
 // matrices and as many of all else: natively, and the plain set as WebAssembly in Node.
 
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { buildTests, buildWasm } from "./build.mjs";
 import { nativeBuild, root, wasmBuild } from "./paths.mjs";
@@ -20,7 +21,16 @@ const wasmRunner = `
   const module = await factory({ print: console.log, printErr: console.error });
   process.exitCode = module.callMain(process.argv.slice(2));`;
 
-function runProgram(place, name, seed) {
+/** { failure, stdout, stderr }: how a program ended that must end well, null if it did. */
+const run = (command, args, options) =>
+  new Promise((resolve) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      const failure = error === null ? null : (error.signal ?? `exit code ${error.code}`);
+      resolve({ failure, stdout, stderr });
+    });
+  });
+
+async function runProgram(place, name, seed) {
   const [command, before] =
     place === "native"
       ? [join(nativeBuild, "tests", `core-kernels-${name}`), []]
@@ -28,21 +38,18 @@ function runProgram(place, name, seed) {
           process.execPath,
           ["--input-type=module", "-e", wasmRunner, join(wasmBuild, `${name}-simd128.mjs`)],
         ];
-  const { status, signal, stdout, stderr } = spawnSync(
-    command,
-    [...before, "--seed", String(seed)],
-    { cwd: join(root, "tests"), encoding: "utf8", maxBuffer: 1 << 26 },
-  );
+  const { failure, stdout, stderr } = await run(command, [...before, "--seed", String(seed)], {
+    cwd: join(root, "tests"),
+    maxBuffer: 1 << 26,
+  });
   // Portable is compared with plain mathematics; the others with portable.
   const sets = [...stdout.matchAll(/^(\w+): (\d+) cases$/gm)].filter(
     ([, set]) => set !== "portable",
   );
   const found = [];
   if (sets.length === 0) found.push(`${place} ${name}: there is no set but portable`);
-  if (status !== 0)
-    found.push(
-      `${place} ${name} --seed ${seed}: ${signal ?? `exit code ${status}`}: ${stderr.slice(0, 300)}`,
-    );
+  if (failure !== null)
+    found.push(`${place} ${name} --seed ${seed}: ${failure}: ${stderr.slice(0, 300)}`);
   return {
     ran: sets.reduce((sum, [, , count]) => sum + Number(count), 0),
     found,
@@ -59,6 +66,7 @@ export const kernels = {
   name: "kernels",
   what: "kernel sets against portable, bit for bit, between guard pages",
   unit: "comparisons",
+  lanes: availableParallelism(),
   prepare: async ({ scale, seed, report }) => {
     await buildTests(
       report,
@@ -78,7 +86,7 @@ export const kernels = {
         programs.flatMap((name) =>
           seeds(name).map((one) => ({
             id: `${place} ${name} ${one}`,
-            run: async () => runProgram(place, name, one),
+            run: () => runProgram(place, name, one),
           })),
         ),
       ),

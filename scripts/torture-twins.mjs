@@ -5,6 +5,7 @@
 import { spawn, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { buildTests, buildWasm, packModel } from "./build.mjs";
 import { modelFile, nativeBuild, root, tercet } from "./paths.mjs";
@@ -147,9 +148,14 @@ export function difference(expected, line) {
   ].join(" and ");
 }
 
-/** The definition of a part, computed once: its lines. */
-async function definitionOf(model, range, folder) {
+/** The definition of a part, computed once: its lines. `kept.definitions`: by path; lanes that want the same one wait for it. */
+function definitionOf(model, range, { folder, definitions }) {
   const path = join(folder, `twins-${model.key}-${range.from}-${range.count}.jsonl`);
+  if (!definitions.has(path)) definitions.set(path, makeDefinition(model, range, path));
+  return definitions.get(path);
+}
+
+async function makeDefinition(model, range, path) {
   if (existsSync(path)) return readFileSync(path, "utf8").split("\n").slice(0, -1);
   const { lines, ended, command } = await runTexts(DEFINITION, model, range);
   if (ended !== null) throw new Error(`${command}: ${ended}`);
@@ -159,8 +165,8 @@ async function definitionOf(model, range, folder) {
 }
 
 /** The definition itself: as many tokens as were asked for, and no two texts the same. */
-async function checkDefinition(model, range, folder) {
-  const lines = await definitionOf(model, range, folder);
+async function checkDefinition(model, range, kept) {
+  const lines = await definitionOf(model, range, kept);
   const found = [];
   const whole = lines.filter((line) => JSON.parse(line).tokens.length === range.tokens);
   if (whole.length !== range.count) found.push(`${model.name}: ${whole.length} texts are whole`);
@@ -170,8 +176,8 @@ async function checkDefinition(model, range, folder) {
   return { ran: 0, found };
 }
 
-async function compare(place, model, range, folder) {
-  const expected = await definitionOf(model, range, folder);
+async function compare(place, model, range, kept) {
+  const expected = await definitionOf(model, range, kept);
   const { lines, ended, unusable, command } = await runTexts(place, model, range);
   const name = `${place.place} ${place.kernels}`;
   if (unusable) return { ran: 0, found: [], notes: [`not here: ${name}`] };
@@ -250,16 +256,17 @@ export function prepareTwins({ scale, seed, folder }) {
     ...{ from: i * size.part, count: size.part, tokens: size.tokens },
   }));
   const places = allPlaces(size);
+  const kept = { folder, definitions: new Map() };
   // Every place has some texts before any has all.
   const cases = ranges.flatMap((range) =>
     models.flatMap((model, number) => {
       const id = `${model.name} ${range.from} +${range.count}`;
       const here = places.filter((_, at) => size.each || at % models.length === number);
       return [
-        { id: `${id} definition`, run: () => checkDefinition(model, range, folder) },
+        { id: `${id} definition`, run: () => checkDefinition(model, range, kept) },
         ...here.map((place) => ({
           id: `${id} ${place.place} ${place.kernels} x${place.threads}`,
-          run: () => compare(place, model, range, folder),
+          run: () => compare(place, model, range, kept),
         })),
       ];
     }),
@@ -271,6 +278,7 @@ export const twins = {
   name: "twins",
   what: "native kernel sets and WebAssembly modules: the same tokens and logits",
   unit: "texts",
+  lanes: availableParallelism(),
   prepare: async ({ scale, seed, report, folder }) => {
     await buildTests(report, ["twin_texts", "tercet_native"]);
     await buildWasm(report);
