@@ -18,6 +18,17 @@ test("a demand that is no number grants nothing, and a number behind it counts",
   assert.equal(control.wanted, false);
   control.grant(null);
   assert.equal(control.wanted, true);
+  for (const [first, wanted] of [
+    [7n, true],
+    ["many", false],
+    [null, true],
+  ]) {
+    const other = new RunControl(1, first, null);
+    assert.equal(other.wanted, wanted, `${first}`);
+    other.grant(1);
+    other.taken();
+    assert.equal(other.wanted, wanted, `${first}`);
+  }
 });
 
 test("a request of an unknown kind is refused", async () => {

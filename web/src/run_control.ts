@@ -1,6 +1,9 @@
 // run_control.ts: what the page may still say about a request that runs: stop, or how many more pieces it will take. The
 // worker's loops look here between two steps. It also holds the one way to let messages in without losing time.
 
+/** null: all of them. What is no number grants nothing. */
+const piecesOf = (demand: number | null): number => Number(demand ?? Infinity) || 0;
+
 export class RunControl {
   readonly id: number;
   readonly session: number;
@@ -13,7 +16,7 @@ export class RunControl {
   constructor(id: number, demand: number | null, sharedRequest: Int32Array | null, session = 0) {
     this.id = id;
     this.session = session;
-    this.#demand = demand ?? Infinity;
+    this.#demand = piecesOf(demand);
     this.#sharedRequest = sharedRequest;
   }
 
@@ -33,7 +36,7 @@ export class RunControl {
   }
 
   grant(pieces: number | null): void {
-    this.#demand += Number(pieces ?? Infinity) || 0; // no number grants nothing
+    this.#demand += piecesOf(pieces);
     this.#wake?.();
   }
 
