@@ -1,5 +1,6 @@
 // whole_session.test.mjs - everything that a page or a script does with the library in one go, and every request on the way: none but
-// those for the addresses given and the package's own files. The page has the strictest content policy, trusted types among it.
+// those for the addresses given and the package's own files. The page has the strictest content policy, trusted types among it, and is
+// isolated or not.
 
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
@@ -29,7 +30,8 @@ export async function wholeSession(tercet, origin, place) {
   const steps = [];
   const { load, cache, features, TercetError } = tercet;
   features();
-  const model = await load(origin + "/models/story.tercet", { ...place, sessions: 2, onProgress: () => {} });
+  const model = await load(origin + "/models/story.tercet", { ...place, sessions: 2, threads: 2, onProgress: () => {} });
+  steps.push(model.info.threads > 1 ? "threads" : "one thread");
   for await (const piece of model.generate("One morning", { maxTokens: 8, logprobs: 2 })) void piece;
   await model.generate("One", { grammar: { regex: "a|b" } }).result;
   await model.generate("One", { grammar: { jsonSchema: { type: "boolean" } } }).result;
@@ -76,86 +78,101 @@ export async function wholeSession(tercet, origin, place) {
 }
 `;
 
-let server, folder;
-before(async () => {
+let folder, chat;
+before(() => {
   folder = mkdtempSync(join(tmpdir(), "tercet-session-"));
-  const chat = join(folder, "chat.tercet");
+  chat = join(folder, "chat.tercet");
   const source = join(root, "tests/golden/models/qwen3-grid-bf16");
   execFileSync(tercet, ["pack", source, "-o", chat, "--quiet", "--chat-format", "qwen3"]);
-  server = await TestServer.start();
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The models of the session, and nothing else. */
+async function serveModels(options) {
+  const server = await TestServer.start(options);
   server.write("models/story.tercet", modelBytes);
   server.write("models/chat.tercet", readFileSync(chat));
   const gguf = join(root, "tests/golden/models/gguf-llama-tq2_0/model.gguf");
   server.write("models/small.gguf", readFileSync(gguf));
-});
-after(async () => {
-  await server?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+  return server;
+}
 
-test("a page under the strictest policy: the models and the package, nothing else", async () => {
-  const project = await Project.create();
-  const browser = await launchBrowser();
-  try {
-    const files = project.packed.files.map(({ path }) => path);
-    for (const path of files.filter((name) => name.startsWith("dist/")))
-      server.write(
-        path.replace("dist/", "tercet/"),
-        project.readBytes("node_modules/tercet", path),
-      );
-    const policy = librarySamples().find(({ kind }) => kind === "policy").code;
-    server.write("policy.js", policy);
-    server.write("session.js", session);
-    const rules = "require-trusted-types-for 'script'; trusted-types default";
-    server.write(
-      "session.html",
-      `<!doctype html><title>page</title><meta http-equiv="Content-Security-Policy" content="${rules}">
+/** And the package, and a page whose policy lets nothing start but the package's own worker. */
+function writePage(server, project, files) {
+  for (const path of files.filter((name) => name.startsWith("dist/")))
+    server.write(path.replace("dist/", "tercet/"), project.readBytes("node_modules/tercet", path));
+  server.write("policy.js", librarySamples().find(({ kind }) => kind === "policy").code);
+  server.write("session.js", session);
+  const rules = "require-trusted-types-for 'script'; trusted-types default";
+  server.write(
+    "session.html",
+    `<!doctype html><title>page</title><meta http-equiv="Content-Security-Policy" content="${rules}">
       <script src="policy.js"></script>`,
-    );
-    const page = new TestPage();
-    page.context = await browser.newContext();
-    const asked = [];
-    page.context.on("request", (request) => asked.push(request.url()));
-    await page.visit(server, "/session.html", { withLibrary: false });
-    const steps = await page.page.evaluate(async () => {
-      const { wholeSession } = await import("/session.js");
-      return wholeSession(await import("/tercet/index.js"), location.origin, {});
-    });
-    assert.deepEqual(steps, ["text", "sessions", "cache", "chat", "gguf", "HTTP_STATUS"]);
-    // Without the rule in force the policy would show nothing.
-    const refused = await page.page.evaluate(() => {
-      try {
-        return String(new Worker("/elsewhere.js"));
-      } catch (error) {
-        return error.name;
-      }
-    });
-    assert.equal(refused, "TypeError");
-    await page.finish();
-    assert.deepEqual(
-      asked.filter((url) => !url.startsWith(`${server.origin}/`)),
-      [],
-    );
-    const paths = [...new Set(asked.map((url) => new URL(url).pathname))];
-    const given = [
-      "/session.html",
-      "/session.js",
-      "/policy.js",
-      "/models/nothing.tercet",
-      ...MODELS,
-    ];
-    const own = files.map((path) => path.replace("dist/", "/tercet/"));
-    assert.deepEqual(
-      paths.filter((path) => !given.includes(path) && !own.includes(path)),
-      [],
-    );
-    for (const path of [...MODELS, "/tercet/engine_worker.js", "/tercet/tercet-packer.wasm"])
-      assert.ok(paths.includes(path), `${path} was not seen: what else was not?`);
-  } finally {
-    await browser.close();
-    project.remove();
-  }
-});
+  );
+}
+
+async function visitStrictly({ browser, server, files, isolation }) {
+  const page = new TestPage();
+  page.context = await browser.newContext();
+  const asked = [];
+  page.context.on("request", (request) => asked.push(request.url()));
+  await page.visit(server, "/session.html", { withLibrary: false });
+  assert.equal(await page.page.evaluate(() => crossOriginIsolated), isolation);
+  const steps = await page.page.evaluate(async () => {
+    const { wholeSession } = await import("/session.js");
+    return wholeSession(await import("/tercet/index.js"), location.origin, {});
+  });
+  const threads = isolation ? "threads" : "one thread";
+  assert.deepEqual(steps, [threads, "text", "sessions", "cache", "chat", "gguf", "HTTP_STATUS"]);
+  // Without the rule in force the policy would show nothing.
+  const refused = await page.page.evaluate(() => {
+    try {
+      return String(new Worker("/elsewhere.js"));
+    } catch (error) {
+      return error.name;
+    }
+  });
+  assert.equal(refused, "TypeError");
+  await page.finish();
+  assert.deepEqual(
+    asked.filter((url) => !url.startsWith(`${server.origin}/`)),
+    [],
+  );
+  const paths = [...new Set(asked.map((url) => new URL(url).pathname))];
+  const given = ["/session.html", "/session.js", "/policy.js", "/models/nothing.tercet", ...MODELS];
+  const own = files.map((path) => path.replace("dist/", "/tercet/"));
+  assert.deepEqual(
+    paths.filter((path) => !given.includes(path) && !own.includes(path)),
+    [],
+  );
+  for (const path of [...MODELS, "/tercet/engine_worker.js", "/tercet/tercet-packer.wasm"])
+    assert.ok(paths.includes(path), `${path} was not seen: what else was not?`);
+}
+
+test(
+  "a page under the strictest policy: the models and the package, nothing else",
+  limit,
+  async (t) => {
+    const project = await Project.create();
+    const browser = await launchBrowser();
+    const files = project.packed.files.map(({ path }) => path);
+    try {
+      for (const isolation of [true, false])
+        await t.test(isolation ? "isolated" : "not isolated", async () => {
+          const server = await serveModels({ isolation });
+          try {
+            writePage(server, project, files);
+            await visitStrictly({ browser, server, files, isolation });
+          } finally {
+            await server.stop();
+          }
+        });
+    } finally {
+      await browser.close();
+      project.remove();
+    }
+  },
+);
 
 /** Writes down every address and every name that a process and its threads connect to or look up. */
 const recorder = `
@@ -187,6 +204,7 @@ test("Node: connections to the server of the models alone", limit, async () => {
       import { wholeSession } from "./session.mjs";
       console.log(JSON.stringify(await wholeSession(tercet, process.env.SITE, { cacheDir: "kept" })));`,
   });
+  const server = await serveModels();
   try {
     const record = project.path("record.txt");
     const { stdout } = await promisify(execFile)(
@@ -197,7 +215,14 @@ test("Node: connections to the server of the models alone", limit, async () => {
         env: { ...process.env, SITE: server.origin, RECORD: record },
       },
     );
-    assert.deepEqual(JSON.parse(stdout), ["text", "cache", "chat", "gguf", "HTTP_STATUS"]);
+    assert.deepEqual(JSON.parse(stdout), [
+      "threads",
+      "text",
+      "cache",
+      "chat",
+      "gguf",
+      "HTTP_STATUS",
+    ]);
     const lines = project.read("record.txt").trim().split("\n");
     const { host, hostname } = new URL(server.origin);
     assert.ok(lines.includes(`connect ${host}`), [...new Set(lines)].join("; "));
@@ -208,5 +233,6 @@ test("Node: connections to the server of the models alone", limit, async () => {
     assert.ok(lines.filter((line) => line === "started").length > 1, "threads are not recorded");
   } finally {
     project.remove();
+    await server.stop();
   }
 });
