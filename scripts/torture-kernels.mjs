@@ -1,70 +1,82 @@
-// torture-kernels.mjs - every kernel set of this machine against portable, bit for bit, between guard pages, with other inputs and sizes
-// for each seed, until each set has had a million comparisons of
-// matrices and as many of all else: natively, and the plain set as WebAssembly in Node.
+// torture-kernels.mjs - every kernel set of this machine against portable, bit for bit, with other inputs and sizes for each seed, until
+// each set has had a million comparisons of matrices and as many of all else: natively, between guard pages, and the sets of the
+// WebAssembly modules in Chromium.
 
 import { execFile } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { buildTests, buildWasm } from "./build.mjs";
+import { KernelsInChromium } from "../tests/core/kernels/kernels_in_chromium.mjs";
+import { prepareBrowser } from "../bench/browser.mjs";
+import { buildTests } from "./build.mjs";
 import { nativeBuild, root, wasmBuild } from "./paths.mjs";
 import { runCommand } from "./steps.mjs";
 import { contentHash } from "./torture-ledger.mjs";
 
 const CASES = 1_000_000;
-/** Comparisons that one run of each program makes for the set that has the fewest, rounded down; measured. */
+/** Comparisons that one run of each program makes for the set that has the fewest, rounded down; measured, and checked by each run. */
 const CASES_A_RUN = { check_kernels: 320_000, check_matrices: 8_000 };
 const programs = Object.keys(CASES_A_RUN);
+/** It has all sets of the four modules. */
+const moduleOf = (name) => `${name}-relaxed`;
+/** What must be there, whatever the machine. */
+const SETS = { native: [], wasm: ["wasm_simd128", "wasm_relaxed"] };
 
-/** A program of its own process, so that a fault in one is a finding and not the end. */
-const wasmRunner = `
-  const { default: factory } = await import(process.argv[1]);
-  const module = await factory({ print: console.log, printErr: console.error });
-  process.exitCode = module.callMain(process.argv.slice(2));`;
-
-/** { failure, stdout, stderr }: how a program ended that must end well, null if it did. */
-const run = (command, args, options) =>
+/** A program of its own process, so that a fault in one is a finding and not the end: { failure, text }. */
+const runNative = (name, args) =>
   new Promise((resolve) => {
-    execFile(command, args, options, (error, stdout, stderr) => {
+    const program = join(nativeBuild, "tests", `core-kernels-${name}`);
+    const options = { cwd: join(root, "tests"), maxBuffer: 1 << 26 };
+    execFile(program, args, options, (error, stdout, stderr) => {
       const failure = error === null ? null : (error.signal ?? `exit code ${error.code}`);
-      resolve({ failure, stdout, stderr });
+      resolve({ failure, text: `${stdout}\n${stderr}` });
     });
   });
 
-async function runProgram(place, name, seed) {
-  const [command, before] =
-    place === "native"
-      ? [join(nativeBuild, "tests", `core-kernels-${name}`), []]
-      : [
-          process.execPath,
-          ["--input-type=module", "-e", wasmRunner, join(wasmBuild, `${name}-simd128.mjs`)],
-        ];
-  const { failure, stdout, stderr } = await run(command, [...before, "--seed", String(seed)], {
-    cwd: join(root, "tests"),
-    maxBuffer: 1 << 26,
-  });
-  // Portable is compared with plain mathematics; the others with portable.
-  const sets = [...stdout.matchAll(/^(\w+): (\d+) cases$/gm)].filter(
-    ([, set]) => set !== "portable",
-  );
+let checks = null;
+
+async function runInChromium(name, args) {
+  try {
+    const { status, text } = await checks.run(moduleOf(name), args);
+    return { failure: status === 0 ? null : `status ${status}`, text };
+  } catch (error) {
+    return { failure: error.message, text: "" };
+  }
+}
+
+/** What is wrong with a run, and how many comparisons it made of each set but portable, which is compared with plain mathematics. */
+export function judgeRun(place, name, { failure, text }) {
+  const sets = [...text.matchAll(/^(\w+): (\d+) cases$/gm)]
+    .map(([, set, count]) => ({ set, count: Number(count) }))
+    .filter(({ set }) => set !== "portable");
   const found = [];
-  if (sets.length === 0) found.push(`${place} ${name}: there is no set but portable`);
-  if (failure !== null)
-    found.push(`${place} ${name} --seed ${seed}: ${failure}: ${stderr.slice(0, 300)}`);
+  if (failure !== null) found.push(`${failure}: ${text.trim().slice(-300)}`);
+  if (sets.length === 0) found.push("there is no set but portable");
+  for (const set of SETS[place])
+    if (!sets.some((one) => one.set === set)) found.push(`${set} is not there`);
+  for (const { set, count } of sets)
+    if (count < CASES_A_RUN[name]) found.push(`only ${count} comparisons of ${set}`);
+  return { found, sets };
+}
+
+async function runProgram(place, name, seed) {
+  const args = ["--seed", String(seed)];
+  const run = await (place === "native" ? runNative(name, args) : runInChromium(name, args));
+  const { found, sets } = judgeRun(place, name, run);
   return {
-    ran: sets.reduce((sum, [, , count]) => sum + Number(count), 0),
-    found,
-    notes: [`${place}: ${sets.map(([, set]) => set).join(", ")}`],
+    ran: sets.reduce((sum, { count }) => sum + count, 0),
+    found: found.map((one) => `${place} ${name} --seed ${seed}: ${one}`),
+    notes: [`${place}: ${sets.map(({ set }) => set).join(", ")}`],
   };
 }
 
 const binaries = (name) => [
   `build/native/tests/core-kernels-${name}`,
-  `build/wasm/${name}-simd128.wasm`,
+  `build/wasm/${moduleOf(name)}.wasm`,
 ];
 
 export const kernels = {
   name: "kernels",
-  what: "kernel sets against portable, bit for bit, between guard pages",
+  what: "kernel sets against portable, bit for bit, natively between guard pages",
   unit: "comparisons",
   lanes: availableParallelism(),
   prepare: async ({ scale, seed, report }) => {
@@ -72,10 +84,11 @@ export const kernels = {
       report,
       programs.map((name) => `core-kernels-${name}`),
     );
-    await buildWasm(report);
-    await runCommand("ninja", ["-C", wasmBuild, ...programs.map((name) => `${name}-simd128`)], {
+    await prepareBrowser(["wasm"]);
+    await runCommand("ninja", ["-C", wasmBuild, ...programs.map(moduleOf)], {
       failure: "the kernel checks could not be built as WebAssembly",
     });
+    checks = await KernelsInChromium.open(programs.map(moduleOf));
     const seeds = (name) => {
       const runs = scale === "full" ? Math.ceil(CASES / CASES_A_RUN[name]) : 1;
       return Array.from({ length: runs }, (_, index) => seed * 1000 + index);
@@ -91,5 +104,9 @@ export const kernels = {
         ),
       ),
     };
+  },
+  close: async () => {
+    await checks?.close();
+    checks = null;
   },
 };

@@ -102,6 +102,25 @@ async function fuzzCase(target, runs, seed, report) {
   return { ran: result.executions, found };
 }
 
+/** All that a target in JavaScript runs. */
+function scriptParts(target) {
+  const named = (folder, pattern) =>
+    readdirSync(join(root, folder))
+      .filter((name) => pattern.test(name))
+      .map((name) => `${folder}/${name}`);
+  const messages = target === "fuzz_worker_messages";
+  return [
+    ...named("tests/fuzz", /^(run_script|script_(mutator|targets|watcher))\.mjs$/),
+    ...(messages
+      ? [
+          "tests/fuzz/script_messages.mjs",
+          "dist/node/engine_worker.js",
+          ...named("dist", /\.(mjs|wasm)$/),
+        ]
+      : ["tests/fuzz/script_grammars.mjs", ...named("web/src", /^grammar_\w+\.ts$/)]),
+  ];
+}
+
 const fuzz = {
   name: "fuzz",
   what: "each stage of each reader, the modules' functions, grammars and messages",
@@ -111,17 +130,13 @@ const fuzz = {
     await buildFuzz(report);
     await buildWeb(report);
     const programs = new Set(programTargets());
-    const scripts = readdirSync(join(root, "tests", "fuzz"))
-      .filter((name) => name.endsWith(".mjs"))
-      .map((name) => `tests/fuzz/${name}`);
-    const library = ["dist/node/engine_worker.js", "dist/tercet-grammar.mjs"];
     const cases = knownTargets().flatMap((target) => {
       const isProgram = programs.has(target);
       const wanted = scale === "full" ? (FUZZ.most[target] ?? FUZZ.each) : 2_000;
       const part = Math.min(FUZZ_PART[isProgram ? "program" : "script"], wanted);
       const parts = Math.ceil(wanted / part);
       // A target whose code has changed begins anew, and the others do not.
-      const built = isProgram ? [`build/fuzz/tests/${target}`] : [...scripts, ...library];
+      const built = isProgram ? [`build/fuzz/tests/${target}`] : scriptParts(target);
       const version = contentHash(built).slice(0, 12);
       return Array.from({ length: parts }, (_, index) => ({
         id: `${target} ${version} ${index + 1}/${parts}`,

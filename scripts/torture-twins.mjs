@@ -41,6 +41,8 @@ const nativeProgram = join(nativeBuild, "tests", "twin_texts");
 const moduleProgram = join(root, "tests", "torture", "twin_texts.mjs");
 /** Of twin_texts.mjs. */
 const UNUSABLE = 3;
+/** Node 20 multiplies wrongly with it, which the known answers find. Any other set that is named here must run. */
+const MAY_BE_UNUSABLE = ["wasm_relaxed_dot"];
 
 /* ---------------------------------------------------------------- texts */
 
@@ -180,7 +182,10 @@ async function compare(place, model, range, kept) {
   const expected = await definitionOf(model, range, kept);
   const { lines, ended, unusable, command } = await runTexts(place, model, range);
   const name = `${place.place} ${place.kernels}`;
-  if (unusable) return { ran: 0, found: [], notes: [`not here: ${name}`] };
+  if (unusable) {
+    const found = MAY_BE_UNUSABLE.includes(place.kernels) ? [] : [`${name} cannot be used`];
+    return { ran: 0, found, notes: [`not here: ${name}`] };
+  }
   if (ended !== null) return { ran: 0, found: [`${command}: ${ended}`] };
   const found = expected.flatMap((line, i) => {
     const other = difference(line, lines[i]);

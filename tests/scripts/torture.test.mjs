@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { differences, readShipped } from "../../scripts/torture-builds.mjs";
 import { padContainer } from "../../scripts/torture-damage.mjs";
+import { judgeRun } from "../../scripts/torture-kernels.mjs";
 import { difference, makeTexts, prepareTwins, twins } from "../../scripts/torture-twins.mjs";
 import { main } from "../../scripts/torture.mjs";
 import { pack, succeedJson } from "../native/twin_under_test.mjs";
@@ -123,6 +124,25 @@ test("two builds are compared file by file", () => {
     "site/first.js is in one build alone",
     "site/second.js is in one build alone",
   ]);
+});
+
+test("a run of the kernel checks that compares too little, or lacks a set, is a finding", () => {
+  const judge = (lines, failure = null, place = "wasm") =>
+    judgeRun(place, "check_matrices", { failure, text: lines.join("\n") });
+  const all = ["portable: 9 cases", "wasm_simd128: 8000 cases", "wasm_relaxed: 8001 cases"];
+  const { found, sets } = judge(all);
+  assert.deepEqual(found, []);
+  assert.deepEqual(sets, [
+    { set: "wasm_simd128", count: 8000 },
+    { set: "wasm_relaxed", count: 8001 },
+  ]);
+  assert.match(judge(all.slice(0, 2)).found.join(), /wasm_relaxed is not there/);
+  assert.match(
+    judge([...all, "wasm_relaxed_dot: 7999 cases"]).found.join(),
+    /only 7999 comparisons of wasm_relaxed_dot/,
+  );
+  assert.match(judge(all, "exit code 1").found.join(), /exit code 1: portable/);
+  assert.deepEqual(judge(all.slice(0, 1), null, "native").found, ["there is no set but portable"]);
 });
 
 test("a padded container is the same model in exactly so many bytes", async () => {

@@ -3,24 +3,16 @@
 // machines with AVX-VNNI. (Native sets are checked by ctest, between guard pages.)
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { root, wasmBuild } from "../../../scripts/paths.mjs";
-import { createServer, listen } from "../../../scripts/serve.mjs";
 import { runCommand } from "../../../scripts/steps.mjs";
+import { KernelsInChromium, modulesFolder, runCheck } from "./kernels_in_chromium.mjs";
 
-const { chromium } = createRequire(join(root, "package.json"))("playwright-core");
 const programs = ["check_kernels", "check_matrices"];
 const variants = ["simd128", "relaxed"];
 /** Of every program. */
 const modulesOf = (variant) => programs.map((program) => `${program}-${variant}`);
-
-/** Another build folder of the modules is tested by naming it. */
-const modulesFolder = process.env.TERCET_WASM ?? wasmBuild;
 
 before(async () => {
   const targets = variants.flatMap(modulesOf);
@@ -29,18 +21,10 @@ before(async () => {
   });
 });
 
-/** Runs main; this function also runs in the page, so it names nothing outside of it. */
-async function runCheck(url) {
-  const lines = [];
-  const print = (line) => lines.push(line);
-  const { default: factory } = await import(url);
-  const module = await factory({ print, printErr: print });
-  return { status: module.callMain([]), text: lines.join("\n") };
-}
-
 test("portable and SIMD128 in Node", async () => {
   for (const name of modulesOf("simd128")) {
-    const { status, text } = await runCheck(pathToFileURL(join(modulesFolder, `${name}.mjs`)).href);
+    const url = pathToFileURL(join(modulesFolder, `${name}.mjs`)).href;
+    const { status, text } = await runCheck({ url, args: [] });
     assert.equal(status, 0, text);
     assert.match(text, /^portable: checked$/m);
     assert.match(text, /^wasm_simd128: checked$/m);
@@ -49,39 +33,13 @@ test("portable and SIMD128 in Node", async () => {
 
 /** Runs the checks of these variants in a Chromium with these flags of V8 and gives what each printed. */
 async function checkInChromium(t, flags, chosen) {
-  const folder = mkdtempSync(join(tmpdir(), "tercet-kernels-"));
-  const server = createServer({ root: folder });
-  let browser;
-  t.after(async () => {
-    await browser?.close();
-    server.close();
-    server.closeAllConnections();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  for (const module of chosen.flatMap(modulesOf)) {
-    for (const name of [`${module}.mjs`, `${module}.wasm`])
-      copyFileSync(join(modulesFolder, name), join(folder, name));
-  }
-  writeFileSync(join(folder, "index.html"), "<!doctype html><title>kernels</title>");
-  const port = await listen(server, { port: 0 });
-  const args = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-  ];
-  browser = await chromium.launch({
-    executablePath: process.env.TERCET_CHROMIUM ?? "/usr/bin/chromium",
-    args: flags === "" ? args : [...args, `--js-flags=${flags}`],
-  });
-  const page = await browser.newPage();
-  page.setDefaultTimeout(300_000);
-  await page.goto(`http://127.0.0.1:${port}/`);
+  const checks = await KernelsInChromium.open(chosen.flatMap(modulesOf), flags);
+  t.after(() => checks.close());
   const texts = {};
   for (const variant of chosen) {
     texts[variant] = "";
     for (const name of modulesOf(variant)) {
-      const { status, text } = await page.evaluate(runCheck, `/${name}.mjs`);
+      const { status, text } = await checks.run(name);
       assert.equal(status, 0, text);
       assert.match(text, new RegExp(`^wasm_${variant}: checked$`, "m"));
       texts[variant] += text;
