@@ -1,10 +1,10 @@
 // torture-damage.mjs - damaged containers, by tests/torture/damage_files.c: every prefix and every flipped bit of a container of
-// 64 KiB, boundary values in every field of its header, and damage by chance to a real model. Under the sanitizers; fields
-// without them too, since their time counts.
+// 64 KiB and of two small ones, boundary values in every field of their headers, and damage by chance to a real model. Under the
+// sanitizers; fields without them too, since their time counts.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { buildSanitize, buildTests, packModel } from "./build.mjs";
 import { modelFile, nativeBuild, root, sanitizeBuild, tercet } from "./paths.mjs";
 import { StepError, runCommand } from "./steps.mjs";
@@ -13,6 +13,11 @@ import { contentHash } from "./torture-ledger.mjs";
 const CONTAINER_BYTES = 65_536;
 /** Values for each field, VALUES of damage_files.c. */
 const FIELD_VALUES = 13;
+
+/** What the container of 64 KiB has none of: a chat format, a text about it and rotation frequencies; and states. */
+const smallContainers = ["well_formed_chat", "well_formed_states"].map((name) =>
+  join(root, "tests", "golden", "container", `${name}.tercet`),
+);
 
 const program = (folder) => join(folder, "tests", "damage_files");
 
@@ -63,6 +68,11 @@ export async function padContainer(file, wanted) {
   return padded;
 }
 
+/** The containers that are damaged: between them every section that a reader knows, with everything that it can hold. */
+export async function damagedContainers() {
+  return [await makeContainer(), ...smallContainers];
+}
+
 async function makeContainer() {
   const path = join(root, "build", "torture", "container-64k.tercet");
   const packed = `${path}.packed`;
@@ -110,85 +120,94 @@ function findCrash(folder, range) {
   return `${program(folder)} ${args.join(" ")} ended by ${signal ?? `exit code ${status}`} ${first}`;
 }
 
-function damageCase(folder, range) {
+function damageCase(folder, range, counted) {
   const { result, stderr } = runDamage(folder, range);
   if (result === undefined) return { ran: 0, found: [findCrash(folder, range)] };
   const found = stderr.split("\n").filter((line) => line !== "");
-  return { ran: result.cases, found: found.slice(0, result.findings) };
+  return { ran: counted ? result.cases : 0, found: found.slice(0, result.findings) };
 }
 
 /** Cases 0 to `cases`, every `stride`th, in parts that take some seconds each. */
-function parts(folder, label, range, cases, stride, part) {
+function parts({ folder, label, range, cases, stride, part, counted }) {
   const list = [];
   for (let from = 0; from < cases; from += part * stride) {
     const count = Math.min(part, Math.ceil((cases - from) / stride));
     const one = { ...range, from, count, stride };
     list.push({
       id: `${label} ${from} +${count} x${stride}`,
-      run: async () => damageCase(folder, one),
+      run: async () => damageCase(folder, one, counted),
     });
   }
   return list;
 }
 
-const row = (name, what, unit, way, { real = false, cases, small, both = false, part }) => ({
+const fileBytes = (file) => statSync(file).size;
+const headerBytes = (file) => Number(readFileSync(file).readBigUInt64LE(16));
+
+/** Small: every so manieth case, spread over the whole; odd, and no multiple of the values, so that all bits of a byte and all values come. */
+function strideOf(counts, small) {
+  const cases = counts.reduce((sum, count) => sum + count, 0);
+  const stride = Math.max(1, Math.floor(cases / small / 2) * 2 + 1);
+  return stride % FIELD_VALUES === 0 ? stride + 2 : stride;
+}
+
+const row = (name, what, unit, { real = false, cases, small, both = false, part }) => ({
   name,
   what,
   unit,
   prepare: async ({ scale, seed, report }) => {
+    const full = scale === "full";
     await buildTests(report, ["damage_files", "tercet_native"]);
     if (!existsSync(modelFile)) await packModel(report);
-    const folders = scale === "full" ? [sanitizeBuild] : [nativeBuild];
-    if (scale === "full") await buildSanitize(report, ["damage_files"]);
-    if (scale === "full" && both) folders.push(nativeBuild);
-    const file = real ? modelFile : await makeContainer();
-    const header = Number(readFileSync(file).readBigUInt64LE(16));
-    const count = typeof cases === "function" ? cases(header) : cases;
-    // Small: as many, spread over the whole; an odd stride, so that all bits of a byte and all values of a field come.
-    const stride = scale === "full" ? 1 : Math.max(1, Math.floor(count / small / 2) * 2 + 1);
+    if (full) await buildSanitize(report, ["damage_files"]);
+    const folders = full ? [sanitizeBuild, ...(both ? [nativeBuild] : [])] : [nativeBuild];
+    const files = real ? [modelFile] : await damagedContainers();
+    const counts = files.map(cases);
+    const stride = full ? 1 : strideOf(counts, small);
     return {
-      key: contentHash([...folders.map(program), file].map((path) => path.slice(root.length + 1))),
-      cases: folders.flatMap((folder) =>
-        parts(
-          folder,
-          folder === sanitizeBuild ? "sanitizers" : "native",
-          ...[{ way, file, seed }, count, stride, part],
-        ),
+      key: contentHash(
+        [...folders.map(program), ...files].map((path) => path.slice(root.length + 1)),
+      ),
+      cases: folders.flatMap((folder, index) =>
+        files.flatMap((file, at) => {
+          const build = folder === sanitizeBuild ? "sanitizers" : "native";
+          const label = `${build} ${basename(file, ".tercet")}`;
+          const range = { way: name, file, seed };
+          // What both builds ran is one case.
+          return parts({
+            ...{ folder, label, range, cases: counts[at], stride, part },
+            counted: index === 0,
+          });
+        }),
       ),
     };
   },
 });
 
 /** 32-bit words, then 64-bit words, of the whole header. */
-const fieldCases = (header) => (header / 4 + header / 8) * FIELD_VALUES;
+const fieldCases = (file) => (headerBytes(file) / 4 + headerBytes(file) / 8) * FIELD_VALUES;
 
 export const damageRows = [
-  row("cut", "every prefix of a container of 64 KiB", "prefixes", "cut", {
-    cases: CONTAINER_BYTES,
-    small: 2000,
+  row("cut", "every prefix of a container of 64 KiB, and of two smaller ones", "prefixes", {
+    cases: fileBytes,
+    small: 3000,
     part: 8192,
   }),
-  row("flip", "every single bit of it flipped", "flips", "flip", {
-    cases: CONTAINER_BYTES * 8,
-    small: 2000,
+  row("flip", "every single bit of them flipped", "flips", {
+    cases: (file) => fileBytes(file) * 8,
+    small: 3000,
     part: 16_384,
   }),
-  row("field", "13 boundary values in each word of its header", "headers", "field", {
+  row("field", "13 boundary values in each word of their headers", "headers", {
     cases: fieldCases,
-    small: 2000,
+    small: 4000,
     part: 8192,
     both: true,
   }),
-  row(
-    "random",
-    "cuts, flips, runs and pieces moved, by chance, in the bundled model",
-    "files",
-    "random",
-    {
-      real: true,
-      cases: 10_000,
-      small: 200,
-      part: 500,
-    },
-  ),
+  row("random", "cuts, flips, runs and pieces moved, by chance, in the bundled model", "files", {
+    real: true,
+    cases: () => 10_000,
+    small: 200,
+    part: 500,
+  }),
 ];

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { differences, readShipped } from "../../scripts/torture-builds.mjs";
-import { padContainer } from "../../scripts/torture-damage.mjs";
+import { damagedContainers, padContainer } from "../../scripts/torture-damage.mjs";
 import { judgeRun } from "../../scripts/torture-kernels.mjs";
 import { difference, makeTexts, prepareTwins, twins } from "../../scripts/torture-twins.mjs";
 import { main } from "../../scripts/torture.mjs";
@@ -155,6 +155,28 @@ test("a padded container is the same model in exactly so many bytes", async () =
   const run = (path) => succeedJson(["run", path, "-p", "a", "--tokens", "8", "--hash-logits"]);
   assert.equal(run(padded).logits_sha256, run(file).logits_sha256);
   await assert.rejects(padContainer(bytes, bytes.length), /cannot have/);
+});
+
+test("the damaged containers have between them every section, frequencies, a chat format and states", async () => {
+  const STATES = 1 << 10;
+  const files = (await damagedContainers()).map((path) => readFileSync(path));
+  const sections = files.map((file) =>
+    Array.from({ length: file.readUInt32LE(12) }, (_, i) => {
+      const [id, at, bytes] = [0, 8, 16].map((place) => file.readUInt32LE(64 + 24 * i + place));
+      return { id, at, bytes };
+    }),
+  );
+  const known = sections.flat().filter(({ bytes }) => bytes > 0);
+  for (let id = 1; id <= 7; id++)
+    assert.ok(
+      known.some((one) => one.id === id),
+      `section ${id}`,
+    );
+  // Of rotation, its count and scale are 16 bytes.
+  assert.ok(known.some(({ id, bytes }) => id === 2 && bytes > 16));
+  const flags = files.map((file, i) => file.readUInt32LE(sections[i][0].at + 4));
+  assert.ok(flags.some((value) => value & STATES) && flags.some((value) => !(value & STATES)));
+  assert.equal(files[0].length, 65_536);
 });
 
 test("twins: a little of every place, and a difference is found", async () => {

@@ -14,6 +14,15 @@
 #define CASE_MS_MOST 100.0 /* of the processor's time; a sanitizer's is not counted */
 #define VALUES 13u         /* for each field */
 #define STATUS_MOST 256u
+/* What a load takes beside the file that it announces: loader and model, and the table of a model's layers, which are at most 256. */
+#define HEADER_BYTES_MOST ((uint64_t)64 << 20) /* CONTAINER.md */
+#define LOADER_BYTES_MOST ((uint64_t)32 << 10)
+#define LAYER_BYTES_MOST ((uint64_t)1 << 10)
+/* To tokenize a text of a few words, and a message with what its format puts around it. */
+#define TEXT_BYTES_MOST ((uint64_t)64 << 10)
+/* A session of at most 64 tokens has no more numbers than some for each weight that was there: bits of the file, but for these. */
+#define SESSION_TIMES_MOST 64u
+#define SESSION_BYTES_MOST ((uint64_t)1 << 20)
 
 #if defined(__SANITIZE_ADDRESS__)
 #define IS_MEASURED 0
@@ -36,7 +45,7 @@ struct torture {
     struct meter meter;
     tercet_engine *engine;
     /* What came of it. */
-    uint64_t cases, accepted, findings, slowest_case, refused[STATUS_MOST];
+    uint64_t cases, accepted, findings, slowest_case, memory_most, refused[STATUS_MOST];
     double slowest_ms;
 };
 
@@ -155,6 +164,53 @@ static void note_refusal(struct torture *t, uint64_t number, tercet_status statu
     t->refused[status]++;
 }
 
+/* What the prefix says that the header has, if that is a size that a header may have. */
+static uint64_t announced_header(struct bytes file) {
+    uint64_t bytes = 0;
+    if (file.count >= 24)
+        memcpy(&bytes, file.bytes + 16, sizeof bytes);
+    return bytes <= HEADER_BYTES_MOST ? bytes : 0;
+}
+
+/* `most` more than `from` is too much; the next part is measured anew. */
+static void check_memory(struct torture *t, uint64_t number, uint64_t from, uint64_t most,
+                         const char *what) {
+    if (t->meter.most > t->memory_most)
+        t->memory_most = t->meter.most;
+    if (t->meter.most - from > most)
+        find(t, number, what);
+    t->meter.most = t->meter.now;
+}
+
+/* A load takes the size of the header that its file announces; after that was read and is right, no damage makes the file larger
+ * than it is; and a little for each layer. */
+static tercet_status load_bounded(struct torture *t, uint64_t number, struct bytes damaged,
+                                  struct manner manner, tercet_model **model, tercet_error *error) {
+    uint64_t from = t->meter.most = t->meter.now;
+    uint64_t most = announced_header(damaged) + t->file.count + LOADER_BYTES_MOST;
+    tercet_status status = load(t->engine, damaged, manner, model, error);
+    tercet_model_info info = {.layers = 0};
+    if (status == TERCET_OK)
+        tercet_model_get_info(*model, &info);
+    check_memory(t, number, from, most + info.layers * LAYER_BYTES_MOST,
+                 "loading took more memory than the file announces");
+    return status;
+}
+
+/* A use of it what a session says before, which has its measure in the file, or what a text takes. */
+static tercet_status use_bounded(struct torture *t, uint64_t number, struct bytes damaged,
+                                 tercet_model *model) {
+    tercet_session_options options;
+    choose_session(model, &options);
+    uint64_t session = tercet_session_bytes(model, &options), from = t->meter.now;
+    if (session > SESSION_BYTES_MOST + SESSION_TIMES_MOST * damaged.count)
+        find(t, number, "a session announces more than such a file can need");
+    tercet_status used = use_model(model);
+    check_memory(t, number, from, session > TEXT_BYTES_MOST ? session : TEXT_BYTES_MOST,
+                 "a use took more memory than its session announces");
+    return used;
+}
+
 static void try_case(struct torture *t, uint64_t number, struct bytes damaged) {
     /* Every second time the host does not know the size of the file. */
     const struct manner honest = {true, number % 2 == 0}, careless = {false, number % 2 == 0};
@@ -162,7 +218,7 @@ static void try_case(struct torture *t, uint64_t number, struct bytes damaged) {
     tercet_model *model;
     tercet_error error = {TERCET_OK, 0, ""};
     double begin = processor_ms();
-    tercet_status status = load(t->engine, damaged, honest, &model, &error);
+    tercet_status status = load_bounded(t, number, damaged, honest, &model, &error);
     if (status == TERCET_OK) {
         find(t, number, "loaded by a host that compares hashes");
         tercet_model_destroy(model);
@@ -170,10 +226,10 @@ static void try_case(struct torture *t, uint64_t number, struct bytes damaged) {
         note_refusal(t, number, status, &error);
     }
     error = (tercet_error){TERCET_OK, 0, ""};
-    status = load(t->engine, damaged, careless, &model, &error);
+    status = load_bounded(t, number, damaged, careless, &model, &error);
     if (status == TERCET_OK) {
         t->accepted++;
-        tercet_status used = use_model(model);
+        tercet_status used = use_bounded(t, number, damaged, model);
         if (used != TERCET_OK && !tercet_status_is_error(used))
             find(t, number, "a note in place of an error");
         tercet_model_destroy(model);
@@ -228,7 +284,7 @@ static void print_result(const struct torture *t) {
     printf("{\"cases\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"findings\":%" PRIu64
            ",\"slowest_ms\":%.3f,\"slowest_case\":%" PRIu64 ",\"memory_most\":%" PRIu64
            ",\"refused\":{",
-           t->cases, t->accepted, t->findings, t->slowest_ms, t->slowest_case, t->meter.most);
+           t->cases, t->accepted, t->findings, t->slowest_ms, t->slowest_case, t->memory_most);
     const char *comma = "";
     for (uint32_t i = 0; i < STATUS_MOST; i++) {
         if (t->refused[i] > 0) {

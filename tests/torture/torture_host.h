@@ -155,6 +155,15 @@ static inline tercet_status use_session(tercet_model *model, tercet_session_opti
     return status == TERCET_END_OF_TEXT || status == TERCET_CONTEXT_FULL ? TERCET_OK : status;
 }
 
+/* Of the session that use_model makes. */
+static inline void choose_session(const tercet_model *model, tercet_session_options *options) {
+    tercet_model_info info;
+    tercet_model_get_info(model, &info);
+    tercet_session_options_init(model, options);
+    options->context = info.context < 64 ? info.context : 64;
+    options->slice = 4;
+}
+
 /* Text, chat and a session: everything that a caller does with a model. */
 static inline tercet_status use_model(tercet_model *model) {
     static const char text[] = "Once upon a time <s> \xE2\x82\xAC caf\xC3\xA9 1+1\n";
@@ -172,9 +181,7 @@ static inline tercet_status use_model(tercet_model *model) {
     if (status == TERCET_OK)
         (void)tercet_chat_tokenize(model, NULL, &message, 1, 0, tokens, 256, &count, NULL);
     tercet_session_options options;
-    tercet_session_options_init(model, &options);
-    options.context = info.context < 64 ? info.context : 64;
-    options.slice = 4;
+    choose_session(model, &options);
     return status == TERCET_OK ? use_session(model, &options, &info) : status;
 }
 
