@@ -3,6 +3,7 @@
 
 import { browserRows } from "./torture-browser.mjs";
 import { builds } from "./torture-builds.mjs";
+import { checks, coverage } from "./torture-checks.mjs";
 import { damageRows } from "./torture-damage.mjs";
 import { kernels } from "./torture-kernels.mjs";
 import { programRows } from "./torture-programs.mjs";
@@ -26,4 +27,7 @@ const load = {
   }),
 };
 
-export const rows = [...damageRows, kernels, twins, ...browserRows, ...programRows, builds, load];
+export const rows = [
+  ...[...damageRows, checks, coverage, kernels, twins],
+  ...[...browserRows, ...programRows, builds, load],
+];

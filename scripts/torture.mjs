@@ -29,7 +29,7 @@ const command = (rows) => ({
     scale: {
       kind: "text",
       value: "SCALE",
-      help: "small: minutes; full: as docs/torture.md says (the default)",
+      help: "small: minutes a row, load an hour; full: as docs/torture.md says (the default)",
       choices: ["small", "full"],
       default: "full",
     },
