@@ -40,14 +40,16 @@ const command = (rows) => ({
   },
 });
 
-/** One finished row: cases that ran, what they counted, what they found. */
-function sumRow({ name, what, unit }, ids, ledger) {
+/** One finished row: cases that ran, what they counted, what they found, and what only all of them together show. */
+function sumRow({ name, what, unit, judge }, ids, ledger) {
   const outcomes = ids.flatMap((id) => ledger.outcome(id) ?? []);
   const ran = outcomes.reduce((sum, one) => sum + one.ran, 0);
-  const found = outcomes.flatMap((one) => one.found);
+  const whole = outcomes.length === ids.length;
+  const judged = whole && judge ? judge(outcomes) : { found: [], notes: [] };
+  const found = [...outcomes.flatMap((one) => one.found), ...judged.found];
   const seconds = outcomes.reduce((sum, one) => sum + one.seconds, 0);
-  const notes = [...new Set(outcomes.flatMap((one) => one.notes ?? []))];
-  return { name, what, unit, ran, found, seconds, notes, whole: outcomes.length === ids.length };
+  const notes = [...new Set(outcomes.flatMap((one) => one.notes ?? [])), ...judged.notes];
+  return { name, what, unit, ran, found, seconds, notes, whole };
 }
 
 const number = (value) => value.toLocaleString("en-US");
@@ -132,9 +134,9 @@ async function runRow(row, { scale, seed, fresh, ledgers }, progress) {
 
 /**
  * @param {string[]} args
- * @param {object[]} [rows] each { name, what, unit, lanes?, prepare, close? }: so many lanes run at a time, else one; prepare gives { key, cases }, a name for what is tortured
+ * @param {object[]} [rows] each { name, what, unit, lanes?, prepare, judge?, close? }: so many lanes run at a time, else one; prepare gives { key, cases }, a name for what is tortured
  *   (another one begins anew) and cases { id, run }; run gives { ran, found, notes? }. It gets { scale, seed, folder, report };
- *   in the folder a row may keep what its parts share
+ *   in the folder a row may keep what its parts share; judge gets the outcomes of all cases and gives { found, notes }
  * @param {{ out?: NodeJS.WritableStream, progress?: NodeJS.WritableStream }} [streams]
  */
 export async function main(

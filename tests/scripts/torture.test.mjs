@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { judgeDeaths, judgeStops } from "../../scripts/torture-browser.mjs";
 import { differences, readShipped } from "../../scripts/torture-builds.mjs";
 import { damagedContainers, padContainer } from "../../scripts/torture-damage.mjs";
 import { judgeRun } from "../../scripts/torture-kernels.mjs";
@@ -69,6 +70,45 @@ test("what was found is shown and fails, also when it was found by an earlier ru
     assert.equal(exitCode, 1);
     assert.match(table, /^\| bad \| three parts \| 15 tries \| 1 \|/m);
   }
+});
+
+test("what only all parts together show is found once all have run", async () => {
+  const judge = (outcomes) => ({
+    found: outcomes.length > 2 ? ["too little was tried"] : [],
+    notes: [`${outcomes.length} parts`],
+  });
+  const row = (more) => ({ ...threeParts("judged", [], more), judge });
+  await assert.rejects(torture([row({ stopAt: "c" })]), /interrupted/);
+  const { exitCode, table } = await torture([row()]);
+  assert.equal(exitCode, 1);
+  assert.match(table, /\| 15 tries \| 1 \| [\d.]+ \| with judged; 3 parts \|$/m);
+});
+
+test("traps: deaths that never were are bounded", () => {
+  const outcomes = (died, missed) => [
+    ...Array.from({ length: died }, () => ({ reached: true })),
+    ...Array.from({ length: missed }, () => ({ reached: false })),
+    { ran: 0 }, // no death
+  ];
+  assert.deepEqual(judgeDeaths(outcomes(95, 5)), { found: [], notes: ["5 of 100 not reached"] });
+  assert.deepEqual(judgeDeaths(outcomes(94, 6)).found, ["6 of 100 not reached"]);
+});
+
+test("abort: stops that are missing, late, or late in tokens are found", () => {
+  const well = {
+    ...{ problems: [], stops: Array(20).fill(1), further: Array(10).fill(1) },
+    ...{ places: 24, missed: 4, tokens: 12, slices: 12 },
+  };
+  const found = (change, stride = 1) => judgeStops({ ...well, ...change }, stride).found;
+  assert.deepEqual(found({}), []);
+  assert.deepEqual(found({ problems: ["other tokens"] }), ["other tokens"]);
+  assert.deepEqual(found({ slices: 0 }), ["the prompt had no slices"]);
+  assert.deepEqual(found({ missed: 6 }), ["6 of 24 places were never stopped"]);
+  assert.deepEqual(found({ missed: 2 }, 16), ["2 of 24 places were never stopped"]);
+  assert.deepEqual(found({ further: [] }), ["nothing was stopped at a token"]);
+  assert.deepEqual(found({ stops: Array(10).fill(1) }), ["nothing was stopped at a slice"]);
+  assert.deepEqual(found({ stops: [...well.stops, 101] }), ["99 of 100 stops take 101 ms"]);
+  assert.deepEqual(found({ further: [1, 5, 5] }), ["half of the stops come 5 tokens late"]);
 });
 
 test("one row of several, and a name that is none", async () => {

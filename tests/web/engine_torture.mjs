@@ -1,8 +1,8 @@
 // engine_torture.mjs - engines that die: a trap in each exported function of a module, a thread of the pool that is gone, a worker
 // that ends, throws or falls silent at each of its messages; and what the page is told. Whoever waits is answered, with the
 // right value or a TercetError, and the engine comes back. Used by `npm run torture` (row `traps`) and, with little, by a test.
-// Each method gives cases { name, run }; run() gives { problems, died, lateMs, limitMs }: what was wrong, and how long after the
-// death the last caller was told, which a busy machine may make longer than it should be.
+// Each method gives cases { name, run }; run() gives { problems, died, lateMs, limitMs }: what was wrong, errors of the page
+// included, and by how much the last caller was answered too late (see lateness), which a busy machine may make longer than it should be.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,14 @@ import { dist, runNatively, PROMPT, STEP_TIMEOUT_MS, TestPage } from "./library_
 /** What a page may wait for its answer after a death that the browser tells of, and after one that only silence tells of. */
 export const TOLD_MS = 1000;
 export const MISSED_MS = 5000;
+/** As engine_client.ts has it: before its first message, which begins the heartbeat, a worker may be silent for so long. */
+const START_TIMEOUT_MS = 20_000;
+/** What a page says of the deaths themselves. */
 const DEATHS = /RuntimeError|made by the test/;
+/** Ways of ends() that only silence tells of. */
+export const SILENT_WAYS = ["hangs", "waits"];
+/** Of the messages that are counted: this share of them comes every time. */
+const SURE_SHARE = 0.9;
 /** So that silence is noticed within MISSED_MS. Between two signs of life here are milliseconds. */
 const HEARTBEAT_SECONDS = 3;
 /** For what never settles. */
@@ -55,8 +62,16 @@ function trapInWorker({ own, at, behind }) {
   const outOfBounds = make([5, 3, 1, 0, 0], [65, 0, 40, 2, 0, 26]);
   const channel = new BroadcastChannel("torture");
   const counts = {};
+  const messages = { sent: 0, received: 0 };
   const worker = Math.random();
-  channel.onmessage = ({ data }) => data === "count" && channel.postMessage({ worker, counts });
+  channel.onmessage = ({ data }) =>
+    data === "count" && channel.postMessage({ worker, counts, messages });
+  const { postMessage: tell } = globalThis;
+  globalThis.postMessage = function (...given) {
+    messages.sent += 1;
+    return tell.apply(this, given);
+  };
+  addEventListener("message", () => (messages.received += 1));
   const watched = (name, run) => {
     counts[name] ??= 0; // the module that plans and the one that works are two instances
     return (...values) => {
@@ -77,20 +92,25 @@ function trapInWorker({ own, at, behind }) {
   };
 }
 
-/** Ends the worker in a way, or silences it, as it posts message number `at`. */
-function endInWorker({ way, at }) {
+/** Ends the worker in a way, or silences it, as it posts message number `at`, or as it gets it. */
+function endInWorker({ way, at, side }) {
   const { postMessage: tell } = globalThis;
-  let posted = 0;
-  globalThis.postMessage = function (...given) {
-    if (++posted !== at || !tellDeath()) return tell.apply(this, given);
+  let seen = 0;
+  if (side === "received") addEventListener("message", end);
+  else
+    globalThis.postMessage = function (...given) {
+      end();
+      return tell.apply(this, given);
+    };
+  function end() {
+    if (++seen !== at || !tellDeath()) return;
     if (way === "closes itself") close();
     if (way === "throws") setTimeout(() => fail(), 0);
-    if (way === "throws where it posts") fail();
+    if (way === "throws there") fail();
     if (way === "rejects") void Promise.reject(new Error("made by the test"));
     if (way === "hangs") for (;;);
     if (way === "waits") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    return tell.apply(this, given);
-  };
+  }
   function fail() {
     throw new Error("made by the test");
   }
@@ -134,11 +154,11 @@ function endThreadInWorker({ at }) {
 /* ---------------------------------------------------------------- in the page */
 
 /**
- * Asks an engine for everything that it can, at once. { settled: { name, at, value | code }, never, counts }; `at`: of Date.now(), as
- * the server has it; `never`: the names of what was not answered.
+ * Asks an engine for everything that it can, at once. { begin, settled: { name, at, value | code }, never, counts, messages }; `begin`
+ * and `at`: of Date.now(), as the server has it; `never`: the names of what was not answered.
  */
 async function askForAll({ options, prompt, neverMs, count }) {
-  const [settled, waiting] = [[], new Set()];
+  const [began, settled, waiting] = [Date.now(), [], new Set()];
   const begin = (name, work, value = (one) => one) => {
     waiting.add(name);
     const end = (more) => {
@@ -153,14 +173,17 @@ async function askForAll({ options, prompt, neverMs, count }) {
         }),
     );
   };
-  // Of each function the most calls that one worker has seen. Every one of `workers` has to answer.
+  // Of each function, and of messages, the most that one worker has seen. Every one of `workers` has to answer.
   const counted = {};
+  const messages = { sent: 0, received: 0 };
   const countCalls = (workers) =>
     new Promise((resolve) => {
       const channel = new BroadcastChannel("torture");
       const answered = new Set();
-      channel.onmessage = ({ data: { worker, counts } }) => {
+      channel.onmessage = ({ data: { worker, counts, messages: own } }) => {
         if (answered.size === workers) return;
+        for (const side of ["sent", "received"])
+          messages[side] = Math.max(messages[side], own[side]);
         for (const [name, calls] of Object.entries(counts))
           counted[name] = Math.max(counted[name] ?? 0, calls);
         if (answered.add(worker).size < workers) return;
@@ -230,7 +253,7 @@ async function askForAll({ options, prompt, neverMs, count }) {
   await Promise.race([ask(), new Promise((resolve) => (timer = setTimeout(resolve, neverMs)))]);
   clearTimeout(timer);
   if (count) await countCalls(1);
-  return { settled, never: [...waiting], counts: counted };
+  return { begin: began, settled, never: [...waiting], counts: counted, messages };
 }
 
 /** The engine again, or another one where there was none: the text, and how many workers outlive it. */
@@ -257,6 +280,17 @@ async function comeBack({ options, prompt, neverMs }) {
 
 /* ---------------------------------------------------------------- */
 
+/**
+ * Milliseconds, of an answer of askForAll: from the death to the last caller who was told of it, or how much longer than when nothing dies all
+ * the others had to wait, whichever is more. Who is not told, because the work goes on without what died, is to notice nothing.
+ */
+export function lateness({ begin, settled, died, wellMs }) {
+  const toldMs = settled.filter(({ code }) => code === "ENGINE_CRASHED").map(({ at }) => at - died);
+  return Math.max(0, ...toldMs, workMs({ begin, settled }) - wellMs);
+}
+
+const workMs = ({ begin, settled }) => Math.max(...settled.map(({ at }) => at)) - begin;
+
 export class EngineTorture {
   #browser;
   #server;
@@ -264,6 +298,8 @@ export class EngineTorture {
   #native = null;
   /** What each question is answered with when nothing dies: variant -> name -> value. */
   #well = new Map();
+  /** How long all of that takes then: variant -> milliseconds. */
+  #wellMs = new Map();
 
   /** `server`: an isolating one, for this alone. */
   constructor({ browser, server }) {
@@ -272,20 +308,27 @@ export class EngineTorture {
     server.files.set("/chat.tercet", readFileSync(chatModel));
   }
 
+  /** Fails on what the page has reported since the last case. */
   async close() {
-    await this.#page?.finish();
+    const page = this.#page;
     this.#page = null;
+    if (page) page.problems = page.problems.filter((one) => !DEATHS.test(one));
+    await page?.finish();
   }
 
-  /** Calls of each exported function in the whole of the work: [{ own, name, calls }]. */
+  /**
+   * The whole of the work: calls of each exported function, [{ own, name, calls }], and { sent, received }, the messages of the worker
+   * that has most of them.
+   */
   async probe(variant) {
-    const counts = await this.#askWell(variant, true);
+    const { counts, messages } = await this.#askWell(variant, true);
     const names = namesOf(variant);
-    return Object.entries(counts).map(([own, calls]) => ({
+    const functions = Object.entries(counts).map(([own, calls]) => ({
       own,
       name: names.get(own) ?? `its runtime's ${own}`,
       calls,
     }));
+    return { functions, messages };
   }
 
   /** A trap in the first call, and in one in the middle, of each of these functions of probe() that is called. */
@@ -310,18 +353,27 @@ export class EngineTorture {
       });
   }
 
-  /** The worker ends in each of these ways as it posts these messages; message 1 says that it is there. */
-  ends(variant, ways, messages) {
+  /**
+   * The worker ends in each of these ways at each of these messages of `side` ("sent", "received"), of which probe() has counted so many. The
+   * first that it sends says that it is there. How many there are hangs on how fast things are, so the last ones may not come.
+   */
+  ends(variant, { side, count }, ways, messages) {
+    const limits = (way, at) => {
+      if (!SILENT_WAYS.includes(way)) return { limitMs: TOLD_MS };
+      const starting = side === "sent" && at === 1;
+      return {
+        limitMs: starting ? START_TIMEOUT_MS + TOLD_MS : MISSED_MS,
+        heartbeatSeconds: HEARTBEAT_SECONDS,
+      };
+    };
     return ways.flatMap((way) =>
       messages.map((at) => ({
-        name: `${variant}: a worker ${way}, message ${at}`,
+        name: `${variant}: a worker ${way}, message ${at} ${side}`,
         run: () =>
           this.#die(variant, {
-            preamble: inFront(endInWorker, { way, at }),
-            ...(way === "hangs" || way === "waits"
-              ? { limitMs: MISSED_MS, heartbeatSeconds: HEARTBEAT_SECONDS }
-              : { limitMs: TOLD_MS }),
-            mustDie: true,
+            preamble: inFront(endInWorker, { way, at, side }),
+            ...limits(way, at),
+            mustDie: at <= count * SURE_SHARE,
           }),
       })),
     );
@@ -358,6 +410,11 @@ export class EngineTorture {
     }));
   }
 
+  /** Anything in the page of the cases. */
+  async run(work) {
+    return (await this.#open()).run(work);
+  }
+
   #options(variant) {
     const threads = variant.endsWith("-threads") ? 3 : 1;
     return { variant, threads };
@@ -380,15 +437,33 @@ export class EngineTorture {
 
   async #askWell(variant, count) {
     this.#server.workerPreamble = count ? inFront(trapInWorker) : "";
-    const { settled, never, counts } = await this.#ask(variant, { count });
+    const asked = await this.#ask(variant, { count });
+    const { settled, never } = asked;
     // The one to talk to has room for few tokens: a refusal is an answer too.
     const failed = settled.filter(({ name, code }) => code && name !== "chat");
     if (never.length > 0) throw new Error(`not answered: ${never.join(", ")}`);
     this.#well.set(variant, new Map(settled.map(({ name, value, code }) => [name, value ?? code])));
+    // Counting takes time, which nothing else does.
+    if (!count) this.#wellMs.set(variant, workMs(asked));
     await this.#comeBack(variant);
     if (failed.length > 0)
       throw new Error(`nothing was to fail: ${JSON.stringify(failed.slice(0, 3))}`);
-    return counts;
+    return asked;
+  }
+
+  /** As lateness(): where all took too long together it may be that the machine has become busy, so it is asked how long it takes now. */
+  async #lateness(variant, asked, limitMs) {
+    const lateMs = lateness({ ...asked, wellMs: this.#wellMs.get(variant) });
+    if (lateMs <= limitMs) return lateMs;
+    await this.#askWell(variant, false);
+    return lateness({ ...asked, wellMs: this.#wellMs.get(variant) });
+  }
+
+  /** What the page has reported since it was asked last: uncaught errors, rejections, violations of its policy. */
+  async #takeReports() {
+    const violations = await this.#page.run(() => globalThis.violations.splice(0));
+    const errors = this.#page.problems.splice(0).filter((one) => !DEATHS.test(one));
+    return [...errors, ...violations].map((one) => `the page reported: ${one}`);
   }
 
   async #comeBack(variant) {
@@ -402,32 +477,31 @@ export class EngineTorture {
     variant,
     { preamble = "", pool = null, limitMs, heartbeatSeconds, mustDie, survives = false },
   ) {
-    if (!this.#well.has(variant)) await this.#askWell(variant, false);
+    if (!this.#wellMs.has(variant)) await this.#askWell(variant, false);
     const well = this.#well.get(variant);
     const script = `dist/tercet-${variant}.mjs`;
     const glue = readFileSync(join(dist, `tercet-${variant}.mjs`), "utf8");
     this.#server.workerPreamble = preamble;
     if (pool) this.#server.write(script, `${pool};\n${glue}`);
     this.#server.died = null;
-    const { settled, never } = await this.#ask(variant, { heartbeatSeconds });
+    const asked = await this.#ask(variant, { heartbeatSeconds });
+    const { settled, never } = asked;
     const { died } = this.#server;
     if (pool) this.#server.write(script, glue);
     const problems = never.map((name) => `${name} was never answered`);
     if (died === null && mustDie) problems.push("nothing died");
-    const told = settled.filter(({ code }) => code);
     for (const { name, code, value } of settled)
       if (code && code !== "ENGINE_CRASHED" && code !== well.get(name))
         problems.push(`${name} was rejected with ${code}`);
       else if (value !== undefined && value !== well.get(name))
         problems.push(`${name} was answered with ${value.slice(0, 80)}`);
-    const crashed = told.filter(({ code }) => code === "ENGINE_CRASHED");
+    const crashed = settled.filter(({ code }) => code === "ENGINE_CRASHED");
     if (died !== null && !survives && crashed.length === 0) problems.push("nobody was told");
-    const lateMs = died === null ? 0 : Math.max(0, ...crashed.map(({ at }) => at - died));
     const { text, workers } = await this.#comeBack(variant);
     if (text !== this.#native) problems.push(`afterwards: ${text}`);
     if (workers > 0) problems.push(`${workers} workers are left`);
-    // The traps themselves, where they are seen before the page is told.
-    this.#page.problems = this.#page.problems.filter((one) => !DEATHS.test(one));
+    const lateMs = died === null ? 0 : await this.#lateness(variant, { ...asked, died }, limitMs);
+    problems.push(...(await this.#takeReports()));
     return { problems, died: died !== null, lateMs, limitMs };
   }
 }

@@ -222,12 +222,15 @@ export async function restartAgain(page, { times, expected, options = {} }) {
 
 /**
  * Stops a text when its token number `at` is there, or when so many slices of its prompt are computed, at every `stride`th place; then
- * writes it again. In the page. Gives { problems, stops: milliseconds from abort() to the end, missed: stops that came too late, ... }.
+ * writes it again. In the page. Gives { problems, stops: milliseconds from abort() to the end, further: tokens that came after that one, of
+ * those at a token, places: where it was to be stopped, missed: at how many of them it came to its end each time, ... }.
  */
 export async function stopEverywhere({ prompt, options, maxTokens, stride }) {
   const model = await tercet.load("/model.tercet", { slice: 8, ...options });
-  const [problems, stops] = [[], []];
+  const [problems, stops, further] = [[], [], []];
   let missed = 0;
+  // A page that is slow to hear of a token stops a text that is whole already: then it is tried again.
+  const triesMost = 5;
   const text = { seed: 5, maxTokens, logprobs: 2, speculation: "off" };
   const facts = ({ text, tokens, logprobs, finishReason }) =>
     JSON.stringify([text, tokens, logprobs, finishReason]);
@@ -236,38 +239,47 @@ export async function stopEverywhere({ prompt, options, maxTokens, stride }) {
   const whole = await model.generate(prompt, { ...text, onPromptProgress }).result;
   const fresh = facts(whole);
   const every = (count) =>
-    Array.from({ length: count }, (_, at) => at + 1).filter((at) => at % stride === 0);
+    Array.from({ length: count }, (_, at) => at + 1).filter((at) => at % stride === 1 % stride);
   const places = { token: every(maxTokens), slice: every(slices) };
   const forget = () => model.generate("§", { maxTokens: 1 }).result;
+  const stopAt = async (where, at) => {
+    // A prompt that is known already has no slices.
+    if (where === "slice") await forget();
+    const abort = new AbortController();
+    let begin = null;
+    let seen = 0;
+    const pass = () => {
+      if (++seen !== at) return;
+      begin = performance.now();
+      abort.abort();
+    };
+    const { finishReason, tokens } = await model.generate(prompt, {
+      ...text,
+      signal: abort.signal,
+      ...(where === "token"
+        ? { onToken: pass }
+        : { onPromptProgress: ({ done, reused }) => done > reused && pass() }),
+    }).result;
+    const end = performance.now();
+    if (tokens.some((token, index) => token !== whole.tokens[index]))
+      problems.push(`stopped at ${where} ${at}: it had begun otherwise`);
+    if (begin === null || finishReason !== "aborted") return false;
+    stops.push(end - begin);
+    if (where === "token") further.push(tokens.length - at);
+    return true;
+  };
   for (const where of ["token", "slice"])
     for (const at of places[where]) {
-      // A prompt that is known already has no slices.
-      if (where === "slice") await forget();
-      const abort = new AbortController();
-      let begin = null;
-      let seen = 0;
-      const pass = () => {
-        if (++seen !== at) return;
-        begin = performance.now();
-        abort.abort();
-      };
-      const { finishReason, tokens } = await model.generate(prompt, {
-        ...text,
-        signal: abort.signal,
-        ...(where === "token"
-          ? { onToken: pass }
-          : { onPromptProgress: ({ done, reused }) => done > reused && pass() }),
-      }).result;
-      const end = performance.now();
-      if (begin === null || finishReason !== "aborted") missed += 1;
-      else stops.push(end - begin);
-      if (tokens.some((token, index) => token !== whole.tokens[index]))
-        problems.push(`stopped at ${where} ${at}: it had begun otherwise`);
+      let stopped = false;
+      for (let tries = 1; !stopped && tries <= triesMost; tries++)
+        stopped = await stopAt(where, at);
+      if (!stopped) missed += 1;
       const again = facts(await model.generate(prompt, text).result);
       if (again !== fresh) problems.push(`after a stop at ${where} ${at}: ${again.slice(0, 200)}`);
     }
   await model.dispose();
-  return { problems, stops, missed, tokens: whole.tokens.length, slices };
+  const asked = places.token.length + places.slice.length;
+  return { problems, stops, further, places: asked, missed, tokens: whole.tokens.length, slices };
 }
 
 /* ---------------------------------------------------------------- soak */

@@ -50,10 +50,11 @@ test("a text that was stopped is written anew as if nothing had been", limit, as
   server.workerPreamble = "";
   const prompt = "One morning Tom went to the store. ".repeat(8);
   const given = { prompt, options: { threads: 2 }, maxTokens: 24, stride: 5 };
-  const { problems, stops, slices } = await page.run(stopEverywhere, given);
+  const { problems, stops, places, missed, slices } = await page.run(stopEverywhere, given);
   assert.deepEqual(problems, []);
   assert.ok(slices > 5, `${slices} slices`);
   assert.ok(stops.length > 2, `${stops.length} stops`);
+  assert.equal(stops.length + missed, places);
 });
 
 test("texts one after another leave the engine as it was", limit, async () => {
