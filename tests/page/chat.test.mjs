@@ -37,7 +37,7 @@ test(
       "```js\n" + code + "\n```",
       "| a | b |\n|---|--:|\n| 1 | 2 |",
       '<img src=x onerror="alert(1)"><script>alert(2)</script>',
-      "[good](https://example.com/) [bad](javascript:alert(3)) ![](https://example.com/i.png) &lt;i&gt;",
+      "[good](https://example.com/) [bad](javascript:alert(3)) ![](https://example.com/i.png) &lt;i&gt; &constructor; &valueOf;",
     ].join("\n\n");
     page.on("dialog", () => assert.fail("something of the answer ran"));
     await ask(visit, "How?", `<think>\nHm, how.\n</think>\n\n${said}`);
@@ -54,7 +54,7 @@ test(
       ["https://example.com/", "noopener noreferrer"],
       ["https://example.com/i.png", "noopener noreferrer"],
     ]);
-    assert.match(await answer.textContent(), /bad.*<i>/);
+    assert.match(await answer.textContent(), /bad.*<i> &constructor; &valueOf;/);
 
     const thoughts = answer.locator("details.thinking");
     assert.equal(await thoughts.evaluate((details) => details.open), false);

@@ -227,21 +227,22 @@ function link(href: string, children: ComponentChild[]): ComponentChild {
   );
 }
 
-const NAMED: Readonly<Record<string, string>> = {
-  amp: "&",
-  lt: "<",
-  gt: ">",
-  quot: '"',
-  apos: "'",
-  nbsp: "\u00a0",
-};
+/** A map: an object would also have "constructor". */
+const NAMED: ReadonlyMap<string, string> = new Map([
+  ["amp", "&"],
+  ["lt", "<"],
+  ["gt", ">"],
+  ["quot", '"'],
+  ["apos", "'"],
+  ["nbsp", "\u00a0"],
+]);
 
 /** Entities that texts of models have; the others stay as they are written. */
 function decode(text: string): string {
   return text.replace(
     /&(?:#(\d{1,7})|#x([\da-f]{1,6})|([a-z]+));/gi,
     (whole, decimal, hex, name) => {
-      if (name) return NAMED[name] ?? whole;
+      if (name) return NAMED.get(name as string) ?? whole;
       const code = decimal ? Number(decimal) : Number.parseInt(hex, 16);
       const fits = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000);
       return fits ? String.fromCodePoint(code) : "\ufffd";
