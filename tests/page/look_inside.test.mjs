@@ -281,6 +281,15 @@ test(
     await chosen.setInputFiles(wrong);
     await page.getByText("This is no result of tercet bench --json.").waitFor();
     assert.equal((await labels()).length, 2);
+    // A folder is none either, and cannot even be read.
+    await chosen.setInputFiles(saved);
+    await page.locator("#bench-results tbody tr").nth(2).waitFor();
+    const place = page.locator(".bench .drop");
+    await place.scrollIntoViewIfNeeded();
+    const { x, y } = await place.boundingBox();
+    await visit.drop(folder, { x: x + 5, y: y + 5 });
+    await page.getByText("This is no result of tercet bench --json.").waitFor();
+    assert.equal((await labels()).length, 2);
 
     // Stopped in the middle, however fast the engine is; it is as it was, and writes.
     await page.evaluate(async () => {

@@ -315,6 +315,15 @@ export class Visit {
     return this.locate(id).textContent();
   }
 
+  /** Drags a file or a folder of this machine over the page and lets it go there, as the browser tells a page that a person did. */
+  async drop(path, { x, y }) {
+    const session = await this.page.context().newCDPSession(this.page);
+    const data = { items: [], files: [path], dragOperationsMask: 1 };
+    for (const type of ["dragEnter", "dragOver", "drop"])
+      await session.send("Input.dispatchDragEvent", { type, x, y, data });
+    await session.detach();
+  }
+
   /** Shows a view, as its link does; "" is the first one. */
   async goTo(view) {
     await this.page.evaluate((id) => (location.hash = `#/${id}`), view);

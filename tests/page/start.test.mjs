@@ -24,15 +24,6 @@ async function withPage(work, options) {
   await work(visit, visit.page);
 }
 
-/** Drags a file of this machine over the page and lets it go there, as the browser tells a page that a person did. */
-async function dragFile(page, path) {
-  const session = await page.context().newCDPSession(page);
-  const data = { items: [], files: [path], dragOperationsMask: 1 };
-  for (const type of ["dragEnter", "dragOver", "drop"])
-    await session.send("Input.dispatchDragEvent", { type, x: 300, y: 300, data });
-  await session.detach();
-}
-
 /** What is under way, or was last, in words: "6.2 M parameters · 3.6 MB · …" */
 const untilState = (page, pattern) =>
   page.waitForFunction(
@@ -116,7 +107,7 @@ test("files: chosen, dropped, packed, refused", limit, () =>
 
     // A file of the machine, with the pointer; also on another view, and the first one shows how it goes.
     await visit.goTo("hood");
-    await dragFile(page, ggufPath);
+    await visit.drop(ggufPath, { x: 300, y: 300 });
     await page.waitForSelector(".view-start:not([hidden]) #accept, .open-model.opening");
     if ((await visit.locate("accept").count()) > 0) await visit.locate("accept").click();
     await page.waitForFunction(() => document.querySelectorAll("#stored-models li").length === 1);

@@ -94,7 +94,8 @@ function Bench({ opened }: { opened: Model }) {
   };
   const compare = async (file: File | undefined) => {
     if (!file) return;
-    const read = readResultFile(await file.text());
+    // A folder that was dropped, or a file that is gone, cannot be read at all.
+    const read = readResultFile(await file.text().catch(() => ""));
     setNote(!read ? words.bad : read.model_id === opened.info.modelId ? "" : words.other);
     setOthers(read?.results ?? []);
   };
