@@ -233,3 +233,86 @@ test(
     assert.equal(await visit.problem("write").count(), 0, "it was another model's engine");
   },
 );
+
+test(
+  "where the browser forbids storage, a story is written and deleted all the same",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const context = await newContext({ serviceWorkers: "block" });
+    await context.addInitScript(() => {
+      for (const name of ["localStorage", "sessionStorage", "indexedDB", "caches"])
+        Object.defineProperty(globalThis, name, {
+          get() {
+            throw new DOMException("storage is forbidden on purpose", "SecurityError");
+          },
+        });
+    });
+    // There it looks for the model that was open last.
+    const visit = await openVisit(site, { context, path: "#/write" });
+    visit.expectMessages(/registration blocked/);
+    await visit.openModel();
+    await visit.ready();
+    assert.equal(await visit.write({ seed: 3, length: 16 }), nativeStory({ seed: 3, length: 16 }));
+    // That it could not be kept is said; it is there.
+    assert.equal(await visit.errorCode("write"), "STORAGE_FAILED");
+    await visit.page.locator(".menu summary").click();
+    await visit.page.getByRole("button", { name: "Delete" }).click();
+    await visit.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await visit.locate("story").waitFor({ state: "detached" });
+    assert.equal(await visit.write({ seed: 4, length: 16 }), nativeStory({ seed: 4, length: 16 }));
+  },
+);
+
+test(
+  "a text that is not whole in the storage is neither listed nor opened, and stays there",
+  limit,
+  async () => {
+    const site = await TestSite.start();
+    const visit = await openVisit(site, { path: "#/write" });
+    const { page } = visit;
+    const inStorage = (work, value) =>
+      page.evaluate(
+        ([name, given]) =>
+          new Promise((resolve, reject) => {
+            // Made as the page makes it, should it not have come to it yet.
+            const opened = indexedDB.open("tercet-conversations", 1);
+            opened.onupgradeneeded = () =>
+              opened.result.createObjectStore("conversations", { keyPath: "id" });
+            opened.onerror = reject;
+            opened.onsuccess = () => {
+              const change = opened.result.transaction("conversations", "readwrite");
+              const asked = change.objectStore("conversations")[name](given);
+              change.onabort = reject;
+              change.oncomplete = () => {
+                opened.result.close();
+                resolve(asked.result);
+              };
+            };
+          }),
+        [work, value],
+      );
+    const broken = {
+      id: "1",
+      kind: "story",
+      title: "Broken",
+      modelId: "a",
+      modelName: "a",
+      system: "",
+    };
+    const times = { createdAt: 1, changedAt: 1 };
+    const messages = [{ role: "user", content: "Once" }];
+    await inStorage("put", { ...broken, ...times });
+    await inStorage("put", { ...broken, ...times, id: "2", title: "Whole", messages });
+    await page.evaluate(() => localStorage.setItem("tercet.conversation", "1"));
+    await page.reload();
+    const titles = page.locator(".texts .text-title");
+    await titles.first().waitFor();
+    assert.deepEqual(await titles.allInnerTexts(), ["Whole"]);
+    await titles.click();
+    await visit.locate("story").waitFor();
+    assert.equal(await visit.text("story"), "Once");
+    assert.equal(await page.locator(".text-name").innerText(), "Whole");
+    assert.deepEqual(await inStorage("get", "1"), { ...broken, ...times });
+  },
+);

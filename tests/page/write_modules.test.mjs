@@ -1,5 +1,6 @@
 // write_modules.test.mjs - what the view "Write" computes without a page: titles, exports, what is asked of the library, settings
-// that were stored by another version, shades, thoughts that come in by half, speeds.
+// and texts that were stored by another version, shades, thoughts that come in by half, speeds. And what the bench takes for a file of
+// results.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,6 +30,7 @@ const {
   sessionName,
   idOfSession,
   notedTokens,
+  isConversation,
   toMarkdown,
   toJson,
   fileName,
@@ -43,6 +45,7 @@ const {
   splitText,
   SpeedWindow,
   SLOTS,
+  readResultFile,
 } = await importPage(
   "views/write/conversation",
   "views/write/export_conversation",
@@ -50,6 +53,7 @@ const {
   "views/write/token_shades",
   "views/write/thinking_text",
   "parts/speed_window",
+  "views/bench/results",
 );
 
 const model = { modelId: "a".repeat(64), name: "a model" };
@@ -141,6 +145,76 @@ test("exports hold all that was said, for people and for programs", () => {
   assert.equal(toMarkdown(story, names), "# Tom\n\n*a model*\n\nTom went.\n");
   assert.equal(fileName({ ...talk, title: 'a/b: "c"…' }, "md"), "a b c.md");
   assert.equal(fileName({ ...talk, title: "..\u0000" }, "json"), "chat.json");
+});
+
+test("what is stored is a conversation only if all of it can be shown and taken out", () => {
+  const figures = { tokens: 1, tokensPerSecond: 2, secondsToFirst: 3, promptTokens: 4 };
+  const answer = said("assistant", "b", {
+    thinking: "c",
+    finish: null,
+    figures: { ...figures, reusedTokens: 0, seed: "5" },
+    noted: [["b", -Infinity, [["x", -1]]]],
+  });
+  const whole = withMessages(newConversation("chat", model, 5), [said("user", "a"), answer], 6);
+  assert.ok(isConversation(structuredClone(whole)));
+  assert.ok(isConversation(newConversation("story", model, 5)));
+  for (const record of [undefined, null, 5, "x", [], {}]) assert.ok(!isConversation(record));
+  for (const [name, wrong] of [
+    ...Object.keys(whole)
+      .filter((one) => one !== "named")
+      .map((one) => [one, undefined]),
+    ["kind", "toString"],
+    ["title", { toString: 1 }],
+    ["system", null],
+    ["createdAt", NaN],
+    ["changedAt", 1e300],
+    ["messages", { length: 1 }],
+    ["messages", [null]],
+  ])
+    assert.ok(!isConversation({ ...whole, [name]: wrong }), `${name}: ${JSON.stringify(wrong)}`);
+  for (const [name, wrong] of [
+    ["role", "constructor"],
+    ["content", undefined],
+    ["thinking", 5],
+    ["figures", figures],
+    ["noted", null],
+    ["noted", [null]],
+    ["noted", [["b", "-1", []]]],
+    ["noted", [["b", -1]]],
+    ["noted", [["b", -1, [["x"]]]]],
+  ])
+    assert.ok(
+      !isConversation({ ...whole, messages: [said("user", "a"), { ...answer, [name]: wrong }] }),
+      `${name}: ${JSON.stringify(wrong)}`,
+    );
+});
+
+test("a file of results is taken if all of its rows can be shown, and no more than a bench has", () => {
+  const row = {
+    kernels: "wasm_simd128",
+    threads: 1,
+    context: 64,
+    prompt_tokens_per_s: 5,
+    decode_tokens_per_s: 6.5,
+  };
+  const read = (results, more) =>
+    readResultFile(JSON.stringify({ model_id: "a", results, ...more }));
+  assert.deepEqual(read([row, { ...row, variant: "relaxed" }]).results[1].variant, "relaxed");
+  assert.equal(read(Array(400).fill(row)).results.length, 400);
+  for (const wrong of [
+    { variant: { toString: 1 } },
+    { variant: 5 },
+    { kernels: undefined },
+    { threads: "1" },
+    { context: -1 },
+    { prompt_tokens_per_s: null },
+    { decode_tokens_per_s: { valueOf: 1 } },
+  ])
+    assert.equal(read([row, { ...row, ...wrong }]), null, JSON.stringify(wrong));
+  for (const results of [[], [null], [5], {}, "x", null, Array(150_000).fill(row)])
+    assert.equal(read(results), null);
+  assert.equal(read([row], { model_id: 5 }), null);
+  for (const text of ["", "null", "5", "[]", "{"]) assert.equal(readResultFile(text), null);
 });
 
 test("stored settings are taken one by one, where they fit", () => {

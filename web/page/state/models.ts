@@ -5,6 +5,7 @@
 import { signal } from "@preact/signals";
 import { cache, load, type LoadProgress, type Model, type StoredModel } from "../library.js";
 import { TercetError } from "../library.js";
+import { recall, remember } from "./remembered.js";
 import { loadOptions } from "./settings.js";
 
 /** A model that can be opened, as a person knows it. */
@@ -81,7 +82,7 @@ export async function open(origin: Origin, prompt?: string): Promise<boolean> {
     notices.value = fresh;
     model.value = opened;
     opening.value = { state: "open", origin };
-    remember(origin, opened.info.modelId);
+    remember(LAST_OPENED, origin.kind === "file" ? null : opened.info.modelId);
     void readStored();
     return true;
   } catch (error) {
@@ -125,7 +126,7 @@ export async function readStored(): Promise<void> {
 
 /** What was opened last, if it is still here whole: opening it asks nobody for anything. */
 export async function lastOpened(): Promise<Origin | null> {
-  const modelId = localStorage.getItem(LAST_OPENED);
+  const modelId = recall(LAST_OPENED);
   if (modelId === null) return null;
   if (stored.value === null) await readStored();
   const found = stored.value?.find((entry) => entry.modelId === modelId);
@@ -150,13 +151,4 @@ async function sourceOf(origin: Origin): Promise<string | Blob> {
       ? origin.source
       : new URL(origin.source, document.baseURI).href;
   return origin.source ?? cache.export(origin.modelId ?? "");
-}
-
-function remember(origin: Origin, modelId: string): void {
-  try {
-    if (origin.kind === "file") localStorage.removeItem(LAST_OPENED);
-    else localStorage.setItem(LAST_OPENED, modelId);
-  } catch {
-    // Storage may be forbidden; then nothing is opened by itself.
-  }
 }

@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import type { ChatOptions, KvForm, LoadOptions } from "../library.js";
+import { recall, remember } from "./remembered.js";
 
 export interface Settings {
   temperature: number;
@@ -131,16 +132,12 @@ export function settingsFrom(stored: unknown): Settings {
 
 function read(): Settings {
   try {
-    return settingsFrom(JSON.parse(localStorage.getItem(KEY) ?? "null"));
+    return settingsFrom(JSON.parse(recall(KEY) ?? "null"));
   } catch {
     return { ...DEFAULTS };
   }
 }
 
 function write(): void {
-  try {
-    localStorage.setItem(KEY, JSON.stringify(settings.value));
-  } catch {
-    // Storage may be forbidden: they hold until the page is closed.
-  }
+  remember(KEY, JSON.stringify(settings.value));
 }

@@ -67,6 +67,49 @@ export function newConversation(
   };
 }
 
+/**
+ * Whether a record of the storage is a conversation as it is kept here. It may be of another version or changed by hand, and showing,
+ * exporting or going on with less would fail in the middle.
+ */
+export function isConversation(record: unknown): record is Conversation {
+  const found = Object(record) as Partial<Record<keyof Conversation, unknown>>;
+  return (
+    (found.kind === "chat" || found.kind === "story") &&
+    [found.id, found.title, found.modelId, found.modelName, found.system].every(isText) &&
+    [found.createdAt, found.changedAt].every(isTime) &&
+    isArrayOf(isMessage)(found.messages)
+  );
+}
+
+const isText = (value: unknown) => typeof value === "string";
+const isNumber = (value: unknown) => typeof value === "number";
+const isTime = (value: unknown) => isNumber(value) && !isNaN(new Date(value as number).getTime());
+const isArrayOf = (sound: (item: unknown) => boolean) => (value: unknown) =>
+  Array.isArray(value) && value.every(sound);
+
+function isMessage(value: unknown): boolean {
+  const { role, content, thinking, figures, noted } = Object(value) as Record<string, unknown>;
+  return (
+    (role === "user" || role === "assistant") &&
+    isText(content) &&
+    (thinking === undefined || isText(thinking)) &&
+    (figures === undefined || isFigures(figures)) &&
+    (noted === undefined || isArrayOf(isNoted)(noted))
+  );
+}
+
+function isFigures(value: unknown): boolean {
+  const found = Object(value) as Partial<Record<keyof AnswerFigures, unknown>>;
+  const { seed, tokens, tokensPerSecond, secondsToFirst, promptTokens, reusedTokens } = found;
+  const numbers = [tokens, tokensPerSecond, secondsToFirst, promptTokens, reusedTokens];
+  return isText(seed) && numbers.every(isNumber);
+}
+
+function isNoted(value: unknown): boolean {
+  const isLikely = (one: unknown) => Array.isArray(one) && isText(one[0]) && isNumber(one[1]);
+  return isLikely(value) && isArrayOf(isLikely)((value as unknown[])[2]);
+}
+
 /** The first line that says something, cut at a word. */
 export function titleOf(text: string): string {
   const line = text.trim().split("\n", 1)[0]?.trim().replace(/\s+/g, " ") ?? "";

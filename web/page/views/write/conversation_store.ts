@@ -2,7 +2,7 @@
 // found is whole. What the engine computed of it is the library's to keep (Session.save).
 
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
-import type { Conversation } from "./conversation.js";
+import { isConversation, type Conversation } from "./conversation.js";
 
 /** A line of the list. */
 export type ConversationTitle = Pick<
@@ -31,12 +31,13 @@ async function use<Value>(
   }
 }
 
-/** The newest first. Their messages are left out: a list does not need them. */
+/** The newest first, without what readConversation gives nothing of. Their messages are left out: a list does not need them. */
 export async function listConversations(): Promise<ConversationTitle[]> {
   const titles: ConversationTitle[] = [];
   await use(async (database) => {
     let cursor = await database.transaction("conversations").store.openCursor();
     for (; cursor; cursor = await cursor.continue()) {
+      if (!isConversation(cursor.value)) continue;
       const { id, kind, title, modelId, modelName, changedAt } = cursor.value;
       titles.push({ id, kind, title, modelId, modelName, changedAt });
     }
@@ -44,8 +45,10 @@ export async function listConversations(): Promise<ConversationTitle[]> {
   return titles.sort((a, b) => b.changedAt - a.changedAt || (a.id < b.id ? -1 : 1));
 }
 
-export function readConversation(id: string): Promise<Conversation | undefined> {
-  return use((database) => database.get("conversations", id));
+/** undefined: there is none, or what is there could not be shown. That stays as it is: another version of the page may know it. */
+export async function readConversation(id: string): Promise<Conversation | undefined> {
+  const found = await use((database) => database.get("conversations", id));
+  return isConversation(found) ? found : undefined;
 }
 
 export async function writeConversation(conversation: Conversation): Promise<void> {

@@ -9,6 +9,7 @@ import { begin, stopRunning } from "../../state/activity.js";
 import { finishHearing, hear, say } from "../../state/announcer.js";
 import { generateTimed } from "../../state/layer_times.js";
 import { model, openAgain } from "../../state/models.js";
+import { recall, remember } from "../../state/remembered.js";
 import { formatTokens } from "../../format.js";
 import { strings } from "../../strings.js";
 import {
@@ -83,7 +84,7 @@ export function enter(opened: Model | null): void {
 async function takeUp(opened: Model | null): Promise<void> {
   await readTitles();
   if (current.value === null) {
-    const id = localStorage.getItem(LAST);
+    const id = recall(LAST);
     const last = id === null ? undefined : await readConversation(id).catch(() => undefined);
     // The model may have changed meanwhile.
     if (last && (opened === null || fitsModel(last, opened))) current.value ??= last;
@@ -102,7 +103,7 @@ export async function startNew(): Promise<void> {
   problem.value = null;
   const system = current.value?.kind === "chat" ? current.value.system : "";
   current.value = { ...newConversation(kindOf(opened), opened.info, Date.now()), system };
-  remember(null);
+  remember(LAST, null);
 }
 
 export async function openConversation(id: string): Promise<void> {
@@ -111,7 +112,7 @@ export async function openConversation(id: string): Promise<void> {
   if (!found) return readTitles();
   problem.value = null;
   current.value = found;
-  remember(id);
+  remember(LAST, id);
   if (model.value && fitsModel(found, model.value)) await restore(model.value, found);
 }
 
@@ -127,9 +128,10 @@ export async function remove(id: string): Promise<void> {
   if (current.value?.id === id) {
     await stopAndWait();
     current.value = null;
-    remember(null);
+    remember(LAST, null);
   }
-  await deleteConversation(id);
+  // One that could not be deleted stands in the list again.
+  await deleteConversation(id).catch(() => {});
   await model.value?.deleteSession(sessionName(id)).catch(() => false);
   await readTitles();
   if (current.value === null && model.value) await startNew();
@@ -211,7 +213,7 @@ async function answer(asked: Conversation): Promise<void> {
   problem.value = null;
   current.value = conversation;
   live.value = { conversation: conversation.id, answer: own };
-  remember(conversation.id);
+  remember(LAST, conversation.id);
   const begun = keep(conversation);
   say(strings.write.writing);
   /** Puts what has come in its place in the conversation, and keeps it. */
@@ -301,7 +303,7 @@ async function takeBack(refused: Conversation, before: Conversation | null): Pro
   const empty = { ...refused, messages: [], title: "", named: false };
   if (current.value?.id === refused.id) current.value = same ?? empty;
   if (same !== null && same.messages.length > 0) return keep(same);
-  remember(null);
+  remember(LAST, null);
   await deleteConversation(refused.id).catch(() => {});
   await readTitles();
 }
@@ -369,15 +371,6 @@ async function keep(conversation: Conversation): Promise<void> {
 
 async function readTitles(): Promise<void> {
   titles.value = await listConversations().catch(() => []);
-}
-
-function remember(id: string | null): void {
-  try {
-    if (id === null) localStorage.removeItem(LAST);
-    else localStorage.setItem(LAST, id);
-  } catch {
-    // Storage may be forbidden: the next visit begins with a new one.
-  }
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {
