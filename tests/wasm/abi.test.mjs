@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { root } from "../../scripts/paths.mjs";
+import { sealHeader } from "../core/container/container_file.mjs";
 import {
   BAD_ARGUMENT,
   CANCELLED,
@@ -88,6 +89,32 @@ test("too little memory is an error with a figure", async () => {
   const loader = half.ok("loader_create", engine, BigInt(file.length), 0);
   assert.equal(half.feed(loader, file), OUT_OF_MEMORY);
   assert.match(half.detail, /3415680 bytes/);
+});
+
+test("a context whose bytes wrap around 32 bits is planned in 64, and refused", async () => {
+  const CONTEXT = 2 ** 20;
+  const huge = Buffer.from(file);
+  // Of CONFIG, the first section: how many tokens the model was made for.
+  huge.writeUInt32LE(CONTEXT, huge.readUInt32LE(64 + 8) + 36);
+  sealHeader(huge, huge.readUInt32LE(16));
+  for (const [kv, size] of [
+    [KV_F32, 4],
+    [KV_F16, 2],
+  ]) {
+    // Keys and values of 6 layers, 4 heads of 64.
+    const cache = 2 * 6 * 4 * 64 * CONTEXT * size;
+    assert.ok(cache > 2 ** 32);
+    await assert.rejects(Module.plan(huge, { kv }), /more than the 4 GiB/);
+    const module = await Module.open(16 << 20, { most: 64 << 20 });
+    const { model } = module.openSession(huge, { kv, context: 64 });
+    const sessionBytes = module.ok("session_bytes", model, 0, 0, kv);
+    assert.ok(sessionBytes > cache && sessionBytes < cache * 1.05, `${sessionBytes}, not ${cache}`);
+    const before = module.memory.buffer.byteLength;
+    assert.equal(module.call("session_create", model, 0, 0, kv), OUT_OF_MEMORY);
+    assert.match(module.detail, new RegExp(`${sessionBytes} bytes`));
+    assert.equal(module.memory.buffer.byteLength, before);
+    module.ok("session_create", model, 64, 0, kv);
+  }
 });
 
 test("greedy text is the golden text, in memory that does not grow", async () => {
@@ -240,10 +267,74 @@ test("sampling out of range is refused and says what", async () => {
     [1, 0, 1.5, 0, 1],
     [1, 0, 1, 2, 1],
     [1, 0, 1, 0, 0],
+    [Infinity, 0, 1, 0, 1],
+    [1, 0, -Infinity, 0, 1],
+    [1, 0, NaN, 0, 1],
+    [1, 0, 1, Infinity, 1],
+    [1, 0, 1, NaN, 1],
+    [1, 0, 1, 0, Infinity],
+    [1, 0, 1, 0, -1],
+    [1, 0, 1, 0, NaN],
   ]) {
     assert.equal(call(...values), BAD_ARGUMENT, String(values));
     assert.ok(module.detail.length > 10);
   }
+});
+
+test("counts that are negative elsewhere are refused, or mean as much as there is", async () => {
+  const { module, model, session } = await open(file, { context: 64, slice: 4 });
+  const tokens = () => (module.ok("session_info", session), module.value(0));
+  const negative = [0xffffffff, 0x80000000, 0xfffffffe];
+  const ids = [5, 6, 7, 8, 9, 10];
+  const prompt = module.tokens(ids);
+  const prefill = () => {
+    for (let done = 0; done < ids.length;) {
+      const place = prompt.address + done * 4;
+      done += module.ok("session_prefill", session, place, ids.length - done, 0, 0);
+    }
+  };
+  const sample = (topK, window) =>
+    module.call("session_sampling", session, 0.7, topK, 0.95, 0, 1.1, window, 7n);
+  const text = () => {
+    module.ok("session_reset", session, 0);
+    prefill();
+    return [1, 2, 3, 4].map(() => (module.ok("session_step", session), module.value(0)));
+  };
+  assert.equal(sample(0, 64), OK);
+  const all = text();
+  for (const count of negative) {
+    // The best so many of fewer tokens are all of them; a window has a limit.
+    assert.equal(sample(count, 64), OK, `${count}`);
+    assert.deepEqual(text(), all);
+    for (const window of negative) assert.equal(sample(0, window), BAD_ARGUMENT);
+    assert.match(module.detail, /4096/);
+    assert.equal(module.call("session_slice", session, count), BAD_ARGUMENT);
+    assert.equal(module.call("session_speculation", session, count), BAD_ARGUMENT);
+    assert.equal(module.call("session_set_logprobs", session, 1, count), BAD_ARGUMENT);
+    assert.equal(module.call("session_create", model, count, 0, 0), BAD_ARGUMENT);
+    assert.equal(module.call("session_create", model, 0, count, 0), BAD_ARGUMENT);
+    assert.equal(module.call("session_create", model, 0, 0, count), BAD_ARGUMENT);
+    // No more can be kept than is there: a context is never moved by such a number.
+    const before = tokens();
+    assert.ok(before > 0);
+    assert.equal(module.call("session_reset", session, count), OK);
+    assert.equal(tokens(), before);
+    // Times four bytes, and times the vocabulary, these would wrap around to something small.
+    for (const many of [count, 0x40000001]) {
+      for (const name of ["session_prefill", "session_score"]) {
+        const rest = name === "session_score" ? [prompt.address, 1, 0] : [0, 0];
+        const status = module.call(name, session, prompt.address, many, ...rest);
+        assert.equal(status, BAD_ARGUMENT, `${name} of ${many}`);
+        const rows = name === "session_score" ? [prompt.address, many, 0] : [prompt.address, many];
+        assert.equal(module.call(name, session, prompt.address, 1, ...rows), BAD_ARGUMENT);
+      }
+      for (const name of ["session_arrive", "session_reuse", "session_stop_tokens", "session_mask"])
+        assert.equal(module.call(name, session, prompt.address, many), BAD_ARGUMENT, name);
+      assert.equal(module.call("session_embed", session, prompt.address, many, 8), BAD_ARGUMENT);
+    }
+  }
+  assert.equal(sample(0, 64), OK);
+  assert.deepEqual(text(), all);
 });
 
 test("handles: stale, wrong kind, out of range and still in use are refused", async () => {

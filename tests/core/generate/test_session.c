@@ -3,6 +3,8 @@
  * is an error that leaks nothing. */
 #include "session_fixture.h"
 
+#include "model/model.h"
+
 static tercet_session *open_session(struct setup *setup, uint32_t context, uint32_t slice,
                                     float temperature) {
     tercet_session_options options;
@@ -256,6 +258,50 @@ static void memory_is_what_was_announced(const struct file *file, uint32_t kv) {
     tear_down(&setup);
 }
 
+/* As large as the format allows, numbers whose product has 49 bits: what is announced is the product, and nothing smaller is
+ * taken for it. */
+static void sizes_do_not_wrap(void) {
+    struct file file =
+        pack_folder("golden/models/llama-packed-oldstyle", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
+    struct setup setup;
+    set_up(&setup, &file, 1);
+    const struct form {
+        uint32_t kv;
+        uint64_t half_bytes; /* of one key */
+    } forms[] = {{TERCET_KV_F32, 8}, {TERCET_KV_F16, 4}, {TERCET_KV_INT8, 2}, {TERCET_KV_INT4, 1}};
+    struct tercet_model huge = *setup.model;
+    huge.config.layers = 256;
+    huge.config.heads = huge.config.kv_heads = 1024;
+    huge.config.head_dim = 128;
+    huge.config.query_width = huge.config.kv_width = 1024 * 128;
+    huge.config.context = 1u << 20;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        tercet_session_options options;
+        tercet_session *session = NULL;
+        tercet_error error;
+        char figure[32];
+        tercet_session_options_init(&huge, &options);
+        options.kv = forms[i].kv;
+        options.slice = 512;
+        options.speculation = 16;
+        /* Keys and values, half a byte for each of a key's numbers at least. */
+        uint64_t cache = forms[i].half_bytes << (8 + 17 + 20), before = setup.meter.now;
+        uint64_t announced = tercet_session_bytes(&huge, &options);
+        CHECK(announced > cache && announced < cache + cache / 4);
+        uint64_t calls = setup.meter.calls;
+        setup.meter.fail_at = calls + 2; /* the session's own block can be had, not what it holds */
+        CHECK_STATUS(tercet_session_create(&huge, &options, &session, &error),
+                     TERCET_OUT_OF_MEMORY);
+        setup.meter.fail_at = 0;
+        CHECK(session == NULL);
+        snprintf(figure, sizeof figure, "%llu bytes", (unsigned long long)announced);
+        CHECK(strstr(error.detail, figure) != NULL);
+        CHECK_EQ(setup.meter.now, before);
+    }
+    tear_down(&setup);
+    free(file.bytes);
+}
+
 static void threads_take_what_was_announced(const struct file *file) {
     struct setup one, three;
     set_up(&one, file, 1);
@@ -411,5 +457,6 @@ int main(void) {
     check_model("golden/models/llama-packed-oldstyle", PACK_QUANTIZE_NONE, PACK_DENSE_NO);
     check_model("golden/models/llama-dense-f32", PACK_QUANTIZE_NONE, PACK_DENSE_Q8);
     check_model("golden/models/llama-dense-f32", PACK_QUANTIZE_NONE, PACK_DENSE_F16);
+    sizes_do_not_wrap();
     return check_done();
 }
