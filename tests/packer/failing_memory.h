@@ -1,5 +1,5 @@
 /*
- * failing_memory.h: memory that ends at the n-th allocation, libc's own included, and a count of the blocks that are held: each
+ * failing_memory.h: memory that ends at the n-th allocation, once or from then on, libc's own included, and a count of the blocks that are held: each
  * of these functions stands in for libc's. For one test program, which includes it once; allocations from one thread only.
  * A sanitizer has an allocator of its own, which cannot be stood in for: nothing fails then.
  */
@@ -23,6 +23,7 @@
 
 /* Allocations since the test set it to 0; which of them fails, from 1 (0: none); blocks that were taken and not freed. */
 static unsigned allocations, fail_allocation;
+static bool fail_from_then_on; /* and all that follow it */
 static long blocks_held;
 
 #if MEMORY_CAN_FAIL
@@ -33,7 +34,9 @@ void *__libc_memalign(size_t alignment, size_t bytes);
 void __libc_free(void *pointer);
 
 static bool memory_ends(void) {
-    if (++allocations == fail_allocation) {
+    allocations++;
+    if (allocations == fail_allocation ||
+        (fail_from_then_on && fail_allocation != 0 && allocations > fail_allocation)) {
         errno = ENOMEM;
         return true;
     }

@@ -1,6 +1,6 @@
 /*
  * failing_system.h: calls to the system that fail when a test asks: each of these functions stands in for libc's and
- * forwards to it until `inject` chose the n-th call of its kind. For one test program, which includes it once and first
+ * forwards to it until `inject` chose the n-th call of its kind; with `fault.from_then_on` every later one fails too. For one test program, which includes it once and first
  * (it needs _GNU_SOURCE).
  */
 #ifndef TERCET_TESTS_FAILING_SYSTEM_H
@@ -24,6 +24,7 @@ static struct {
     enum call call;
     unsigned at;          /* which call of the kind, from 1 */
     int number;           /* errno; 0: pwrite and pread do only part of the work */
+    bool from_then_on;    /* set after `inject`: every later one as well */
     unsigned made;        /* calls of the kind so far */
     uint64_t free_blocks; /* fstatvfs answers this if not 0 */
 } fault;
@@ -36,7 +37,10 @@ static void inject(enum call call, unsigned at, int number) {
 }
 
 static bool is_due(enum call call) {
-    return fault.call == call && ++fault.made == fault.at;
+    if (fault.call != call)
+        return false;
+    fault.made++;
+    return fault.made == fault.at || (fault.from_then_on && fault.made > fault.at);
 }
 
 /* POSIX lets dlsym's result be called; ISO C does not let it be cast. */

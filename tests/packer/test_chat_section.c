@@ -43,8 +43,8 @@ static tercet_status make(bool with_tokens, const char *name, const char *text,
     return status;
 }
 
-/* Memory that ends at each allocation: an error with a sentence, and nothing is held. */
-static void test_memory(void) {
+/* Memory that ends at each allocation, once or for good: an error with a sentence, and nothing is held. */
+static void test_memory(bool from_then_on) {
     struct tokenizer_section section;
     struct chat_section chat;
     make_tokenizer(true, &section);
@@ -54,6 +54,7 @@ static void test_memory(void) {
         long held = blocks_held;
         allocations = 0;
         fail_allocation = at;
+        fail_from_then_on = from_then_on;
         tercet_status status =
             chat_section_from_template(section.bytes, section.count, section.token_count, NULL,
                                        CHATML, strlen(CHATML), &chat, &error);
@@ -77,7 +78,8 @@ static void test_memory(void) {
 int main(void) {
     struct chat_section chat;
     tercet_error error = {0};
-    test_memory();
+    test_memory(false);
+    test_memory(true);
     CHECK_STATUS(make(true, NULL, CHATML, &chat, &error), TERCET_OK);
     CHECK_STR(chat.format, "chatml");
     CHECK(chat.bytes != NULL && chat.note[0] == '\0');

@@ -263,13 +263,15 @@ static void check_failing_calls(void) {
     fixture_open(&fixture);
     fixture_enlarge(&fixture);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (unsigned at = 1; at <= cases[i].calls; at++) {
+        for (unsigned at = 1; at <= 2 * cases[i].calls; at++) {
             uint8_t id[32];
             tercet_error error = {0};
-            inject(cases[i].call, at, cases[i].number);
+            unsigned call = (at + 1) / 2; /* once, and from then on */
+            inject(cases[i].call, call, cases[i].number);
+            fault.from_then_on = at % 2 == 0;
             CHECK_STATUS(write_file(destination, &fixture, 1u << 19, id, &error), cases[i].status);
             CHECK_EQ(error.status, cases[i].status);
-            CHECK_EQ(fault.made >= at, 1);
+            CHECK_EQ(fault.made >= call, 1);
             check_untouched();
         }
     /* Calls that do part of the work, or were interrupted, are no failures. */
@@ -294,8 +296,8 @@ static void check_failing_calls(void) {
     fixture_close(&fixture);
 }
 
-/* Every allocation of a whole write fails in turn. */
-static void check_no_memory(const struct plan_fixture *fixture) {
+/* Every allocation of a whole write fails in turn, alone or with all that follow it. */
+static void check_no_memory(const struct plan_fixture *fixture, bool from_then_on) {
 #if MEMORY_CAN_FAIL
     static uint8_t data[1u << 16]; /* no allocation of the test's own in between */
     uint64_t data_bytes = fixture_data_bytes(fixture), file_bytes;
@@ -303,6 +305,7 @@ static void check_no_memory(const struct plan_fixture *fixture) {
     tercet_status status = TERCET_OUT_OF_MEMORY;
     REQUIRE(data_bytes <= sizeof data);
     unsigned failures = 0;
+    fail_from_then_on = from_then_on;
     for (unsigned at = 1; status != TERCET_OK && at < 100; at++) {
         struct container_writer *writer = NULL;
         tercet_error error = {0};
@@ -324,10 +327,12 @@ static void check_no_memory(const struct plan_fixture *fixture) {
         check_untouched();
     }
     CHECK_STATUS(status, TERCET_OK);
+    fail_from_then_on = false;
     CHECK(failures >= 6); /* writer, chunk, header, three paths */
     put_old_file();
 #else
     (void)fixture;
+    (void)from_then_on;
 #endif
 }
 
@@ -443,7 +448,8 @@ int main(void) {
     check_wrong_amounts(&fixture);
     check_bad_plans();
     check_failing_calls();
-    check_no_memory(&fixture);
+    check_no_memory(&fixture, false);
+    check_no_memory(&fixture, true);
     check_free_space(&fixture);
     check_file_size_limit();
     check_bad_paths(&fixture);

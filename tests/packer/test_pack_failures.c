@@ -3,6 +3,8 @@
  * source that ends too early, a full disk, a cancelled run, options that make no sense.
  */
 #define _GNU_SOURCE 1
+#include "failing_system.h"
+
 #include "pack.h"
 #include "source_copy.h"
 
@@ -173,6 +175,75 @@ static void test_write_stops(void) {
     }
 }
 
+static void read_packed(uint8_t **bytes, size_t *count) {
+    REQUIRE(source_file_read(folder, "model.tercet", 1u << 20, bytes, count, NULL) == TERCET_OK);
+}
+
+/* The n-th read of the source, or of what was written, and the n-th write fails, once and from then on: for every n, and of other
+ * forms of sources for each eighth. */
+static void test_failing_calls(void) {
+    static const char *const sources[] = {
+        "golden/models/llama-packed-bitlinear", "golden/models/llama-npz",
+        "golden/models/gguf-bitnet-tq1_0/model.gguf", "golden/models/bitmamba2-bin/model.bin"};
+    static const struct {
+        enum call call;
+        int number;
+        tercet_status status;
+    } kinds[] = {{PREAD, EIO, TERCET_FILE_READ_FAILED},
+                 {PWRITE, ENOSPC, TERCET_DISK_FULL},
+                 {PWRITE, EIO, TERCET_FILE_WRITE_FAILED}};
+    uint8_t *whole = NULL;
+    size_t whole_count = 0;
+    for (size_t kind = 0; kind < 2 * 3 * sizeof sources / sizeof *sources; kind++) {
+        const char *source = sources[kind / 6];
+        if (kind % 6 == 0) {
+            struct pack_options options;
+            struct pack_report report;
+            free(whole);
+            options_for(&options, source);
+            REQUIRE(pack(&options, &report, NULL) == TERCET_OK);
+            pack_report_free(&report);
+            read_packed(&whole, &whole_count);
+            REQUIRE(unlink(destination) == 0);
+        }
+        const unsigned step = kind < 6 || kinds[kind / 2 % 3].call == PWRITE ? 1 : 8;
+        unsigned as_expected = 0, tried = 0, at = 0;
+        for (bool reached = true; reached;) {
+            struct pack_options options;
+            struct pack_report report;
+            tercet_error error = {0};
+            options_for(&options, source);
+            folder_write_text(folder, "model.tercet", old_content);
+            at += at == 0 ? 1 : step;
+            inject(kinds[kind / 2 % 3].call, at, kinds[kind / 2 % 3].number);
+            fault.from_then_on = kind % 2 == 1;
+            tercet_status status = pack(&options, &report, &error);
+            reached = fault.made >= at;
+            inject(NOTHING, 0, 0);
+            CHECK_EQ(folder_count(folder, ""), 1);
+            uint8_t *bytes;
+            size_t count;
+            read_packed(&bytes, &count);
+            if (status ==
+                TERCET_OK) { /* not reached; or what kind of file it is was asked in vain */
+                CHECK(count == whole_count && memcmp(bytes, whole, count) == 0);
+                pack_report_free(&report);
+            } else {
+                CHECK(reached && error.status == status && error.detail[0] != '\0');
+                CHECK(report.layer == NULL);
+                CHECK(count == sizeof old_content - 1 && memcmp(bytes, old_content, count) == 0);
+            }
+            free(bytes);
+            tried += reached;
+            as_expected += status == kinds[kind / 2 % 3].status;
+            REQUIRE(unlink(destination) == 0);
+        }
+        /* One read asks what kind of file it is: if it fails the file may be taken for another. */
+        CHECK(tried >= 2 && as_expected + 1 >= tried);
+    }
+    free(whole);
+}
+
 struct watch {
     uint64_t calls, stop_at, done, total;
     int rising;
@@ -272,6 +343,7 @@ int main(void) {
     test_files();
     test_destination();
     test_write_stops();
+    test_failing_calls();
     test_cancel();
     test_options();
     test_printable();

@@ -38,6 +38,17 @@ int main(void) {
     CHECK_STATUS(source_shard_read(&shards[0], 3, again, sizeof again, &error),
                  TERCET_FILE_READ_FAILED);
     CHECK(strstr(error.detail, "config.json cannot be read") != NULL);
+    fault.from_then_on = true;
+    CHECK_STATUS(source_shard_read(&shards[0], 3, again, sizeof again, &error),
+                 TERCET_FILE_READ_FAILED);
+    /* What a read left is read by another; the second of two reads fails. */
+    inject(PREAD, 1, 0);
+    CHECK_STATUS(source_shard_read(&shards[0], 3, again, sizeof again, &error), TERCET_OK);
+    CHECK_EQ(fault.made, 2);
+    inject(PREAD, 2, EIO);
+    CHECK_STATUS(source_shard_read(&shards[0], 3, again, sizeof again, &error), TERCET_OK);
+    CHECK_STATUS(source_shard_read(&shards[0], 3, again, sizeof again, &error),
+                 TERCET_FILE_READ_FAILED);
     inject(NOTHING, 0, 0);
     CHECK_STATUS(source_shard_read(&shards[0], shards[0].file_bytes - 1, again, 2, &error),
                  TERCET_BAD_SOURCE);

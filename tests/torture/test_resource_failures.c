@@ -1,7 +1,7 @@
 /*
  * test_resource_failures.c: everything that a host does with the core, with the n-th allocation or the n-th thread failing, once and
- * from then on, for every n: an error or fewer threads, nothing lost, and the engine then gives the logits that it gives when
- * nothing fails. Steps take no memory at all.
+ * from then on, for every n: an error or fewer threads, nothing lost, and the engine then gives all that it gives when nothing
+ * fails: logits, hidden states, tokens of texts and messages. Steps take no memory at all.
  */
 #define _GNU_SOURCE 1 /* RTLD_NEXT */
 #include "torture_host.h"
@@ -41,20 +41,95 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
 
 struct outcome {
     tercet_status engine, loading, session;
-    float *logits; /* of the last token, NULL if it did not come so far */
+    uint8_t *result; /* all that came out, NULL if it did not come to its end */
+    size_t count;
     uint64_t step_calls;
 };
 
-static tercet_status take_state(tercet_session *session, struct meter *meter) {
+static void note(struct outcome *outcome, const void *bytes, size_t count) {
+    outcome->result = realloc(outcome->result, outcome->count + count);
+    REQUIRE(outcome->result != NULL);
+    memcpy(outcome->result + outcome->count, bytes, count);
+    outcome->count += count;
+}
+
+static bool note_logits(struct outcome *outcome, const tercet_session *session,
+                        const tercet_model_info *info) {
+    const float *logits = tercet_session_logits(session);
+    if (logits != NULL)
+        note(outcome, logits, info->vocabulary * sizeof *logits);
+    return logits != NULL;
+}
+
+static void take_state(tercet_session *session, struct meter *meter) {
     uint64_t bytes = tercet_session_state_bytes(session), calls = meter->calls;
     uint8_t *state = malloc((size_t)bytes);
     REQUIRE(state != NULL);
-    tercet_status status = tercet_session_save(session, 0, state, bytes, NULL);
-    if (status == TERCET_OK)
-        status = tercet_session_restore(session, 0, state, bytes, NULL);
+    CHECK_STATUS(tercet_session_save(session, 0, state, bytes, NULL), TERCET_OK);
+    CHECK_STATUS(tercet_session_restore(session, 0, state, bytes, NULL), TERCET_OK);
     free(state);
     CHECK_EQ(meter->calls, calls);
-    return status;
+}
+
+/* A text and a message to tokens, and back: what takes memory for the time of a call. */
+static tercet_status use_texts(tercet_model *model, struct outcome *outcome) {
+    static const char text[] = "The quick brown fox \xE2\x82\xAC 1+1";
+    uint32_t tokens[512];
+    char back[4096];
+    size_t count = 0, bytes = 0;
+    TERCET_TRY(tercet_tokenize(model, text, sizeof text - 1, TERCET_TEXT_ADD_BEGINNING, tokens, 512,
+                               &count, NULL));
+    note(outcome, tokens, count * sizeof *tokens);
+    TERCET_TRY(tercet_detokenize(model, tokens, count, back, sizeof back, &bytes, NULL));
+    note(outcome, back, bytes);
+    tercet_chat_message message = {TERCET_CHAT_USER, text, sizeof text - 1};
+    tercet_status status =
+        tercet_chat_tokenize(model, NULL, &message, 1, 0, tokens, 512, &count, NULL);
+    if (status == TERCET_OUT_OF_MEMORY)
+        return status;
+    note(outcome, &status, sizeof status); /* not every model has a chat format */
+    if (status == TERCET_OK)
+        note(outcome, tokens, count * sizeof *tokens);
+    return TERCET_OK;
+}
+
+/* Hidden states and the logits of each token of a text, which take no memory; and a prompt in parts, which takes some. */
+static tercet_status use_parts(tercet_session *session, struct meter *meter,
+                               const tercet_model_info *info, struct outcome *outcome) {
+    uint32_t prompt[PROMPT_TOKENS];
+    uint64_t calls = meter->calls;
+    size_t done = 0;
+    int more = 1;
+    double *sums = calloc(info->hidden, sizeof *sums);
+    float *rows = malloc(PROMPT_TOKENS * (size_t)info->vocabulary * sizeof *rows);
+    REQUIRE(sums != NULL && rows != NULL);
+    for (uint32_t i = 0; i < PROMPT_TOKENS; i++)
+        prompt[i] = (i * 11u + 3u) % info->vocabulary;
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    CHECK_STATUS(tercet_session_embed(session, prompt, PROMPT_TOKENS, &done, sums, NULL),
+                 TERCET_OK);
+    CHECK_EQ(done, PROMPT_TOKENS);
+    note(outcome, sums, info->hidden * sizeof *sums);
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    CHECK_STATUS(tercet_session_prefill(session, prompt, PROMPT_TOKENS, &done, rows, NULL),
+                 TERCET_OK);
+    CHECK_EQ(done, PROMPT_TOKENS);
+    note(outcome, rows, PROMPT_TOKENS * (size_t)info->vocabulary * sizeof *rows);
+    free(rows);
+    free(sums);
+    CHECK_EQ(meter->calls, calls);
+    CHECK_STATUS(tercet_session_reset(session, 0), TERCET_OK);
+    tercet_status status = tercet_session_arrive(session, prompt, PROMPT_TOKENS, NULL);
+    if (status == TERCET_UNSUPPORTED) /* of states */
+        return TERCET_OK;
+    while (status == TERCET_OK && more)
+        status = tercet_session_arrive_more(session, &more, NULL);
+    TERCET_TRY(status);
+    CHECK_STATUS(tercet_session_reuse(session, prompt, PROMPT_TOKENS, &done), TERCET_OK);
+    CHECK_EQ(done, PROMPT_TOKENS - 1);
+    CHECK_STATUS(tercet_session_prefill(session, prompt + done, 1, &done, NULL, NULL), TERCET_OK);
+    CHECK(note_logits(outcome, session, info));
+    return TERCET_OK;
 }
 
 static void use(tercet_model *model, struct meter *meter, struct outcome *outcome) {
@@ -69,20 +144,24 @@ static void use(tercet_model *model, struct meter *meter, struct outcome *outcom
         uint64_t calls = meter->calls;
         outcome->session = write_tokens(session, &info);
         outcome->step_calls = meter->calls - calls;
-        const float *logits = tercet_session_logits(session);
-        if (outcome->session == TERCET_OK && logits != NULL) {
-            outcome->logits = malloc(info.vocabulary * sizeof *logits);
-            REQUIRE(outcome->logits != NULL);
-            memcpy(outcome->logits, logits, info.vocabulary * sizeof *logits);
-        }
-        CHECK_STATUS(take_state(session, meter), TERCET_OK);
+        if (outcome->session == TERCET_OK)
+            CHECK(note_logits(outcome, session, &info));
+        take_state(session, meter);
+    }
+    if (outcome->session == TERCET_OK)
+        outcome->session = use_parts(session, meter, &info, outcome);
+    if (outcome->session == TERCET_OK)
+        outcome->session = use_texts(model, outcome);
+    if (outcome->session != TERCET_OK) {
+        free(outcome->result);
+        outcome->result = NULL;
     }
     tercet_session_destroy(session);
 }
 
 /* With an engine of its own, which is given back if it could be made. */
 static struct outcome use_all(struct bytes file, struct meter *meter, tercet_engine **engine) {
-    struct outcome outcome = {TERCET_OK, TERCET_OK, TERCET_OK, NULL, 0};
+    struct outcome outcome = {.result = NULL};
     outcome.engine = open_engine(meter, THREADS, engine);
     if (tercet_status_is_error(outcome.engine))
         return outcome;
@@ -96,11 +175,18 @@ static struct outcome use_all(struct bytes file, struct meter *meter, tercet_eng
     return outcome;
 }
 
+/* Gives it back. */
+static void check_result(struct outcome *outcome, const struct outcome *want) {
+    REQUIRE(outcome->result != NULL && outcome->count == want->count);
+    CHECK_MEM(outcome->result, want->result, want->count);
+    free(outcome->result);
+}
+
 /* The same engine, now that nothing fails. */
 static void check_engine(tercet_engine *engine, struct bytes file, struct meter *meter,
-                         const float *want, uint32_t vocabulary) {
+                         const struct outcome *want) {
     const struct manner manner = {true, false};
-    struct outcome outcome = {TERCET_OK, TERCET_OK, TERCET_OK, NULL, 0};
+    struct outcome outcome = {.result = NULL};
     tercet_error error;
     tercet_model *model;
     meter->fail_at = 0;
@@ -109,17 +195,15 @@ static void check_engine(tercet_engine *engine, struct bytes file, struct meter 
     use(model, meter, &outcome);
     tercet_model_destroy(model);
     CHECK_STATUS(outcome.session, TERCET_OK);
-    REQUIRE(outcome.logits != NULL);
-    CHECK_MEM(outcome.logits, want, vocabulary * sizeof *want);
-    free(outcome.logits);
+    check_result(&outcome, want);
     tercet_engine_destroy(engine);
     CHECK_EQ(meter->now, 0);
 }
 
 /* ---------------------------------------------------------------- tests */
 
-static void fail_each_allocation(struct bytes file, uint64_t allocations, const float *want,
-                                 uint32_t vocabulary) {
+static void fail_each_allocation(struct bytes file, uint64_t allocations,
+                                 const struct outcome *want) {
     for (uint64_t n = 1; n <= allocations; n++) {
         for (int once = 0; once < 2; once++) {
             struct meter meter = {.fail_at = n, .fail_once = once == 1};
@@ -129,21 +213,20 @@ static void fail_each_allocation(struct bytes file, uint64_t allocations, const 
                                  : outcome.loading != TERCET_OK         ? outcome.loading
                                                                         : outcome.session;
             /* What can be done without is done without, with the same numbers. */
-            CHECK(last == TERCET_OUT_OF_MEMORY || (last == TERCET_OK && outcome.logits != NULL));
-            if (outcome.logits != NULL)
-                CHECK_MEM(outcome.logits, want, vocabulary * sizeof *want);
-            free(outcome.logits);
+            CHECK(last == TERCET_OUT_OF_MEMORY || (last == TERCET_OK && outcome.result != NULL));
+            if (outcome.result != NULL)
+                check_result(&outcome, want);
             if (tercet_status_is_error(outcome.engine)) {
                 CHECK(engine == NULL);
                 CHECK_EQ(meter.now, 0);
             } else {
-                check_engine(engine, file, &meter, want, vocabulary);
+                check_engine(engine, file, &meter, want);
             }
         }
     }
 }
 
-static void fail_each_thread(struct bytes file, const float *want, uint32_t vocabulary) {
+static void fail_each_thread(struct bytes file, const struct outcome *want) {
     for (unsigned n = 1; n < THREADS; n++) {
         for (int once = 0; once < 2; once++) {
             struct meter meter = {0};
@@ -154,12 +237,10 @@ static void fail_each_thread(struct bytes file, const float *want, uint32_t voca
             threads.once = once == 1;
             struct outcome outcome = use_all(file, &meter, &engine);
             CHECK_STATUS(outcome.engine, TERCET_FEWER_THREADS);
-            REQUIRE(outcome.logits != NULL);
             tercet_engine_get_info(engine, &info);
             CHECK(info.threads >= n && info.threads < THREADS);
-            CHECK_MEM(outcome.logits, want, vocabulary * sizeof *want);
-            free(outcome.logits);
-            check_engine(engine, file, &meter, want, vocabulary);
+            check_result(&outcome, want);
+            check_engine(engine, file, &meter, want);
         }
     }
 }
@@ -182,31 +263,26 @@ static struct bytes pack_model(const char *source) {
     return file;
 }
 
-static void check_model(const char *source) {
-    struct bytes file = pack_model(source);
+/* Of a container; its bytes are given back. */
+static void check_file(struct bytes file, uint64_t least) {
     struct meter meter = {0};
     tercet_engine *engine = NULL;
     struct outcome whole = use_all(file, &meter, &engine);
-    REQUIRE(whole.engine == TERCET_OK && whole.session == TERCET_OK && whole.logits != NULL);
+    REQUIRE(whole.engine == TERCET_OK && whole.session == TERCET_OK && whole.result != NULL);
     CHECK_EQ(whole.step_calls, 0); /* nor do prefill and step take memory */
     uint64_t allocations = meter.calls;
-    CHECK(allocations >= 5); /* engine, loader, header, data, session */
-    const struct manner manner = {true, true};
-    tercet_model *model;
-    tercet_model_info info;
-    tercet_error error;
-    REQUIRE(load(engine, file, manner, &model, &error) == TERCET_OK);
-    tercet_model_get_info(model, &info);
-    tercet_model_destroy(model);
-    check_engine(engine, file, &meter, whole.logits, info.vocabulary);
-    fail_each_allocation(file, allocations, whole.logits, info.vocabulary);
-    fail_each_thread(file, whole.logits, info.vocabulary);
-    free(whole.logits);
+    CHECK(allocations >= least);
+    check_engine(engine, file, &meter, &whole);
+    fail_each_allocation(file, allocations, &whole);
+    fail_each_thread(file, &whole);
+    free(whole.result);
     free((void *)(uintptr_t)file.bytes);
 }
 
 int main(void) {
-    check_model("golden/models/llama-dense-f32");
-    check_model("golden/models/bitmamba2-bin/model.bin");
+    /* Engine, loader, header, data, model and its table, session and its block, a text; a prompt in parts; a message. */
+    check_file(pack_model("golden/models/llama-dense-f32"), 10);
+    check_file(pack_model("golden/models/bitmamba2-bin/model.bin"), 9);
+    check_file(read_whole("golden/container/well_formed_chat.tercet"), 11);
     return check_done();
 }
