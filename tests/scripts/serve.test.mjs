@@ -260,6 +260,20 @@ test("a port in use gives the next free one; none free is an error", async () =>
   await assert.rejects(listen(third, { port, tries: 0 }), { code: "EADDRINUSE" });
 });
 
+test("it listens to this machine alone unless it is told another address", async () => {
+  for (const each of [server, plain])
+    assert.deepEqual([each.address().address, each.address().family], ["127.0.0.1", "IPv4"]);
+  const { host } = parseServeOptions([]);
+  assert.ok(host === undefined || host === "127.0.0.1", host);
+  const said = createServer({ root });
+  await listen(said, { port: 0, host: "0.0.0.0" });
+  try {
+    assert.equal(said.address().address, "0.0.0.0");
+  } finally {
+    said.close();
+  }
+});
+
 test("an address that is not this machine's is one sentence that says what to do", async () => {
   // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
   await assert.rejects(serve({ root, port: 0, host: "192.0.2.1" }), (error) => {

@@ -22,7 +22,6 @@ const layers = {
 
 /** The C library as far as it computes; nothing that reads, writes, tells the time or exits. */
 const computingHeaders = [
-  "assert.h",
   "float.h",
   "limits.h",
   "math.h",

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { nativeBuild } from "../../scripts/paths.mjs";
+import { nativeBuild, tercet } from "../../scripts/paths.mjs";
 
 const library = join(nativeBuild, "libtercet_core.a");
 
@@ -49,6 +49,24 @@ test("the core keeps no mutable global state", () => {
   );
   assert.deepEqual(
     mutable.map(({ name, section }) => `${name} in ${section || "common"}`),
+    [],
+  );
+});
+
+test("the program speaks to no network", () => {
+  assert.ok(existsSync(tercet), `${tercet} is not built: run node scripts/build.mjs native`);
+  // Of a static library too, what is undefined or defined.
+  const names = execFileSync("nm", ["--format=posix", tercet], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  })
+    .split("\n")
+    .map((line) => line.split(/[ @]/)[0]);
+  assert.ok(names.includes("pread") && names.includes("main"), "the symbols were read");
+  const network =
+    /^(socket(pair)?|bind|listen|accept4?|connect|recv(from|m?msg)?|send(to|m?msg)?|getaddrinfo|gethostby\w+|BIO_(new_)?(accept|connect|socket)\w*)$/;
+  assert.deepEqual(
+    names.filter((name) => network.test(name)),
     [],
   );
 });
