@@ -87,7 +87,9 @@ test("threads, or one; either way the same tokens, and nobody has to dispose", l
     for (const threads of [1, 3]) {
       const model = await tercet.load(input.path, { threads });
       const { tokens } = await write(model);
-      results.push({ ...model.info, tokens });
+      // Never answered, since it cannot be asked: nothing may wait for it at the end.
+      const unsent = await failure(model.tokenize("a", { addBeginning: Symbol("a") }));
+      results.push({ ...model.info, tokens, unsent });
     }
     say({ results, features: tercet.features() });`,
     { path: modelPath },
@@ -99,9 +101,9 @@ test("threads, or one; either way the same tokens, and nobody has to dispose", l
       [3, true],
     ],
   );
-  for (const { tokens, notices } of said.results) {
+  for (const { tokens, notices, unsent } of said.results) {
     assert.deepEqual(tokens, expected);
-    assert.deepEqual(notices, []);
+    assert.deepEqual([notices, unsent], [[], "BAD_ARGUMENT"]);
   }
   assert.equal(said.features.threads, true);
 });
@@ -248,6 +250,17 @@ test(
     assert.deepEqual(fifth.tokens, expected);
     const asked = server.requests.reduce((sum, { sent }) => sum + sent, 0);
     assert.ok(asked < 2 * (1 << 20), `${asked} bytes for one missing chunk`);
+
+    // Records that say nothing: the header is fetched again, and no chunk.
+    for (const name of ["header.json", "commit.json"]) writeFileSync(join(stored, name), "{}");
+    server.requests = [];
+    const sixth = await inNode(loadTwice, input);
+    assert.deepEqual([sixth.tokens, sixth.source], [expected, "folder"]);
+    const again = server.requests.reduce((sum, { sent }) => sum + sent, 0);
+    assert.ok(again > 0 && again < 1 << 20, `${again} bytes for a header`);
+    server.requests = [];
+    const seventh = await inNode(loadTwice, input);
+    assert.deepEqual([seventh.tokens, server.requests.length], [expected, 0]);
   },
 );
 

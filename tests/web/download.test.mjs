@@ -103,3 +103,51 @@ test("however much has come, a second block is not taken before the first may be
     source.close();
   }
 });
+
+/** A source whose server answers everything with these headers and so many bytes. */
+function answering(status, headers, bytes = 100) {
+  globalThis.fetch = async () => new Response(new Uint8Array(bytes), { status, headers });
+  return new HttpSource(url, null, {
+    network: { retries: 0, retryDelayMs: 1, stallTimeoutMs: 60_000 },
+    signal: new AbortController().signal,
+    onArrived: () => {},
+    onFilled: () => {},
+  });
+}
+
+/** What no number of bytes looks like, some of which Number() takes. */
+const NO_LENGTHS = ["100, 100", "abc", "", "-5", "100.5", "1e2", "0x64", "1e300", "9".repeat(400)];
+
+test("a length that is no whole number says nothing: the file is read all the same", async () => {
+  for (const length of NO_LENGTHS)
+    for (const [status, headers] of [
+      [200, { "Content-Length": length }],
+      [206, { "Content-Length": length }],
+      [206, { "Content-Range": `bytes 0-99/${length}` }],
+    ]) {
+      const source = answering(status, headers);
+      const told = JSON.stringify([status, headers]).slice(0, 60);
+      try {
+        assert.deepEqual(await source.start(), { fileBytes: null }, told);
+        // The second one asks again.
+        for (const again of ["once", "twice"])
+          assert.equal((await source.read(0, 60, 100)).length, 60, `${told} ${again}`);
+      } finally {
+        source.close();
+      }
+    }
+  const source = answering(200, { "Content-Length": "100" });
+  assert.deepEqual(await source.start(), { fileBytes: 100 });
+  source.close();
+});
+
+test("a server that gives no whole number for the size of a file does not say how long it is", async () => {
+  for (const length of NO_LENGTHS) {
+    const source = answering(200, { "Content-Length": length });
+    await assert.rejects(source.size(), { code: "NETWORK_FAILED" }, length.slice(0, 60));
+    source.close();
+  }
+  const source = answering(200, { "Content-Length": "100" });
+  assert.equal(await source.size(), 100);
+  source.close();
+});

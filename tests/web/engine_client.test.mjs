@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { importSource } from "./source_under_test.mjs";
 
-const { EngineClient } = await importSource("engine_client");
+const { EngineClient, throwIfAborted } = await importSource("engine_client");
 
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
@@ -141,4 +141,51 @@ test("a client whose worker was ended does not hold the engine's memory", async 
   collectGarbage();
   assert.equal(held.deref(), undefined);
   await assert.rejects(client.request({ op: "cacheList" }).result); // it is itself still there
+});
+
+test("what cannot be cloned is refused, also when it waited for the worker, and holds up nothing", async () => {
+  for (const ready of [false, true]) {
+    const { worker, client } = make({ ready });
+    // As a worker does.
+    worker.postMessage = (message) => worker.told.push(structuredClone(message));
+    const first = client.request({ op: "cacheList", cacheDir: Symbol("made by the test") });
+    const second = client.request({ op: "cacheUsage" });
+    const third = client.request({ op: "load", revalidate: () => 1 });
+    const last = client.request({ op: "cacheList" });
+    const refused = [first, third].map(({ result }) =>
+      assert.rejects(result, { code: "BAD_ARGUMENT" }),
+    );
+    if (!ready) worker.say({ id: 0, kind: "ready", lifeLock: null });
+    await Promise.all(refused);
+    assert.deepEqual(
+      worker.told.map(({ op, id }) => [op, id]),
+      [
+        ["cacheUsage", second.id],
+        ["cacheList", last.id],
+      ],
+    );
+    worker.say({ id: last.id, kind: "result", value: 1 });
+    assert.equal(await last.result, 1);
+    const reason = new Error("the end of the test");
+    client.terminate(reason);
+    await assert.rejects(second.result, reason);
+  }
+});
+
+test("a signal that is none is refused, and leaves nothing behind that waits", async () => {
+  for (const signal of [{}, 5, 0, "", false, { addEventListener() {} }, new AbortController()])
+    assert.throws(() => throwIfAborted(signal), { code: "BAD_ARGUMENT" });
+  for (const signal of [undefined, null, new AbortController().signal]) throwIfAborted(signal);
+  assert.throws(() => throwIfAborted(AbortSignal.abort()), { code: "ABORTED" });
+  const { worker, client } = make();
+  const other = client.request({ op: "cacheUsage" });
+  // Past that check, as none of ours does.
+  assert.throws(() => client.request({ op: "cacheList" }, { signal: {} }));
+  assert.deepEqual(
+    worker.told.map(({ op }) => op),
+    ["cacheUsage"],
+  );
+  const reason = new Error("the end of the test");
+  client.terminate(reason);
+  await assert.rejects(other.result, reason);
 });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PROMPT, limit, modelBytes } from "./library_under_test.mjs";
+import { PROMPT, limit, modelBytes, runNatively } from "./library_under_test.mjs";
 import { page, server } from "./one_page.mjs";
 
 /** In the engine's worker: a save under a name that begins with "held" waits at each part until the tab says "go on" on a channel. */
@@ -215,5 +215,51 @@ test(
     await session.send("Storage.overrideQuotaForOrigin", { origin: server.origin });
     const restored = await page.run(() => model.restoreSession("one"));
     assert.ok(restored.tokens >= 250);
+  },
+);
+
+test(
+  "records that lost a part of what they say: no save and no load ends over them",
+  limit,
+  async () => {
+    await open(page);
+    const got = await page.run(async (prompt) => {
+      const told = {};
+      const change = async (name, store, spoil) => {
+        const opening = indexedDB.open(name);
+        const database = await new Promise(
+          (resolve) => (opening.onsuccess = () => resolve(opening.result)),
+        );
+        const records = database.transaction(store, "readwrite").objectStore(store);
+        const all = records.getAll();
+        await new Promise((resolve) => (all.onsuccess = resolve));
+        for (const record of all.result) {
+          spoil(record);
+          records.put(record);
+        }
+        await new Promise((resolve) => (records.transaction.oncomplete = resolve));
+        database.close();
+      };
+      await model.session.save("one");
+      await change("tercet-sessions", "sessions", (record) => delete record.messages);
+      told.messages = (await model.restoreSession("one")).messages;
+      await model.session.save("one");
+      // The session holds that very text: without a hash there is nothing that says so.
+      for (const spoil of [(record) => record.sha256.pop(), (record) => delete record.sha256]) {
+        await change("tercet-sessions", "sessions", spoil);
+        told.unhashed = [
+          ...(told.unhashed ?? []),
+          (await failure(model.restoreSession("one"))).code,
+        ];
+      }
+      await model.dispose();
+      await change("tercet", "headers", (record) => delete record.fileBytes);
+      const other = await tercet.load("/model.tercet");
+      told.text = (await other.generate(prompt, { maxTokens: 8, seed: 5 }).result).text;
+      await other.dispose();
+      return told;
+    }, PROMPT);
+    const { text } = runNatively(["-p", PROMPT, "-n", 8, "--seed", 5]);
+    assert.deepEqual(got, { messages: [], unhashed: ["BAD_STATE", "BAD_STATE"], text });
   },
 );

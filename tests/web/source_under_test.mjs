@@ -8,15 +8,17 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { root } from "../../scripts/paths.mjs";
 
-/** @param {string} name of a module in web/src, without ending */
+/** @param {string} name of a module in web/src, without ending; "node/..." for those of Node */
 export async function importSource(name) {
   const folder = mkdtempSync(join(tmpdir(), "tercet-source-"));
   try {
-    const outfile = join(folder, `${name}.mjs`);
+    const outfile = join(folder, "module.mjs");
     await build({
       entryPoints: [join(root, "web", "src", `${name}.ts`)],
       outfile,
       bundle: true,
+      // The bundle's own copy of the engine is made by the build; nothing here asks for it.
+      external: ["node:*", "./inlined.js"],
       format: "esm",
       target: "es2022",
       logLevel: "warning",

@@ -33,7 +33,12 @@ export function chatPrompt(
     thinking || chatFormat !== undefined || info.thinkingSwitch,
     `chat format ${info.chatFormat} has no switch for thinking`,
   );
-  return { messages: messages.map(checkedMessage), format: chatFormat ?? null, thinking };
+  return {
+    // map() would pass over holes.
+    messages: Array.from(messages, checkedMessage),
+    format: chatFormat ?? null,
+    thinking,
+  };
 }
 
 /** A copy without whatever else the caller's object holds. */

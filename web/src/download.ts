@@ -98,12 +98,12 @@ export class HttpSource implements ByteSource {
     if (this.#fileBytes !== null) return this.#fileBytes;
     await this.#persist(async () => {
       const { response } = await this.#fetch("HEAD", {});
-      const length = response.headers.get("Content-Length");
+      const length = byteCount(response.headers.get("Content-Length"));
       // Some servers, and addresses that are signed for GET alone, refuse HEAD, or answer it as if the file were empty; then a
       // byte is asked for.
-      if (response.ok && Number(length) > 0 && !response.headers.has("Content-Encoding")) {
+      if (response.ok && length && !response.headers.has("Content-Encoding")) {
         this.#takeVersion(response);
-        this.#fileBytes = Number(length);
+        this.#fileBytes = length;
       } else {
         await this.#open(0, 1).catch((thrown: unknown) => {
           // It is empty.
@@ -289,18 +289,20 @@ export class HttpSource implements ByteSource {
     this.#takeVersion(response);
     const length = response.headers.has("Content-Encoding")
       ? null // the length is that of the compressed bytes
-      : response.headers.get("Content-Length");
+      : byteCount(response.headers.get("Content-Length"));
     if (status === 200) {
       this.#ranges = false;
       if (length === null) return { position: 0, end: null };
-      this.#takeSize(Number(length));
-      return { position: 0, end: Number(length) };
+      this.#takeSize(length);
+      return { position: 0, end: length };
     }
     this.#ranges = true;
-    const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
+    const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(
+      response.headers.get("Content-Range") ?? "",
+    );
     if (range === null) {
       // Across origins this header may be hidden; then the size of the file stays unknown.
-      return { position: offset, end: length === null ? end : offset + Number(length) };
+      return { position: offset, end: length === null ? end : offset + length };
     }
     if (Number(range[1]) !== offset)
       throw new TercetError(
@@ -398,6 +400,11 @@ export class HttpSource implements ByteSource {
 /** RFC 9110, 8.8.3.2: a proxy that compresses marks the same version as weak, so the mark does not count. */
 function matchWeakly(one: string, other: string): boolean {
   return one.replace(/^W\//, "") === other.replace(/^W\//, "");
+}
+
+/** What a header says of a length; null for what is no whole number, which says nothing. So many digits are exact. */
+function byteCount(text: string | null): number | null {
+  return /^\d{1,15}$/.test(text ?? "") ? Number(text) : null;
 }
 
 function openReader(

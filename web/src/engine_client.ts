@@ -1,6 +1,7 @@
 // engine_client.ts: the page's end of one worker: ids, the map of pending requests, and crash fan-out. Every request is
 // answered exactly once, also when the worker dies, cannot start, or speaks another version. It knows no model and no
 // operation in particular.
+import { requireSignal } from "./checks.js";
 import { abortedError, describe, fromWireError, TercetError } from "./errors.js";
 import { Heartbeat } from "./heartbeat.js";
 import type { ModuleFiles } from "./module_files.js";
@@ -112,6 +113,8 @@ export class EngineClient {
     if (this.#dead) return { id, result: Promise.reject(this.#dead) };
     const { signal } = options;
     const onAbort = () => this.abort(id);
+    // First of all: should it throw, nobody waits for an answer.
+    signal?.addEventListener("abort", onAbort, { once: true });
     const result = new Promise<unknown>((resolve, reject) => {
       this.#pending.set(id, {
         session: "session" in message ? message.session : 0,
@@ -121,14 +124,8 @@ export class EngineClient {
         detach: () => signal?.removeEventListener("abort", onAbort),
       });
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
     if (this.#ready) this.#heartbeat.start();
-    try {
-      this.#send({ v: PROTOCOL_VERSION, id, ...message } as ToWorker);
-    } catch (thrown) {
-      // Data that cannot be cloned: the caller's mistake, the worker is well.
-      this.#settle(id)?.reject(new TercetError("BAD_ARGUMENT", describe(thrown)));
-    }
+    this.#send({ v: PROTOCOL_VERSION, id, ...message } as ToWorker);
     return { id, result: result as Promise<ResultOf[Op]> };
   }
 
@@ -166,8 +163,16 @@ export class EngineClient {
   }
 
   #send(message: ToWorker): void {
-    if (this.#ready) this.#worker?.postMessage(message);
-    else this.#waitingToStart.push(message);
+    if (!this.#ready) {
+      this.#waitingToStart.push(message);
+      return;
+    }
+    try {
+      this.#worker?.postMessage(message);
+    } catch (thrown) {
+      // Data that cannot be cloned: the caller's mistake, the worker is well.
+      this.#settle(message.id)?.reject(new TercetError("BAD_ARGUMENT", describe(thrown)));
+    }
   }
 
   #listen(worker: Worker): void {
@@ -226,7 +231,7 @@ export class EngineClient {
         this.#ready = true;
         if (this.#pending.size > 0) this.#heartbeat.start();
         if (message.lifeLock !== null) this.#watch(message.lifeLock);
-        for (const waiting of this.#waitingToStart.splice(0)) this.#worker?.postMessage(waiting);
+        for (const waiting of this.#waitingToStart.splice(0)) this.#send(waiting);
         return;
       case "crashed":
         this.#die(fromWireError(message.error));
@@ -291,7 +296,8 @@ export class EngineClient {
   }
 }
 
-/** Rejects at once for a signal that is aborted already. */
+/** Rejects at once for a signal that is aborted already, or is none. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
+  requireSignal(signal);
   if (signal?.aborted) throw abortedError(signal);
 }

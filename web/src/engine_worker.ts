@@ -151,7 +151,7 @@ function perform(
     case "cacheDelete":
       return withStore(message, async (store) => {
         const deleted = await store.deleteModel(message.modelId);
-        if (globalThis.indexedDB) await deleteSessions(message.modelId);
+        if (globalThis.indexedDB) await deleteSessions(message.modelId, null);
         return deleted || deleteDownload(message, message.modelId);
       });
     case "cacheVerify":

@@ -1,6 +1,6 @@
 // generation.ts: one text in work, seen from the page: the message that starts it, the stream that it comes by, its result. It
 // must never import a worker file.
-import { requireInteger, requireThat } from "./checks.js";
+import { requireInteger, requireSignal, requireThat } from "./checks.js";
 import type { EngineClient } from "./engine_client.js";
 import { TercetError } from "./errors.js";
 import { SESSION } from "./generated_constants.js";
@@ -153,9 +153,14 @@ export function generateMessage(
     addBeginning = true,
     parseSpecial = true,
   } = options;
+  requireSignal(options.signal);
   if (logprobs !== undefined) requireInteger("logprobs", logprobs, 0, SESSION.LOGPROBS_TOP_MAX);
   requireInteger("layerTimesEvery", layerTimesEvery, 1, 2 ** 31 - 1);
   if (maxTokens !== undefined) requireInteger("maxTokens", maxTokens, 0, 2 ** 31 - 1);
+  requireThat(
+    typeof stop === "string" || Array.isArray(stop),
+    "stop is a string or an array of strings",
+  );
   const stopTexts = typeof stop === "string" ? [stop] : [...stop];
   requireThat(
     stopTexts.every((text) => typeof text === "string" && text.length > 0),
@@ -259,7 +264,8 @@ export function tokenArray(tokens: Uint32Array | readonly number[]): Uint32Array
   if (tokens instanceof Uint32Array) return tokens;
   requireThat(Array.isArray(tokens), "tokens are a Uint32Array or an array of numbers");
   requireThat(
-    tokens.every((token) => Number.isInteger(token) && token >= 0 && token < 2 ** 32),
+    // A copy: every() passes over holes.
+    [...tokens].every((token) => Number.isInteger(token) && token >= 0 && token < 2 ** 32),
     "token ids are integers from 0",
   );
   return Uint32Array.from(tokens);

@@ -115,7 +115,8 @@ export class GgufSource implements ByteSource {
   /** Asks the server whether it still has the file that was packed to what is stored. */
   async isStill(known: SourceRecord): Promise<boolean> {
     const { source, network } = this.#message;
-    if (source.kind !== "url") return true; // its content named it
+    // Its content named it, or time and size of its file.
+    if (source.kind !== "url" || this.kind === "memory") return true;
     const nothing = () => {};
     const options = { network, signal: this.#signal, onArrived: nothing, onFilled: nothing };
     const parts = source.urls.map((url) => new HttpSource(url, null, options));

@@ -214,7 +214,11 @@ function cacheFolder({ cacheDir }: Pick<CacheOptions, "cacheDir">): string | nul
 }
 
 function requireModelId(modelId: string): void {
-  requireThat(/^[0-9a-f]{64}$/.test(modelId), "a model id is 64 hex digits");
+  requireThat(isModelId(modelId), "a model id is 64 hex digits");
+}
+
+function isModelId(text: string): boolean {
+  return typeof text === "string" && /^[0-9a-f]{64}$/.test(text);
 }
 
 /** What this page and browser can do; load() decides by the same facts. */
@@ -275,25 +279,25 @@ function loadMessage(source: LoadSource, options: LoadOptions): LoadMessage {
     revalidate = false,
     sessions = 1,
   } = options;
-  const { cache: cacheKind = "indexeddb", network = {} } = options;
+  const { cache: cacheKind = "indexeddb" } = options;
   if (threads !== undefined) requireInteger("threads", threads, 1, 64);
   if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
   if (slice !== undefined) requireInteger("slice", slice, 1, 512);
   requireInteger("sessions", sessions, 1, 16);
-  requireThat(Object.hasOwn(KV, kv), `kv is one of ${Object.keys(KV).join(", ")}`);
+  requireThat(Object.keys(KV).includes(kv), `kv is one of ${Object.keys(KV).join(", ")}`);
   requireThat(
     variant === undefined || VARIANTS.includes(variant),
     `variant is one of ${VARIANTS.join(", ")}`,
   );
   requireThat(
-    integrity === undefined || /^[0-9a-f]{64}$/.test(integrity),
+    integrity === undefined || isModelId(integrity),
     "integrity is a model id: 64 hex digits in small letters",
   );
   requireThat(
     cacheKind === "indexeddb" || cacheKind === "memory",
     'cache is "indexeddb" or "memory"',
   );
-  const { retries = 4, retryDelayMs = 500, stallTimeoutMs = 20_000 } = network;
+  const { retries = 4, retryDelayMs = 500, stallTimeoutMs = 20_000 } = options.network ?? {};
   requireInteger("network.retries", retries, 0, 1000);
   requireInteger("network.retryDelayMs", retryDelayMs, 0, 3_600_000);
   requireInteger("network.stallTimeoutMs", stallTimeoutMs, 1, 3_600_000);

@@ -8,7 +8,7 @@ import { tokenArray, type Generation } from "./generation.js";
 import { KV } from "./generated_constants.js";
 import { OpenAiFace } from "./openai.js";
 import type { LoadedModel, SessionShape } from "./protocol.js";
-import { Session, type EngineHolder, type Prompt } from "./session.js";
+import { requireName, Session, type EngineHolder, type Prompt } from "./session.js";
 import type {
   BenchOptions,
   BenchResult,
@@ -104,8 +104,9 @@ export class Model {
     return this.#use().request<"sessionList">({ op: "sessionList" }).result;
   }
 
-  /** False when there was none of that name. */
+  /** False when there was none of that name. BAD_ARGUMENT for what is no name. */
   async deleteSession(name: string): Promise<boolean> {
+    requireName(name);
     return this.#use().request<"sessionDelete">({ op: "sessionDelete", name }).result;
   }
 
@@ -233,7 +234,7 @@ function shapeOf({ context, slice, kv }: SessionOptions): SessionShape {
   if (context !== undefined) requireInteger("context", context, 1, 2 ** 20);
   if (slice !== undefined) requireInteger("slice", slice, 1, 512);
   requireThat(
-    kv === undefined || Object.hasOwn(KV, kv),
+    kv === undefined || Object.keys(KV).includes(kv),
     `kv is one of ${Object.keys(KV).join(", ")}`,
   );
   return { context: context ?? null, slice: slice ?? null, kv: kv ?? null };

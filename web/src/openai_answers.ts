@@ -1,7 +1,7 @@
 // openai_answers.ts: what stands behind the face of openai.ts: their requests to ours, our results to their objects. What the shape can
 // ask for and Tercet cannot do is refused, never ignored, where the answer would be another.
-import { requireThat } from "./checks.js";
-import { TercetError } from "./errors.js";
+import { requireSignal, requireThat } from "./checks.js";
+import { describe, TercetError } from "./errors.js";
 import type { Generation } from "./generation.js";
 import type { Chatting, RequestOptions } from "./openai.js";
 import type {
@@ -32,6 +32,7 @@ export async function createCompletion(
   params: ChatCompletionCreateParams,
   { signal }: RequestOptions,
 ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
+  requireSignal(signal);
   signal?.throwIfAborted();
   const { messages, options } = readParams(params, model.info);
   // Of each piece that comes, in order.
@@ -146,7 +147,7 @@ export async function createEmbeddings(
   const one = typeof input === "string" || (Array.isArray(input) && typeof input[0] === "number");
   const texts = (one ? [input] : input) as readonly (string | readonly number[])[];
   requireThat(
-    Array.isArray(texts) && texts.length > 0 && texts.every((text) => text.length > 0),
+    Array.isArray(texts) && texts.length > 0 && texts.every((text) => (text?.length ?? 0) > 0),
     "input is a text, an array of texts, or token ids; none is empty",
   );
   const data: CreateEmbeddingResponse["data"] = [];
@@ -253,7 +254,7 @@ function readFormat(format: ChatCompletionCreateParams["response_format"]): Gram
   };
   if (type === "text") return null;
   if (type === "json_object") return { jsonSchema: { type: "object" } };
-  requireThat(type === "json_schema", `response_format ${String(type)} is not possible`);
+  requireThat(type === "json_schema", `response_format ${describe(type)} is not possible`);
   requireThat(json_schema?.schema !== undefined, "response_format.json_schema has a schema");
   return { jsonSchema: json_schema?.schema };
 }
@@ -261,7 +262,7 @@ function readFormat(format: ChatCompletionCreateParams["response_format"]): Gram
 function readMessage(message: ChatCompletionMessageParam, index: number): ChatMessage {
   const { role, content } = message ?? {};
   if (role !== "system" && role !== "developer" && role !== "user" && role !== "assistant")
-    throw new TercetError("BAD_ARGUMENT", `message ${index} has the role ${String(role)}`);
+    throw new TercetError("BAD_ARGUMENT", `message ${index} has the role ${describe(role)}`);
   const calls = (message as { tool_calls?: unknown }).tool_calls;
   requireThat(
     calls === undefined || calls === null || isEmptyList(calls),
@@ -279,7 +280,7 @@ function readContent(content: unknown, index: number): string {
       const { type, text } = (part ?? {}) as { type?: unknown; text?: unknown };
       requireThat(
         type === "text" && typeof text === "string",
-        `message ${index} holds ${String(type)}, and this engine takes text`,
+        `message ${index} holds ${describe(type)}, and this engine takes text`,
       );
       return text;
     })

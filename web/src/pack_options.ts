@@ -22,7 +22,7 @@ export function packOptions(given: PackOptions): PackOptions {
   }
   const { chatFormat } = given;
   requireThat(
-    chatFormat === undefined || /^\w{1,32}$/.test(chatFormat),
+    chatFormat === undefined || (typeof chatFormat === "string" && /^\w{1,32}$/.test(chatFormat)),
     'pack.chatFormat is the name of a format, or "none"',
   );
   if (chatFormat !== undefined) checked.chatFormat = chatFormat;

@@ -59,6 +59,9 @@ export async function restoreSession(
     const record = await store.read(open.facts.modelId, name);
     if (!record) return null;
     try {
+      // Without all of its hashes it would be taken for what the session holds now.
+      if (record.sha256?.length !== Math.ceil(record.bytes / PART_BYTES))
+        throw new TercetError("BAD_STATE", `the record of the session ${name}`);
       for (const [index, sha256] of record.sha256.entries()) {
         if (control.aborted) throw new TercetError("ABORTED");
         const bytes = await store.readPart(record, index);
@@ -85,8 +88,8 @@ export async function listSessions(modelId: string): Promise<SavedSession[]> {
   return (await SessionStore.use(null, (store) => store.list(modelId))).map(withoutHashes);
 }
 
-/** One name, or all of a model; false when there was nothing. */
-export function deleteSessions(modelId: string, name?: string): Promise<boolean> {
+/** One name, or with null all of a model; false when there was nothing. */
+export function deleteSessions(modelId: string, name: string | null): Promise<boolean> {
   return SessionStore.use("exclusive", (store) => store.delete(modelId, name));
 }
 
@@ -111,6 +114,7 @@ async function hash(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuf
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }
 
-function withoutHashes({ name, tokens, bytes, savedAt, messages }: SessionRecord): SavedSession {
+function withoutHashes(record: SessionRecord): SavedSession {
+  const { name, tokens, bytes, savedAt, messages = [] } = record;
   return { name, tokens, bytes, savedAt, messages };
 }

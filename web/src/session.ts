@@ -241,7 +241,8 @@ function textOf(text: Prompt): PromptMessage {
   return { prompt: promptOf(text), addBeginning: true, parseSpecial: true };
 }
 
-function requireName(name: string): void {
+/** @internal A session that is not named is none. */
+export function requireName(name: string): void {
   requireThat(
     typeof name === "string" && name.length > 0 && name.length <= 256,
     "the name of a session is a string of 1 to 256 characters",

@@ -103,11 +103,11 @@ export class SessionStore {
     return records.filter((record) => record !== undefined);
   }
 
-  /** One name, or all of a model; false when there was nothing. */
-  async delete(modelId: string, name?: string): Promise<boolean> {
+  /** One name, or with null all of a model; false when there was nothing. */
+  async delete(modelId: string, name: string | null): Promise<boolean> {
     const change = this.#change();
     const sessions = change.objectStore("sessions");
-    const range = name === undefined ? sessionsOf(modelId) : IDBKeyRange.only([modelId, name]);
+    const range = name === null ? sessionsOf(modelId) : IDBKeyRange.only([modelId, name]);
     const found = (await sessions.count(range)) > 0;
     await sessions.delete(range);
     await change.objectStore("parts").delete(partsOf(modelId, name));
@@ -125,7 +125,7 @@ function sessionsOf(modelId: string): IDBKeyRange {
   return IDBKeyRange.bound([modelId], [modelId, []]);
 }
 
-function partsOf(modelId: string, name: string | undefined): IDBKeyRange {
-  const prefix = name === undefined ? [modelId] : [modelId, name];
+function partsOf(modelId: string, name: string | null): IDBKeyRange {
+  const prefix = name === null ? [modelId] : [modelId, name];
   return IDBKeyRange.bound(prefix, [...prefix, []]);
 }

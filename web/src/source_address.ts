@@ -1,7 +1,7 @@
 // source_address.ts: what callers of load() may name a model by, turned into what the worker fetches: addresses, also of
 // parts, names on the Hugging Face hub, and bytes at hand. Runs on the page, whose base address is the one that counts.
 import { requireThat } from "./checks.js";
-import { TercetError } from "./errors.js";
+import { describe, TercetError } from "./errors.js";
 import { LOADABLE, resolveAddress } from "./platform.js";
 import type { LoadSource } from "./protocol.js";
 
@@ -34,7 +34,7 @@ export function absoluteUrl(url: string | URL, what: string): string {
   try {
     return resolveAddress(url);
   } catch (thrown) {
-    throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${String(url)}`, {
+    throw new TercetError("BAD_ARGUMENT", `${what} is no address: ${describe(url)}`, {
       cause: thrown,
     });
   }
@@ -62,7 +62,8 @@ function modelAddress(source: string | URL, hub: string | URL | undefined): stri
 function hubAddress(name: string, hub: string | URL = HUB): string {
   const [, owner, repository, revision = "main", path] =
     /^hf:([\w.-]+)\/([\w.-]+)(?:@([^/\s]+))?\/(.+)$/.exec(name) ?? [];
-  if (!owner || !repository || !path)
+  // encodeURIComponent() throws at half a character.
+  if (!owner || !repository || !path || /\p{Surrogate}/u.test(name))
     throw new TercetError(
       "BAD_ARGUMENT",
       `"${name}" is no file on the hub: write hf:owner/repository/file or hf:owner/repository@revision/file`,

@@ -79,8 +79,14 @@ export class WasmModule extends WasmSession {
 
   // ---------------------------------------------------------------- loader
 
+  /** `fileBytes` 0: not known, as is what a damaged record says. */
   createLoader(engine: Handle, fileBytes: number, planning: boolean): Handle {
-    this.call("loader_create", engine, BigInt(fileBytes), planning ? 1 : 0);
+    this.call(
+      "loader_create",
+      engine,
+      BigInt(Number.isSafeInteger(fileBytes) ? fileBytes : 0),
+      planning ? 1 : 0,
+    );
     return this.handle();
   }
 

@@ -102,7 +102,8 @@ export class GgufParts {
 
   async #record(folder: string): Promise<PartsRecord | undefined> {
     try {
-      return JSON.parse(await readFile(join(folder, RECORD), "utf8")) as PartsRecord;
+      const text = await readFile(join(folder, RECORD), "utf8");
+      return (JSON.parse(text) ?? undefined) as PartsRecord | undefined;
     } catch {
       return undefined; // there is none, or none that can be read
     }

@@ -66,11 +66,12 @@ class WorkerThread {
   }
 
   postMessage(message: ToWorker): void {
+    // Throws for what cannot be cloned, and that is never answered.
+    this.#thread.postMessage(message);
     if (message.id > 0) {
       this.#unanswered.add(message.id);
       this.#thread.ref();
     }
-    this.#thread.postMessage(message);
   }
 
   terminate(): void {

@@ -2,6 +2,7 @@
 // (a file gets its name when it is whole), a damaged chunk is replaced alone, and no more than a chunk is ever held. It
 // checks no hash: who writes has checked, who reads checks again. Several processes may share the folder.
 import { createHash, randomUUID } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -43,9 +44,9 @@ export class FolderStore implements Store {
 
   async readSources(): Promise<SourceRecord[]> {
     return attempt(async () => {
-      const names = (await namesIn(join(this.#folder, SOURCES))).filter((name) =>
-        name.endsWith(".json"),
-      );
+      const entries = await entriesIn(join(this.#folder, SOURCES));
+      const files = entries.filter((entry) => !entry.isDirectory());
+      const names = files.map(({ name }) => name).filter((name) => name.endsWith(".json"));
       const records = await Promise.all(
         names.map((name) => readRecord<SourceRecord>(join(this.#folder, SOURCES, name))),
       );
@@ -65,7 +66,10 @@ export class FolderStore implements Store {
       const facts = await readRecord<Omit<HeaderRecord, "header">>(
         this.#path(modelId, "header.json"),
       );
-      const header = facts && (await readBytes(this.#path(modelId, "header")));
+      // A record that says less is none, and a load writes it anew.
+      const { fileBytes, chunkBytes, chunks } = facts ?? {};
+      if (!facts || ![fileBytes, chunkBytes, chunks].every(Number.isSafeInteger)) return undefined;
+      const header = await readBytes(this.#path(modelId, "header"));
       return header && { ...facts, header };
     });
   }
@@ -79,8 +83,8 @@ export class FolderStore implements Store {
   }
 
   async chunkIndices(modelId: string): Promise<number[]> {
-    const names = await attempt(() => namesIn(this.#path(modelId)));
-    const indices = names.map((name) => /^chunk-(\d+)$/.exec(name)?.[1]);
+    const entries = await attempt(() => entriesIn(this.#path(modelId)));
+    const indices = entries.map(({ name }) => /^chunk-(\d+)$/.exec(name)?.[1]);
     return indices
       .filter((index) => index !== undefined)
       .map(Number)
@@ -119,7 +123,7 @@ export class FolderStore implements Store {
 
   async list(): Promise<StoredModel[]> {
     const sources = await this.readSources();
-    const ids = (await attempt(() => namesIn(this.#folder))).filter((name) => MODEL_ID.test(name));
+    const ids = await attempt(() => this.#modelIds());
     const models = await Promise.all(
       ids.map(async (modelId): Promise<StoredModel | null> => {
         const header = await this.readHeader(modelId);
@@ -159,7 +163,7 @@ export class FolderStore implements Store {
   async sweep(keep: ReadonlySet<string>): Promise<void> {
     const sources = await this.readSources();
     await attempt(async () => {
-      for (const modelId of (await namesIn(this.#folder)).filter((name) => MODEL_ID.test(name))) {
+      for (const modelId of await this.#modelIds()) {
         const whole =
           (await exists(this.#path(modelId, "header.json"))) &&
           ((await exists(this.#path(modelId, "commit.json"))) ||
@@ -178,6 +182,12 @@ export class FolderStore implements Store {
     return join(this.#folder, modelId, ...names);
   }
 
+  /** Folders that may be a model's. A file of such a name is somebody else's, and stays. */
+  async #modelIds(): Promise<string[]> {
+    const folders = (await entriesIn(this.#folder)).filter((entry) => !entry.isFile());
+    return folders.map(({ name }) => name).filter((name) => MODEL_ID.test(name));
+  }
+
   #source(url: string): string {
     return join(this.#folder, SOURCES, `${createHash("sha256").update(url).digest("hex")}.json`);
   }
@@ -193,7 +203,8 @@ export class FolderStore implements Store {
 async function readRecord<Value>(path: string): Promise<Value | undefined> {
   const bytes = await readBytes(path);
   try {
-    return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Value);
+    if (!bytes) return undefined;
+    return (JSON.parse(new TextDecoder().decode(bytes)) ?? undefined) as Value | undefined;
   } catch {
     return undefined;
   }
@@ -221,9 +232,9 @@ async function writeWhole(path: string, content: string | Uint8Array): Promise<v
   }
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function entriesIn(folder: string): Promise<Dirent[]> {
   try {
-    return await readdir(folder);
+    return await readdir(folder, { withFileTypes: true });
   } catch (thrown) {
     if (isMissing(thrown)) return [];
     throw thrown;
