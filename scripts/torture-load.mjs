@@ -74,7 +74,7 @@ async function makeModels(layers) {
 
 /** The rows of the table: { name, fault, cases }. */
 function tortureRows(parts, { chain, kills, leaders, gguf }, seed) {
-  const { torture, killing, killingGguf, randomMoments, newer, chunks } = parts;
+  const { torture, killing, killingGguf, randomMoments, newer, chunks, ENDLESS } = parts;
   const all = Array.from({ length: chunks }, (_, index) => index);
   const inner = all.slice(0, -1);
   const some = [0, Math.floor(chunks / 3), Math.floor((2 * chunks) / 3), chunks - 2];
@@ -114,6 +114,21 @@ function tortureRows(parts, { chain, kills, leaders, gguf }, seed) {
     ),
     row("html", "HTML with 200, from a cut on", torture.answers(some, { html: true })),
     row("404", "404, from a cut on", status(404)),
+    row(
+      "other-range",
+      "206 with another range than was asked for, from a cut on",
+      torture.answers(some, { otherRange: 65536 }),
+    ),
+    row(
+      "longer",
+      "206 longer than it says by 100 kB, from a cut on",
+      torture.longer(some, { said: 700_001, beyond: 100_000 }),
+    ),
+    row(
+      "endless",
+      "206 without an end, from a cut on",
+      torture.longer(some, { said: 700_001, beyond: ENDLESS }),
+    ),
     row("429", "429 with Retry-After: 1, twice", status(429, { retryAfter: "1", left: 2 })),
     row("503", "503, from a cut on", status(503)),
     row("503-passing", "503, twice", status(503, { left: 2 })),
@@ -124,6 +139,13 @@ function tortureRows(parts, { chain, kills, leaders, gguf }, seed) {
     ),
     row("flip", "a bit flips on the way, once", torture.flips(some)),
     row("full", "storage full from the k-th write on, each k", torture.fullStorage(writes)),
+    row(
+      "full-late",
+      "the same, known when all of the transaction was written",
+      torture.fullStorage([1, 2, 3, ...some.map((chunk) => chunk + 4), chunks + 3, chunks + 4], {
+        late: true,
+      }),
+    ),
     row(
       "kill",
       "browser killed (SIGKILL) at a random moment",
@@ -170,7 +192,8 @@ async function runCases(rows, ledger, holds) {
 async function prepareParts(layers) {
   const files = await makeModels(layers);
   // Only now: they read what was just built.
-  const { LoadTorture, ggufModel, tortureModel } = await import("../tests/web/load_torture.mjs");
+  const { ENDLESS, LoadTorture, ggufModel, tortureModel } =
+    await import("../tests/web/load_torture.mjs");
   const { KillTorture, randomMoments } = await import("../tests/web/kill_torture.mjs");
   const { TestServer, changedVersion, launchBrowser } =
     await import("../tests/web/library_under_test.mjs");
@@ -186,6 +209,7 @@ async function prepareParts(layers) {
     randomMoments,
     newer: { bytes: changed.newer, id: changed.newerId },
     chunks: model.chunks,
+    ENDLESS,
     ids: [model.id, gguf.id],
     close: async () => {
       await browser.close();

@@ -157,7 +157,7 @@ export class TestServer {
   etag = '"one"';
   /**
    * { status, retryAfter (a text, or what gives it), noRanges, cutAfter, cutAt, onCut, stallAfter, holdFrom, damage, chunked, slowly, paced, emptyFrom, html,
-   * compressed, cors, redirect, noHead, emptyHead, cutEach, etagEach, left, told }; see #answerModel. `told`: by workers that
+   * compressed, cors, redirect, noHead, emptyHead, cutEach, etagEach, otherRange, longer, left, told }; see #answerModel. `told`: by workers that
    * another server gave to the page.
    */
   faults = {};
@@ -177,12 +177,14 @@ export class TestServer {
    */
   tellsTaken = false;
   /**
-   * One for each request of the model: { method, path, range, at, first, sent, taken, left }; `at` is when it came, in ms;
+   * One for each request of the model: { method, path, range, at, first, said, sent, taken, left }; `at` is when it came, in ms;
    * `first` is null for one that got no bytes, `left` says that the browser hung up before the end.
    */
   requests = [];
   /** When a worker first told of its coming end (POST /died), of Date.now(); null: none did. Who tells later is answered 205. */
   died = null;
+  /** What workers counted (POST /count?what=NAME): name -> times. */
+  counts = new Map();
   #gate = new Gate();
   /** Whether the reader of this server's models was given TELL_TAKEN. */
   #hears = false;
@@ -209,6 +211,7 @@ export class TestServer {
       else if (started.files.has(path))
         started.#answerModel(request, response, started.files.get(path));
       else if (path === "/taken") started.#hearTaken(request, response);
+      else if (path === "/count") started.#hearCount(request, response);
       else if (path.startsWith("/gate/")) started.#gate.answer(request.url, response);
       else if (path === "/died") {
         const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
@@ -245,6 +248,7 @@ export class TestServer {
     this.silent = null;
     for (const response of this.#unanswered.splice(0)) response.destroy();
     this.requests = [];
+    this.counts.clear();
   }
 
   /** Once a request has come that is not answered. */
@@ -313,6 +317,12 @@ export class TestServer {
     response.writeHead(204, headers).end();
   }
 
+  #hearCount(request, response) {
+    const what = new URL(request.url, this.origin).searchParams.get("what");
+    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
+    response.writeHead(204, { "Cross-Origin-Resource-Policy": "same-origin" }).end();
+  }
+
   #answerWorker(path, preamble, response) {
     const headers = { "Content-Type": "text/javascript" };
     // Both, so that the worker of an isolated page may start.
@@ -365,7 +375,13 @@ export class TestServer {
     const asked = !noRanges && (ifRange === undefined || ifRange === this.etag);
     const range = asked ? parseRange(request.headers.range, bytes.length) : "whole";
     if (range === "unsatisfiable") return response.writeHead(416, headers).end();
-    const { first, last } = range === "whole" ? { first: 0, last: bytes.length - 1 } : range;
+    let { first, last } = range === "whole" ? { first: 0, last: bytes.length - 1 } : range;
+    // Another part of the file than was asked for, and the answer says so.
+    if (range !== "whole" && first + this.faults.otherRange <= last)
+      first += this.faults.otherRange;
+    // Less than was asked for, and then bytes that are none of the file's: no answer may be longer than it says.
+    const longer = range === "whole" ? undefined : this.faults.longer;
+    if (longer) last = Math.min(last, first + longer.said - 1);
     if (this.etag) headers.ETag = this.etag;
     if (method === "HEAD") {
       const length = this.faults.emptyHead ? 0 : bytes.length;
@@ -386,12 +402,14 @@ export class TestServer {
       headers["Content-Range"] = `bytes ${first}-${first - 1}/${bytes.length}`;
       return response.writeHead(206, { ...headers, "Content-Length": 0 }).end();
     }
-    if (!chunked) headers["Content-Length"] = last - first + 1;
+    if (!chunked && !longer) headers["Content-Length"] = last - first + 1;
     if (range !== "whole") headers["Content-Range"] = `bytes ${first}-${last}/${bytes.length}`;
     response.writeHead(range === "whole" ? 200 : 206, headers);
+    seen.said = last - first + 1;
+    const junk = Buffer.alloc(65536, 0x5a);
     const send = (from) => {
       if (response.destroyed) return;
-      if (from > last) return response.end();
+      if (from > last && !(from <= last + longer?.beyond)) return response.end();
       // A network that is slower than the page: never more on its way than the page will soon take.
       if (paced !== undefined && seen.sent - seen.taken >= paced)
         return setTimeout(() => send(from), 1);
@@ -408,6 +426,7 @@ export class TestServer {
         ...[cutAfter, stallAfter].map((most) => (most ?? Infinity) - spent()),
       );
       let piece = bytes.subarray(from, Math.min(from + 65536, last + 1, from + budget));
+      if (from > last) piece = junk.subarray(0, Math.min(65536, last + longer.beyond + 1 - from));
       if (damage) piece = damage(Buffer.from(piece), from, this.requests.length);
       seen.sent += piece.length;
       response.write(piece, () =>

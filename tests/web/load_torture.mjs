@@ -14,6 +14,10 @@ const TOKENS = 4;
 export const LOAD_LIMIT_MS = 300_000;
 /** As much is under way at once, as over a network that is slower than the page. */
 export const PACED = 262144;
+/** What the library takes from a connection at once. */
+const PIECE_BYTES = 262144;
+/** More than any load hears of an answer that it should not; the server ends it then. */
+export const ENDLESS = 64 << 20;
 const GGUF_PART_BYTES = 4 << 20;
 const PATIENT = { retries: 0, retryDelayMs: 10, stallTimeoutMs: 60_000 };
 
@@ -53,6 +57,8 @@ export class LoadTorture {
   #browser;
   #server;
   #model;
+  /** A promise of how many writes a whole load takes. */
+  #writes = null;
 
   constructor({ browser, server, model }) {
     this.#browser = browser;
@@ -93,7 +99,7 @@ export class LoadTorture {
    * From the end of each of these chunks on the server answers so; with `faults.left` it is well again after so many
    * answers, in the same load. `excused`: it makes the page read again in the same load what it has.
    */
-  answers(chunks, faults, { excused = false, stallTimeoutMs } = {}) {
+  answers(chunks, faults, { excused = false, stallTimeoutMs, judge } = {}) {
     const retries = faults.left === undefined ? 1 : 6;
     const network = { retries, retryDelayMs: 30, stallTimeoutMs: stallTimeoutMs ?? 60_000 };
     return chunks.map((chunk) => ({
@@ -105,9 +111,27 @@ export class LoadTorture {
           faults: { cutAt, onCut, paced: PACED },
           network,
           excused,
+          judge,
         });
       },
     }));
+  }
+
+  /**
+   * From the end of each of these chunks on no answer is more than `said` bytes of what was asked for, as it says itself, and each
+   * goes on behind that with `beyond` bytes that are not the file's. None may be listened to for longer than a piece.
+   */
+  longer(chunks, { said, beyond }) {
+    const judge = (outcome) => {
+      const met = this.#server.requests.filter((request) => request.sent > request.said);
+      if (met.length === 0) outcome.problems.push("no answer was longer than it said");
+      for (const { said: most, taken, left } of met) {
+        if (taken > most + PIECE_BYTES)
+          outcome.problems.push(`${taken} bytes were read of an answer of ${most}`);
+        if (beyond >= ENDLESS && !left) outcome.problems.push("an endless answer was heard out");
+      }
+    };
+    return this.answers(chunks, { longer: { said, beyond }, paced: PACED }, { judge });
   }
 
   /**
@@ -154,24 +178,45 @@ export class LoadTorture {
     }));
   }
 
-  /** The browser says that its storage is full at the k-th write, and at all after it, for every k of `writes`. */
-  fullStorage(writes) {
+  /**
+   * The browser says that its storage is full at the k-th write, and at all after it, for every k of `writes`; by the error event of
+   * the request or, `late`, of the transaction whose requests had all succeeded.
+   */
+  fullStorage(writes, { late = false } = {}) {
     return writes.map((write) => ({
       name: `${write}`,
-      run: () => {
-        const workerPreamble = `{ let left = ${write}; const put = IDBObjectStore.prototype.put;
-          IDBObjectStore.prototype.put = function (...values) {
-            if (--left <= 0) throw new DOMException("made by the test", "QuotaExceededError");
-            return put.apply(this, values); }; }`;
+      run: async () => {
+        this.#writes ??= this.#countWrites();
+        const most = await this.#writes;
+        const judge = (outcome, { notices = [] }) => {
+          const { counts } = this.#server;
+          if (most < this.#model.chunks)
+            outcome.problems.push(`only ${most} writes of a whole load were seen`);
+          if (write > most) return;
+          if (!counts.has("refused"))
+            outcome.problems.push(`write ${write} of ${most} was not refused`);
+          if (!notices.some((notice) => /runs from memory|is not stored/.test(notice)))
+            outcome.problems.push(`nothing was said of write ${write}: ${notices}`);
+        };
         // What could not be stored has to come again; nothing else has.
-        return this.#broken({ workerPreamble, excused: true });
+        return this.#broken({ workerPreamble: refuseWrites(write, late), excused: true, judge });
       },
     }));
   }
 
+  /** How many writes a load takes that nothing breaks. */
+  async #countWrites() {
+    repair(this.#server, this.#model);
+    this.#server.workerPreamble = refuseWrites(Infinity);
+    const page = await TestPage.open(this.#browser, this.#server);
+    await page.run(loadOnly, { url: this.#model.url, options: {} }, LOAD_LIMIT_MS);
+    await page.finish();
+    return this.#server.counts.get("put") ?? 0;
+  }
+
   /**
    * A load with a fault, and the visit after it, of a server with faults `later`. `excused`: what is not stored must come
-   * again, so only the rest counts.
+   * again, so only the rest counts. `judge`: may add problems, given what the first load came to.
    */
   async #broken({
     faults = {},
@@ -181,13 +226,15 @@ export class LoadTorture {
     later = {},
     excused = false,
     uncounted = false,
+    judge = () => {},
   }) {
-    const outcome = { ...newOutcome(), ...(uncounted && { chunksAgain: null }) };
+    const outcome = { ...newOutcome(), storedAlone: excused };
+    if (uncounted) outcome.chunksAgain = null;
     repair(this.#server, this.#model);
     Object.assign(this.#server, { faults, workerPreamble });
     const page = await TestPage.open(this.#browser, this.#server);
     try {
-      await loadBroken(outcome, page, { network, id, model: this.#model });
+      judge(outcome, await loadBroken(outcome, page, { network, id, model: this.#model }));
       const before = excused ? [] : this.#server.requests.slice();
       const { bytes, etag } = this.#server;
       repair(this.#server, this.#model);
@@ -231,6 +278,37 @@ export class LoadTorture {
   }
 }
 
+/**
+ * In front of the engine's worker: counts its writes, and from the `write`-th on none is kept. Browsers never say so at once: the event
+ * comes later, of a real request that fails, or of a transaction that is aborted when its requests have succeeded (`late`).
+ */
+function refuseWrites(write, late = false) {
+  return `{
+    const count = (what) => {
+      const tell = new XMLHttpRequest();
+      tell.open("POST", "/count?what=" + what, false);
+      tell.send();
+    };
+    const full = { get: () => new DOMException("made by the test", "QuotaExceededError") };
+    const { put, add } = IDBObjectStore.prototype;
+    let left = ${write};
+    IDBObjectStore.prototype.put = function (...record) {
+      count("put");
+      const { transaction } = this;
+      const written = put.apply(this, record);
+      if (--left > 0) return written;
+      Object.defineProperty(transaction, "error", full);
+      transaction.addEventListener("abort", () => count("refused"));
+      if (${late}) {
+        written.addEventListener("success", () => transaction.abort());
+        return written;
+      }
+      // There is one of this key now: the request fails, and with it the transaction.
+      return Object.defineProperty(add.apply(this, record), "error", full);
+    };
+  }`;
+}
+
 /** A well server that has the model and hears what is read. */
 export function repair(server, model) {
   server.repair();
@@ -244,6 +322,7 @@ async function loadBroken(outcome, page, { network, id, model }) {
   const found = await page.run(loadOnly, { url: model.url, options: { network } }, LOAD_LIMIT_MS);
   countEnd(outcome, found.code ?? "loaded");
   if (!found.code) compare(outcome, found, id, model);
+  return found;
 }
 
 /**

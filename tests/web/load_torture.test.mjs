@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { KillTorture } from "./kill_torture.mjs";
-import { LoadTorture, tortureModel } from "./load_torture.mjs";
+import { ENDLESS, LoadTorture, tortureModel } from "./load_torture.mjs";
 import { TestServer, launchBrowser, modelPath, otherVersion } from "./library_under_test.mjs";
-import { countAgain, holds, newOutcome, sumOutcomes } from "./torture_outcome.mjs";
+import { countAgain, holds, newOutcome, sumOutcomes, tortureTable } from "./torture_outcome.mjs";
 
 const limit = { timeout: 600_000 };
 
@@ -40,6 +40,9 @@ test("servers that answer something else in the middle", limit, async () => {
   await accept(torture.answers([1], { html: true }), { NETWORK_FAILED: 1 });
   await accept(torture.answers([1], { status: 503, left: 2 }), { loaded: 1 });
   await accept(torture.answers([1], { noRanges: true }, { excused: true }), { loaded: 1 });
+  await accept(torture.answers([1], { otherRange: 65536 }), { HTTP_STATUS: 1 });
+  await accept(torture.longer([1], { said: 700_001, beyond: 100_000 }), { loaded: 1 });
+  await accept(torture.longer([0], { said: 700_001, beyond: ENDLESS }), { loaded: 1 });
   const other = otherVersion();
   await accept(torture.replacements([1], { bytes: other.newer, id: other.newerId }), { loaded: 1 });
 });
@@ -49,12 +52,20 @@ test("a server that names the same file differently in every answer", limit, asy
 });
 
 test("the storage is full at a write", limit, async () => {
-  await accept(torture.fullStorage([1, 5]), { loaded: 2 });
+  await accept(torture.fullStorage([5]), { loaded: 1 });
+  await accept(torture.fullStorage([1], { late: true }), { loaded: 1 });
 });
 
 test("the browser is killed; of two tabs the one that downloads is killed", limit, async () => {
   const killing = new KillTorture({ server, model });
   await accept([...killing.browsers([0.5]), ...killing.leaders([0.5])]);
+});
+
+test("a row says where only what was stored counts", () => {
+  const cells = (outcome) => tortureTable([sumOutcomes("a", [{ ...newOutcome(), ...outcome }])]);
+  assert.match(cells({}), /\| 0 \| 0\.0 \|$/);
+  assert.match(cells({ storedAlone: true }), /\| 0 \(stored chunks alone\) \| 0\.0 \|$/);
+  assert.match(cells({ storedAlone: true, chunksAgain: null }), /\(as the server has it\)/);
 });
 
 test("what comes twice is counted", () => {

@@ -12,6 +12,8 @@ export function newOutcome() {
     notWhole: 0,
     /** Chunks that a page had read whole and had to read whole once more, on one visit; null: nobody can help it. */
     chunksAgain: 0,
+    /** Whether of these only chunks count that were stored: the fault left no way but to read the others again. */
+    storedAlone: false,
     /** Bytes of chunks that the server sent and the model did not need. */
     sentAgain: 0,
     /** What was wrong, in words. */
@@ -57,6 +59,7 @@ export function sumOutcomes(fault, outcomes) {
   for (const outcome of outcomes) {
     for (const [end, times] of Object.entries(outcome.ended))
       row.ended[end] = (row.ended[end] ?? 0) + times;
+    row.storedAlone ||= outcome.storedAlone;
     row.corrupt += outcome.corrupt;
     row.notWhole += outcome.notWhole;
     if (outcome.chunksAgain === null) row.chunksAgain = null;
@@ -65,6 +68,11 @@ export function sumOutcomes(fault, outcomes) {
     row.problems.push(...outcome.problems);
   }
   return row;
+}
+
+function describeAgain({ chunksAgain, storedAlone }) {
+  if (chunksAgain === null) return "(as the server has it)";
+  return storedAlone ? `${chunksAgain} (stored chunks alone)` : String(chunksAgain);
 }
 
 /** The rows as a table in Markdown. */
@@ -86,7 +94,7 @@ export function tortureTable(rows) {
       ends.map(([name, times]) => `${name} ${times}`).join(", "),
       String(row.corrupt),
       String(row.notWhole),
-      row.chunksAgain === null ? "(as the server has it)" : String(row.chunksAgain),
+      describeAgain(row),
       (row.sentAgain / 1e6).toFixed(1),
     ];
   });

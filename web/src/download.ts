@@ -351,8 +351,11 @@ export class HttpSource implements ByteSource {
     if (value === null) return null;
     this.#anyByte = true;
     this.#options.onArrived(value.length);
-    answer.rest = value;
-    return value.length > 0 ? value : this.#next(answer);
+    // What comes behind the end that the answer named is no part of it.
+    const room = (answer.end ?? Infinity) - answer.position;
+    if (room <= 0) return null;
+    answer.rest = value.subarray(0, room);
+    return value.length > 0 ? answer.rest : this.#next(answer);
   }
 
   async #take({ byob, reader }: OpenAnswer): Promise<Uint8Array<ArrayBuffer> | null> {
