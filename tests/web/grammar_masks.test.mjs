@@ -99,6 +99,23 @@ test("with little memory places are forgotten, and the masks stay the same", () 
   assert.deepEqual(maskAt(small, small.machine.start), maskAt(large, large.machine.start));
 });
 
+test("places in thousands of states count for what they take, and are forgotten", () => {
+  const masks = masksOf(readGrammar({ regex: "(?:a?){2000}" }), vocabulary);
+  const { machine } = masks;
+  let place = machine.start;
+  let most = 0;
+  let passed = 0;
+  for (let round = 0; round < 700; round++) {
+    const before = machine.placesBytes;
+    place = masks.after(place, "a".charCodeAt(0));
+    most = Math.max(most, machine.placesBytes);
+    passed += Math.max(0, machine.placesBytes - before);
+  }
+  assert.ok(machine.mayEnd(place) && !machine.mustEnd(place));
+  assert.ok(passed > 20e6, `${passed} bytes in all`);
+  assert.ok(most < 17e6, `${most} bytes`);
+});
+
 test("texts at the same time have grammars of their own; what is kept is bounded", () => {
   const shelf = new GrammarShelf();
   const option = { regex: "[a-z]{3}" };

@@ -2,8 +2,48 @@
 // the reason.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { encode, maskAt, masksOf, readGrammar, vocabulary } from "./grammar_under_test.mjs";
+import { after, test } from "node:test";
+import { encode, maskAt, masksOf, readGrammar, texts, vocabulary } from "./grammar_under_test.mjs";
+import { importSource } from "./source_under_test.mjs";
+
+/** Node does not end while one is open. */
+const channels = [];
+const MessageChannel = globalThis.MessageChannel;
+globalThis.MessageChannel = class extends MessageChannel {
+  constructor() {
+    super();
+    channels.push(this);
+  }
+};
+after(() => channels.forEach(({ port1 }) => port1.close()));
+const { Grammars } = await importSource("grammar_guide");
+
+/** Definitions d0 … dN, made of their number, and a reference to the first. */
+function chain(count, make, last) {
+  const $defs = { [`d${count}`]: last };
+  for (let i = 0; i < count; i++) $defs[`d${i}`] = make({ $ref: `#/$defs/d${i + 1}` });
+  return { $ref: "#/$defs/d0", $defs };
+}
+
+/** Two whose copies of one object, side by side and within each other, are copied again where they are compared. */
+function oneOfCopies(depth) {
+  const side = () =>
+    chain(
+      depth,
+      (next) => ({
+        allOf: [
+          { type: "object", required: ["a", "b"], properties: { a: next, b: next } },
+          { properties: { a: { description: "a" }, b: { description: "b" } } },
+        ],
+      }),
+      { type: "null" },
+    );
+  const [one, other] = [side(), side()];
+  const $defs = { ...one.$defs };
+  for (const [name, schema] of Object.entries(other.$defs))
+    $defs[`${name}x`] = JSON.parse(JSON.stringify(schema).replace(/("#[^"]*)"/g, '$1x"'));
+  return { oneOf: [{ $ref: "#/$defs/d0" }, { $ref: "#/$defs/d0x" }], $defs };
+}
 
 test("what nothing fits, and what cannot be kept, is refused by name", () => {
   const refused = [
@@ -72,6 +112,39 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
     [{ jsonSchema: { oneOf: [{ enum: [1, { a: [2] }] }, { const: { a: [2] } }] } }, /"oneOf"/],
     [{ jsonSchema: { allOf: [{ $ref: "#" }] } }, /leads back to itself/],
     [{ jsonSchema: { allOf: [{ type: "string" }, { type: "null" }] } }, /no JSON fits/],
+    [
+      { jsonSchema: chain(40, (next) => ({ allOf: [next, next] }), { type: "string" }) },
+      /more than 10000 schemas come together/,
+    ],
+    [
+      {
+        jsonSchema: {
+          $defs: {
+            sum: {
+              type: "object",
+              properties: {
+                left: { $ref: "#/$defs/sum" },
+                right: { $ref: "#/$defs/sum" },
+                op: { const: "+" },
+              },
+              required: ["left", "right"],
+            },
+            product: {
+              type: "object",
+              properties: {
+                left: { $ref: "#/$defs/product" },
+                right: { $ref: "#/$defs/product" },
+                op: { const: "*" },
+              },
+              required: ["left", "right"],
+            },
+          },
+          oneOf: [{ $ref: "#/$defs/sum" }, { $ref: "#/$defs/product" }],
+        },
+      },
+      /no JSON fits/, // a sum without end
+    ],
+    [{ jsonSchema: oneOfCopies(40) }, /more than 10000 schemas come together/],
     [{ jsonSchema: { allOf: [{ minimum: 5 }, { maximum: 4 }] } }, /between its bounds/],
     [{ jsonSchema: { allOf: [{ pattern: "a" }, { pattern: "b" }] } }, /another "pattern"/],
     [{ jsonSchema: { allOf: [{ pattern: "a" }, { maxLength: 3 }] } }, /only one of/],
@@ -118,12 +191,16 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
     [{ regex: "a^b" }, /\^ that is not at the beginning/],
     [{ regex: "[^\\s\\S]" }, /no text at all/],
     [{ regex: "(?:.{1000}){1000}" }, /too large/],
+    [{ regex: `(?:${"|".repeat(2000)}){10000}` }, /too large/],
+    [{ regex: `(?:${"[^]|".repeat(2000)}a){10000}` }, /too large/],
     [{ ebnf: "" }, /no rule root/],
     [{ ebnf: 'root ::= "a' }, /line 1 of the EBNF/],
     [{ ebnf: 'root ::= "a" root' }, /no text at all/],
     [{ ebnf: 'root ::= root "a" | "b"' }, /comes back to itself/],
     [{ ebnf: "root ::= x" }, /no rule x/],
     [{ ebnf: 'root ::= ("a"' }, /not closed/],
+    [{ ebnf: 'root ::= "a\\u{FFFFFF}"' }, /\\u\{FFFFFF\} is no character/],
+    [{ ebnf: 'root ::= "\\U00110000"' }, /\\U00110000 is no character/],
     [{ ebnf: "root ::= *" }, /nothing to stand behind/],
     [{ ebnf: 'root ::= "a"\nroot ::= "b"' }, /defined twice/],
     [{}, /none of/],
@@ -188,4 +265,31 @@ test("rules that begin alike and call themselves end in an error, not in all mem
   // What begins alike without a call, and what only nests, has no such bound.
   assert.equal(deepest({ jsonSchema: true }, '{"a":'), Infinity);
   assert.equal(deepest({ regex: "(?:.*a.{30}){3}" }, "ab"), Infinity);
+});
+
+test("what ends the engine's stack is refused too, and the next grammar is taken", async () => {
+  const grammars = new Grammars(
+    { ownToken: (_, id) => ({ text: texts[id], stop: id === 256 }), detokenize: () => "" },
+    1,
+    { tokenCount: texts.length, vocabulary: texts.length },
+  );
+  const open = (option) =>
+    grammars.open(option, 1, new Uint32Array(0), Uint32Array.of(0), () => false);
+  const within = (depth, inside, wrap) => {
+    let all = inside;
+    for (let i = 0; i < depth; i++) all = wrap(all);
+    return all;
+  };
+  for (const option of [
+    { ebnf: `root ::= ${"(".repeat(1e5)}"a"${")".repeat(1e5)}` },
+    { regex: "a|".repeat(2e5) },
+    { jsonSchema: within(2e4, { type: "null" }, (items) => ({ type: "array", items })) },
+    { jsonSchema: { oneOf: [1, 2].map((one) => ({ const: within(1e5, one, (all) => [all]) })) } },
+  ])
+    await assert.rejects(
+      open(option),
+      (error) =>
+        error.code === "BAD_GRAMMAR" && /nested too deeply or too large: /.test(error.message),
+    );
+  assert.notEqual(await open({ regex: "a" }), null);
 });

@@ -218,6 +218,77 @@ for (const [name, schema] of Object.entries(schemas)) {
   });
 }
 
+test("no two schemas are taken for each other, whatever their names", () => {
+  const typed = acceptor({
+    jsonSchema: {
+      properties: {
+        b: { $ref: "#/properties/a/anyOf/0" },
+        a: { type: "integer", anyOf: [{ minimum: 1 }] },
+      },
+    },
+  });
+  for (const text of ['{"b":1.5}', '{"b":1.5,"a":1}', '{"a":7}']) assert.ok(typed(text), text);
+  for (const text of ['{"a":1.5}', '{"b":2,"a":1.5}']) assert.ok(!typed(text), text);
+  const within = acceptor({
+    jsonSchema: {
+      properties: {
+        a: { type: "integer", anyOf: [{ minimum: 1 }] },
+        c: { $ref: "#/properties/a" },
+        b: { $ref: "#/properties/a/anyOf/0" },
+      },
+    },
+  });
+  assert.ok(within('{"a":1,"c":1,"b":1.5}'));
+  for (const text of ['{"a":1.5}', '{"c":1.5}']) assert.ok(!within(text), text);
+  const escaped = acceptor({
+    jsonSchema: {
+      properties: {
+        "a b": { type: "string" },
+        "a%20b": { type: "integer" },
+        c: { $ref: "#/properties/a%20b" },
+      },
+    },
+  });
+  assert.ok(escaped('{"a b":"x","a%20b":1,"c":"x"}'));
+  assert.ok(!escaped('{"c":1}'));
+  const asOne = acceptor({
+    jsonSchema: {
+      properties: { p: { allOf: [{ type: "null" }] }, "p as one": { type: "boolean" } },
+    },
+  });
+  assert.ok(asOne('{"p":null,"p as one":true}'));
+  assert.ok(!asOne('{"p as one":null}'));
+});
+
+test("oneOf of objects that differ far below, in what each names twice", () => {
+  const $defs = {};
+  for (const side of ["x", "y"]) {
+    $defs[`${side}40`] = { const: side };
+    for (let i = 0; i < 40; i++) {
+      const next = { $ref: `#/$defs/${side}${i + 1}` };
+      // The common ones are looked at first, and say nothing.
+      const properties = { a: { $ref: `#/$defs/s${i}` }, b: next, c: next };
+      $defs[`${side}${i}`] = { type: "object", properties, required: ["a", "b", "c"] };
+      const inner = i < 39 ? { $ref: `#/$defs/s${i + 1}` } : { type: "null" };
+      $defs[`s${i}`] = {
+        type: "object",
+        properties: { a: inner, b: inner },
+        required: ["a", "b"],
+      };
+    }
+  }
+  const oneOf = [{ $ref: "#/$defs/x38" }, { $ref: "#/$defs/y38" }];
+  const deep = acceptor({ jsonSchema: { $defs, oneOf } });
+  const text = (side) => {
+    const last = `{"a":{"a":null,"b":null},"b":"${side}","c":"${side}"}`;
+    return `{"a":{"a":{"a":null,"b":null},"b":{"a":null,"b":null}},"b":${last},"c":${last}}`;
+  };
+  for (const side of ["x", "y"]) assert.ok(deep(text(side)), side);
+  assert.ok(!deep(text("x").replace('"c":"x"', '"c":"y"')));
+  // As many again of each level are 2^40.
+  readGrammar({ jsonSchema: { $defs, oneOf: [{ $ref: "#/$defs/x0" }, { $ref: "#/$defs/y0" }] } });
+});
+
 /** What fits a schema in the form that is written: all of a small set. */
 test("everything that can be said can be", () => {
   const between = acceptor({ jsonSchema: { minimum: -7, maximum: 1004, type: "integer" } });

@@ -136,7 +136,11 @@ function textOf(quoted: string): string {
       /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]+)\}|U([0-9a-fA-F]{8})|(.))/gu,
       (all: string, x?: string, u?: string, braced?: string, long?: string, sign?: string) => {
         const hex = x ?? u ?? braced ?? long;
-        if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
+        if (hex !== undefined) {
+          const code = Number.parseInt(hex, 16);
+          if (code > LAST_CHARACTER) throw grammarError(`EBNF: ${all} is no character`);
+          return String.fromCodePoint(code);
+        }
         const known = { n: "\n", r: "\r", t: "\t", b: "\b", f: "\f" }[sign as string];
         if (known === undefined && /\w/.test(sign as string))
           throw grammarError(`EBNF: ${all} is no escape`);

@@ -23,6 +23,8 @@ const UNKNOWN = -1;
 
 /** So many are made in 0.1 s, and take 24 MB. */
 const MOST_STATES = 120_000;
+/** Of what leads from one to another: choices of nothing make them without a state. */
+const MOST_ARCS = 4 * MOST_STATES;
 /** Ways to read one text, each with its own calls to come back from. Rules that begin alike and call themselves double them. */
 const MOST_STACKS = 2000;
 const ROOT = "(the whole)";
@@ -60,12 +62,15 @@ export class GrammarMachine {
   /** The same of each stack. */
   readonly #twinStacks: number[][];
   #hasTwins = false;
+  #arcs = 0;
   #empty: ReadonlySet<string> = new Set();
   /** Of each place that was met, of each class of bytes: the next place, or UNKNOWN. Grows. */
   #next = new Int32Array(1 << 10);
   readonly #met: Met[] = [];
   readonly #places = new Map<string, Place>();
   readonly #seeds = new Map<string, Place>();
+  /** About what the lists and names of places take: a place may be in thousands of states. */
+  #listBytes = 0;
 
   private constructor(productive: Set<string>, depths: readonly number[]) {
     this.#productive = productive;
@@ -172,6 +177,7 @@ export class GrammarMachine {
   get placesBytes(): number {
     return (
       this.#met.length * 700 +
+      this.#listBytes +
       this.#next.byteLength +
       this.#seeds.size * 120 +
       this.#parents.length * (60 + 8 * this.#twins.length)
@@ -182,6 +188,7 @@ export class GrammarMachine {
   forgetAllBut(place: Place): Place {
     const [start, here] = [this.start, place].map((kept) => this.#met[kept] as Met);
     this.#met.length = 0;
+    this.#listBytes = 0;
     this.#next = new Int32Array(1 << 10);
     this.#places.clear();
     this.#seeds.clear();
@@ -219,7 +226,12 @@ export class GrammarMachine {
     }
   }
 
+  #countArc(): void {
+    if (++this.#arcs > MOST_ARCS) throw grammarError("it is too large: repeat less");
+  }
+
   #link(pattern: Pattern, from: number, to: number): void {
+    this.#countArc();
     if (pattern.kind === "byte")
       this.#bytes[from] = added(this.#bytes[from], { ranges: pattern.ranges, to });
     else if (pattern.kind === "rule")
@@ -230,6 +242,7 @@ export class GrammarMachine {
   }
 
   #jump(from: number, to: number): void {
+    this.#countArc();
     this.#jumps[from] = added(this.#jumps[from], to);
   }
 
@@ -325,6 +338,7 @@ export class GrammarMachine {
     if (found === undefined) {
       found = this.#meet(seeds);
       this.#seeds.set(key, found);
+      this.#listBytes += key.length;
     }
     return found;
   }
@@ -370,6 +384,7 @@ export class GrammarMachine {
   /** Its number; `next`: what each byte leads to, as far as is known. */
   #keep(met: Met, next: Place): Place {
     const place = this.#met.push(met) - 1;
+    this.#listBytes += 15 * met.items.length;
     const begin = place * this.#classes;
     if (begin + this.#classes > this.#next.length) {
       const larger = new Int32Array(2 * this.#next.length + this.#classes);

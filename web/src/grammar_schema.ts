@@ -140,7 +140,7 @@ class SchemaReader {
     return NEVER;
   }
 
-  /** The pattern of the schema at a place, as a rule: a schema may name itself. */
+  /** The pattern of the schema at a place, as a rule: a schema may name itself. No two schemas may have the same place. */
   *#at(schema: Json, place: string): Reading {
     const name = `schema ${place}`;
     if (!this.#rules.has(name)) {
@@ -168,11 +168,11 @@ class SchemaReader {
       return yield* this.#reference(schema["$ref"] as Json, place);
     }
     if (keys.includes("allOf"))
-      return yield* this.#at(mergedSchema(schema, place, this.#find), `${place} as one`);
+      return yield* this.#at(mergedSchema(schema, place, this.#find), `${place}/as one`);
     if (keys.includes("oneOf")) {
       alone("oneOf", "type");
       const parts = list(schema["oneOf"], `${place}/oneOf`);
-      const [first, second] = overlappingPair(parts, this.#find) ?? [];
+      const [first, second] = (yield* overlappingPair(parts, this.#find)) ?? [];
       if (first !== undefined)
         throw grammarError(
           `${place}: "oneOf" is possible where no two of its schemas have a value in common, and nothing says so of ` +
@@ -197,8 +197,12 @@ class SchemaReader {
     return yield* this.#typed(schema, keys, place);
   }
 
+  /**
+   * Under a name of its own, which says where the target's text ends: a schema may say more where it stands (anyOf gives its parts its
+   * type), and a property's name may read like a target's escapes.
+   */
   #reference(target: Json, place: string): Reading {
-    return this.#at(this.#find(target, place), target as string);
+    return this.#at(this.#find(target, place), `$ref ${JSON.stringify(target)}`);
   }
 
   /** What a $ref at that place means. */

@@ -15,28 +15,43 @@ export const SAYS_NOTHING = [
 ];
 /** Schemas that refer to each other for ever are told by their number. */
 const MOST_NESTED = 100;
+/** Schemas that are looked at for one answer, without a pause: two in each that is named by two others are 2^n. Takes 0.1 s. */
+const MOST_LOOKS = 10_000;
+
+/** What is left of MOST_LOOKS. */
+interface Looks {
+  left: number;
+}
 
 /** The schema of a place without its allOf. BAD_GRAMMAR where it and its parts cannot be said as one. */
-export function mergedSchema(schema: Schema, place: string, find: Find, depth = 0): Json {
+export function mergedSchema(
+  schema: Schema,
+  place: string,
+  find: Find,
+  looks: Looks = { left: MOST_LOOKS },
+  depth = 0,
+): Json {
   if (depth > MOST_NESTED) throw grammarError(`${place}: "allOf" leads back to itself`);
   const { allOf, ...own } = schema;
   let merged: Json = spoken(own);
   list(allOf, `${place}/allOf`).forEach((part, index) => {
     const at = `${place}/allOf/${index}`;
-    merged = both(merged, plain(part, at, find, depth + 1), at);
+    merged = both(merged, plain(part, at, find, looks, depth + 1), at);
   });
   return merged;
 }
 
 /** Without references and allOf at its top. */
-function plain(schema: Json, place: string, find: Find, depth = 0): Json {
+function plain(schema: Json, place: string, find: Find, looks: Looks, depth = 0): Json {
+  if (--looks.left < 0)
+    throw grammarError(`${place}: more than ${MOST_LOOKS} schemas come together here`);
   if (depth > MOST_NESTED) throw grammarError(`${place}: "$ref" leads back to itself`);
   if (typeof schema === "boolean") return schema;
   if (!isObject(schema)) throw grammarError(`${place} is no schema`);
   const keys = Object.keys(spoken(schema));
   if (schema["$ref"] !== undefined && keys.length === 1)
-    return plain(find(schema["$ref"], place), place, find, depth + 1);
-  if (schema["allOf"] !== undefined) return mergedSchema(schema, place, find, depth);
+    return plain(find(schema["$ref"], place), place, find, looks, depth + 1);
+  if (schema["allOf"] !== undefined) return mergedSchema(schema, place, find, looks, depth);
   return spoken(schema);
 }
 
@@ -75,8 +90,8 @@ function bothSay(key: string, a: Json, b: Json, place: string): Json {
     case "required":
       return [...new Set([...list(a, `${place}/required`), ...list(b, `${place}/required`)])];
     case "enum": {
-      const others = list(b, `${place}/enum`).map((value) => JSON.stringify(value));
-      return list(a, `${place}/enum`).filter((value) => others.includes(JSON.stringify(value)));
+      const others = new Set(list(b, `${place}/enum`).map((value) => JSON.stringify(value)));
+      return list(a, `${place}/enum`).filter((value) => others.has(JSON.stringify(value)));
     }
     case "properties":
       if (!isObject(a) || !isObject(b)) break;
@@ -122,38 +137,72 @@ function requireSameNames(a: Schema, b: Schema, place: string): void {
 
 // ---------------------------------------------------------------- oneOf
 
-/** The numbers, from 1, of two schemas that a value may fit both of, as far as can be told; null when there are none. */
-export function overlappingPair(parts: readonly Json[], find: Find): [number, number] | null {
+/**
+ * The numbers, from 1, of two schemas that a value may fit both of, as far as can be told; null when there are none. Pauses before each
+ * pair.
+ */
+export function* overlappingPair(
+  parts: readonly Json[],
+  find: Find,
+): Generator<void, [number, number] | null> {
   for (let second = 1; second < parts.length; second++)
-    for (let first = 0; first < second; first++)
-      if (!apart(parts[first] as Json, parts[second] as Json, find, 0))
+    for (let first = 0; first < second; first++) {
+      yield;
+      if (!new Pairs(find).areApart(parts[first] as Json, parts[second] as Json))
         return [first + 1, second + 1];
+    }
   return null;
 }
 
-function apart(first: Json, second: Json, find: Find, depth: number): boolean {
-  const [a, b] = [first, second].map((schema) => plain(schema, "oneOf", find));
-  if (a === false || b === false) return true;
-  if (!isObject(a) || !isObject(b) || depth > MOST_NESTED) return false;
-  const [some, others] = [valuesOf(a), valuesOf(b)];
-  if (some && others) return !some.some((value) => others.some((other) => same(value, other)));
-  const [types, otherTypes] = [typesOf(a), typesOf(b)];
-  if (!types || !otherTypes) return false;
-  const common = types.filter((type) => otherTypes.includes(type));
-  if (common.length === 0) return true;
-  if (common.length > 1 || common[0] !== "object") return false;
-  const [needed, otherNeeded] = [a["required"], b["required"]];
-  if (!Array.isArray(needed) || !Array.isArray(otherNeeded)) return false;
-  return needed.some((name) => {
-    if (typeof name !== "string" || !otherNeeded.includes(name)) return false;
-    const [one, other] = [a, b].map((schema) => {
-      const properties = schema["properties"];
-      return isObject(properties)
-        ? Object.getOwnPropertyDescriptor(properties, name)?.value
-        : undefined;
+/** Whether values can fit both of two schemas, and of those that they name. */
+class Pairs {
+  readonly #find: Find;
+  /** By identity. Two schemas that are named twice are compared once. */
+  readonly #told = new Map<Json, Map<Json, boolean>>();
+  readonly #looks: Looks = { left: MOST_LOOKS };
+
+  constructor(find: Find) {
+    this.#find = find;
+  }
+
+  /** False also where it cannot be told. */
+  areApart(first: Json, second: Json, depth = 0): boolean {
+    const known = this.#told.get(first) ?? new Map<Json, boolean>();
+    this.#told.set(first, known);
+    const found = known.get(second);
+    if (found !== undefined) return found;
+    // A pair that comes back to itself through required properties is apart: a value of both would hold a smaller one of both.
+    known.set(second, true);
+    const apart = this.#compare(first, second, depth);
+    known.set(second, apart);
+    return apart;
+  }
+
+  #compare(first: Json, second: Json, depth: number): boolean {
+    if (this.#looks.left <= 0) return false;
+    const [a, b] = [first, second].map((one) => plain(one, "oneOf", this.#find, this.#looks));
+    if (a === false || b === false) return true;
+    if (!isObject(a) || !isObject(b) || depth > MOST_NESTED) return false;
+    const [some, others] = [valuesOf(a), valuesOf(b)];
+    if (some && others) return !some.some((value) => others.some((other) => same(value, other)));
+    const [types, otherTypes] = [typesOf(a), typesOf(b)];
+    if (!types || !otherTypes) return false;
+    const common = types.filter((type) => otherTypes.includes(type));
+    if (common.length === 0) return true;
+    if (common.length > 1 || common[0] !== "object") return false;
+    const [needed, otherNeeded] = [a["required"], b["required"]];
+    if (!Array.isArray(needed) || !Array.isArray(otherNeeded)) return false;
+    return needed.some((name) => {
+      if (typeof name !== "string" || !otherNeeded.includes(name)) return false;
+      const [one, other] = [a, b].map((schema) => {
+        const properties = schema["properties"];
+        return isObject(properties)
+          ? Object.getOwnPropertyDescriptor(properties, name)?.value
+          : undefined;
+      });
+      return one !== undefined && other !== undefined && this.areApart(one, other, depth + 1);
     });
-    return one !== undefined && other !== undefined && apart(one, other, find, depth + 1);
-  });
+  }
 }
 
 function valuesOf(schema: Schema): readonly Json[] | null {
