@@ -260,6 +260,43 @@ test("no two schemas are taken for each other, whatever their names", () => {
   assert.ok(!asOne('{"p as one":null}'));
 });
 
+test("a type beside anyOf holds for each of its schemas, also for one with a type of its own", () => {
+  const accepts = acceptor({
+    jsonSchema: {
+      $defs: { text: { type: ["string", "number"] }, any: {} },
+      properties: {
+        a: { type: "integer", anyOf: [{ type: "string" }, { type: "number", minimum: 5 }] },
+        b: { type: ["number", "null"], anyOf: [{ $ref: "#/$defs/text" }, { type: "boolean" }] },
+        c: { type: "boolean", anyOf: [true, { type: "null" }] },
+        d: { type: "null", oneOf: [{ $ref: "#/$defs/any" }] },
+        e: { $ref: "#/$defs/text" },
+      },
+    },
+  });
+  for (const text of ['{"a":7,"b":1.5,"c":true,"d":null,"e":"x"}']) assert.ok(accepts(text), text);
+  for (const text of ['"a":"x"', '"a":5.5', '"b":"x"', '"b":true', '"b":null', '"c":1', '"d":1'])
+    assert.ok(!accepts(`{${text}}`), text);
+  const chain = acceptor({
+    jsonSchema: {
+      $defs: {
+        node: {
+          anyOf: [
+            {
+              type: "object",
+              properties: { next: { type: "object", anyOf: [{ $ref: "#/$defs/node" }] } },
+              additionalProperties: false,
+            },
+            { type: "null" },
+          ],
+        },
+      },
+      $ref: "#/$defs/node",
+    },
+  });
+  for (const text of ["null", "{}", '{"next":{"next":{}}}']) assert.ok(chain(text), text);
+  for (const text of ['{"next":null}', '{"next":{"next":null}}']) assert.ok(!chain(text), text);
+});
+
 test("oneOf of objects that differ far below, in what each names twice", () => {
   const $defs = {};
   for (const side of ["x", "y"]) {

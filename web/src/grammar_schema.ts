@@ -37,6 +37,7 @@ import {
   mergedSchema,
   overlappingPair,
   SAYS_NOTHING,
+  typedSchema,
   type Json,
   type Schema,
 } from "./grammar_schema_parts.js";
@@ -185,13 +186,19 @@ class SchemaReader {
     if (keys.includes("anyOf")) {
       alone("anyOf", "type");
       const parts = list(schema["anyOf"], `${place}/anyOf`);
-      const typed = (part: Json) =>
-        isObject(part) && part["type"] === undefined && part["$ref"] === undefined && schema["type"]
-          ? { ...part, type: schema["type"] }
-          : part;
-      return choice(
-        ...(yield* inTurn(parts, (part, i) => this.#at(typed(part), `${place}/anyOf/${i}`))),
-      );
+      const type = schema["type"];
+      const at = (part: Json, i: number) => {
+        const own = `${place}/anyOf/${i}`;
+        if (type === undefined) return this.#at(part, own);
+        const both = typedSchema(part, type, own, this.#find);
+        // A reference may lead back here: what it is with this type has one place.
+        const target = isObject(part) ? part["$ref"] : undefined;
+        return this.#at(
+          both,
+          target === undefined ? own : `${refPlace(target)} of ${JSON.stringify(type)}`,
+        );
+      };
+      return choice(...(yield* inTurn(parts, at)));
     }
     if (keys.includes("enum") || keys.includes("const")) return this.#values(schema, keys, place);
     return yield* this.#typed(schema, keys, place);
@@ -202,7 +209,7 @@ class SchemaReader {
    * type), and a property's name may read like a target's escapes.
    */
   #reference(target: Json, place: string): Reading {
-    return this.#at(this.#find(target, place), `$ref ${JSON.stringify(target)}`);
+    return this.#at(this.#find(target, place), refPlace(target));
   }
 
   /** What a $ref at that place means. */
@@ -469,6 +476,8 @@ class SchemaReader {
     return found;
   }
 }
+
+const refPlace = (target: Json): string => `$ref ${JSON.stringify(target)}`;
 
 /** A part of an address; undefined when its percent signs are none of an address. */
 function decoded(part: string): string | undefined {

@@ -41,6 +41,14 @@ export function mergedSchema(
   return merged;
 }
 
+/** What fits a schema and is of a type, or of one of several. */
+export function typedSchema(schema: Json, type: Json, place: string, find: Find): Json {
+  const said = plain(schema, place, find, { left: MOST_LOOKS });
+  if (!isObject(said)) return said === true ? { type } : said;
+  const own = said["type"];
+  return { ...said, type: own === undefined ? type : bothSay("type", own, type, place) };
+}
+
 /** Without references and allOf at its top. */
 function plain(schema: Json, place: string, find: Find, looks: Looks, depth = 0): Json {
   if (--looks.left < 0)
