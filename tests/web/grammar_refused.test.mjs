@@ -145,6 +145,20 @@ test("what nothing fits, and what cannot be kept, is refused by name", () => {
       /no JSON fits/, // a sum without end
     ],
     [{ jsonSchema: oneOfCopies(40) }, /more than 10000 schemas come together/],
+    [
+      {
+        jsonSchema: chain(
+          30,
+          (next) => ({
+            type: "object",
+            properties: { a: next, b: next },
+            allOf: [{ properties: { a: { title: "a" }, b: { title: "b" } } }],
+          }),
+          { type: "null" },
+        ),
+      },
+      /too many places/,
+    ],
     [{ jsonSchema: { allOf: [{ minimum: 5 }, { maximum: 4 }] } }, /between its bounds/],
     [{ jsonSchema: { allOf: [{ pattern: "a" }, { pattern: "b" }] } }, /another "pattern"/],
     [{ jsonSchema: { allOf: [{ pattern: "a" }, { maxLength: 3 }] } }, /only one of/],

@@ -56,6 +56,8 @@ const SHORT_ESCAPES: Readonly<Record<number, string>> = {
   8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\",
 }; // prettier-ignore
 const MUST_ESCAPE: Range[] = [[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]]; // prettier-ignore
+/** Each takes two states of the machine or more, which has no more of them. An allOf that is named twice by another may need 2^n. */
+const MOST_RULES = 60_000;
 const EVERY: Range[] = [[0, LAST_CHARACTER]];
 
 /** Pauses at every place of the schema, so that the work can be done in parts. */
@@ -146,6 +148,8 @@ class SchemaReader {
     const name = `schema ${place}`;
     if (!this.#rules.has(name)) {
       yield;
+      if (this.#rules.size >= MOST_RULES)
+        throw grammarError("it is too large: it has too many places");
       this.#rules.set(name, NEVER);
       this.#rules.set(name, yield* this.#pattern(schema, place));
     }
