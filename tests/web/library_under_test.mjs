@@ -177,8 +177,8 @@ export class TestServer {
    */
   tellsTaken = false;
   /**
-   * One for each request of the model: { method, path, range, at, first, said, sent, taken, left }; `at` is when it came, in ms;
-   * `first` is null for one that got no bytes, `left` says that the browser hung up before the end.
+   * One for each request of the model: { method, path, range, at, first, said, sent, taken, left, over }; `at` is when it came, in ms;
+   * `first` is null for one that got no bytes, `over` says that its connection is done with, `left` that the browser hung up before the end.
    */
   requests = [];
   /** When a worker first told of its coming end (POST /died), of Date.now(); null: none did. Who tells later is answered 205. */
@@ -266,6 +266,11 @@ export class TestServer {
     return this.until(() => this.requests.some(({ left }) => left));
   }
 
+  /** Once nothing more goes out for any of these requests. */
+  areOver(requests) {
+    return this.until(() => requests.every(({ over }) => over));
+  }
+
   /** Once so many bytes of the model have been sent. */
   spent(bytes) {
     return this.until(() => this.sentBytes >= bytes);
@@ -342,8 +347,10 @@ export class TestServer {
     const id = ++this.#lastRequest;
     const asks = request.headers.range ?? null;
     const seen = { id, method, path, range: asks, at: Date.now(), first: null };
-    Object.assign(seen, { sent: 0, taken: 0, left: false });
-    response.on("close", () => (seen.left = !response.writableFinished));
+    Object.assign(seen, { sent: 0, taken: 0, left: false, over: false });
+    response.on("close", () =>
+      Object.assign(seen, { left: !response.writableFinished, over: true }),
+    );
     this.requests.push(seen);
     const headers = { "Cross-Origin-Resource-Policy": "same-origin" };
     headers["X-Taken"] = `${this.origin}/taken?request=${id}`;

@@ -123,9 +123,11 @@ export class LoadTorture {
    * pieces: the one that has the end in it, and the one by which the library sees that more comes.
    */
   longer(chunks, { said, beyond }) {
-    const judge = (outcome) => {
+    const judge = async (outcome) => {
       const met = this.#server.requests.filter((request) => request.sent > request.said);
       if (met.length === 0) outcome.problems.push("no answer was longer than it said");
+      // The server hears of it a moment after the library has hung up.
+      await this.#server.areOver(met);
       for (const { said: most, taken, left } of met) {
         if (taken > most + 2 * PIECE_BYTES)
           outcome.problems.push(`${taken} bytes were read of an answer of ${most}`);
@@ -235,7 +237,7 @@ export class LoadTorture {
     Object.assign(this.#server, { faults, workerPreamble });
     const page = await TestPage.open(this.#browser, this.#server);
     try {
-      judge(outcome, await loadBroken(outcome, page, { network, id, model: this.#model }));
+      await judge(outcome, await loadBroken(outcome, page, { network, id, model: this.#model }));
       const before = excused ? [] : this.#server.requests.slice();
       const { bytes, etag } = this.#server;
       repair(this.#server, this.#model);
