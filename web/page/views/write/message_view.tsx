@@ -1,7 +1,7 @@
 // message_view.tsx: one message of a conversation with what can be done with it. The row of buttons has its room from the first
 // moment, so that nothing moves when an answer is done.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatMeasured, formatSpeed, formatTokens } from "../../format.js";
 import { model } from "../../state/models.js";
 import { strings } from "../../strings.js";
@@ -102,7 +102,8 @@ function EditField(props: {
   onSend: (content: string) => void;
 }) {
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => {
+  // Before anything can be typed: later it would undo a selection.
+  useLayoutEffect(() => {
     const { current } = field;
     current?.focus();
     current?.setSelectionRange(current.value.length, current.value.length);
