@@ -2,7 +2,7 @@
 // text as a whole.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { strings } from "../../strings.js";
 import type { Conversation } from "./conversation.js";
 import { Dialog } from "./dialog.js";
@@ -83,7 +83,8 @@ export function ConversationBar(props: { onSettings: () => void; onTexts: () => 
 function TitleField(props: { conversation: Conversation; onDone: () => void }) {
   const { conversation, onDone } = props;
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  // Before anything can be typed: later it would select that.
+  useLayoutEffect(() => {
     field.current?.focus();
     field.current?.select();
   }, []);
