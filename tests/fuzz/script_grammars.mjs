@@ -6,9 +6,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { importSource } from "../web/source_under_test.mjs";
 
-const { readGrammar, TokenMasks } = await importSource("grammar_masks");
+const { GrammarShelf } = await importSource("grammar_masks");
 const { Vocabulary } = await importSource("grammar_vocabulary");
-const { searchProperties } = await importSource("grammar_regex");
 
 const END = 256;
 const LONGER = ['{"', '": ', '", "', "true", "fals", "null", "é", "12", "日本", "}}", "aa", '\\"'];
@@ -34,17 +33,11 @@ function done(work) {
   throw new Error("this work does not end");
 }
 
-/** Who holds a text to a grammar makes BAD_GRAMMAR of a stack that ends (grammar_guide.ts); of no other error may there be need. */
-const stackEnds = (thrown) =>
-  thrown instanceof RangeError && thrown.message === "Maximum call stack size exceeded";
-
 /** null: BAD_GRAMMAR. */
 function masksOf(option) {
   try {
-    done(searchProperties(JSON.stringify(option)));
-    return done(TokenMasks.make(done(readGrammar(option)), vocabulary));
+    return done(new GrammarShelf().take(option, vocabulary, vocabulary.stops)).masks;
   } catch (thrown) {
-    if (stackEnds(thrown)) return null;
     if (thrown?.code !== "BAD_GRAMMAR") throw thrown;
     assert.ok(thrown.detail.length > 0, "a refusal has a sentence");
     return null;

@@ -119,8 +119,8 @@ export class LoadTorture {
 
   /**
    * From the end of each of these chunks on no answer is more than `said` bytes of what was asked for, as it says itself, and each
-   * goes on behind that with `beyond` bytes that are not the file's. None may be listened to for longer than two
-   * pieces: the one that has the end in it, and the one by which the library sees that more comes.
+   * goes on behind that with `beyond` bytes that are not the file's. None may be listened to for longer than the piece
+   * that has the end in it.
    */
   longer(chunks, { said, beyond }) {
     const judge = async (outcome) => {
@@ -129,7 +129,7 @@ export class LoadTorture {
       // The server hears of it a moment after the library has hung up.
       await this.#server.areOver(met);
       for (const { said: most, taken, left } of met) {
-        if (taken > most + 2 * PIECE_BYTES)
+        if (taken > most + PIECE_BYTES)
           outcome.problems.push(`${taken} bytes were read of an answer of ${most}`);
         if (beyond >= ENDLESS && !left) outcome.problems.push("an endless answer was heard out");
       }

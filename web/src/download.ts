@@ -347,13 +347,13 @@ export class HttpSource implements ByteSource {
   /** The next piece of the answer, null at its end. */
   async #next(answer: OpenAnswer): Promise<Uint8Array<ArrayBuffer> | null> {
     if (answer.rest) return answer.rest;
+    // What comes behind the end that the answer named is no part of it, and is not read.
+    const room = (answer.end ?? Infinity) - answer.position;
+    if (room <= 0) return null;
     const value = await this.#inTime(answer.controller, () => this.#take(answer));
     if (value === null) return null;
     this.#anyByte = true;
     this.#options.onArrived(value.length);
-    // What comes behind the end that the answer named is no part of it.
-    const room = (answer.end ?? Infinity) - answer.position;
-    if (room <= 0) return null;
     answer.rest = value.subarray(0, room);
     return value.length > 0 ? answer.rest : this.#next(answer);
   }

@@ -1,10 +1,9 @@
 // grammar_guide.ts: holds a running text to its grammar: gives the session the mask for each next token and follows what came. The
 // mask is computed in the worker beside the engine, so that no token waits for a message; a place in the grammar that a text has
 // been at before costs a look into a table.
-import { describe, TercetError } from "./errors.js";
+import { TercetError } from "./errors.js";
 import { GrammarShelf, SPACE, type ShelvedMasks } from "./grammar_masks.js";
 import type { Place } from "./grammar_machine.js";
-import { grammarError } from "./grammar_pattern.js";
 import { Vocabulary } from "./grammar_vocabulary.js";
 import { yieldToMessages } from "./run_control.js";
 import type { GrammarOption } from "./types.js";
@@ -53,12 +52,7 @@ export class Grammars {
     if (isAborted()) return null;
     vocabulary = await this.#vocabulary;
     const all = [...new Set([...vocabulary.stops, ...stops])];
-    const taken = inParts(this.#shelf.take(option, vocabulary, all), isAborted);
-    const shelved = await taken.catch((thrown: unknown) => {
-      if (thrown instanceof TercetError) throw thrown;
-      // A stack that ends, whose error is another in each engine. The reading touches nothing of the module: it goes on.
-      throw grammarError(`it is nested too deeply or too large: ${describe(thrown)}`);
-    });
+    const shelved = await inParts(this.#shelf.take(option, vocabulary, all), isAborted);
     if (shelved === null) return null;
     this.#losesSpace ??= this.#dropsFirstSpace(vocabulary);
     const begins = this.#losesSpace && prompt.every((token) => shelved.masks.saysNothing(token));

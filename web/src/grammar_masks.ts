@@ -1,6 +1,7 @@
 // grammar_masks.ts: which tokens fit a grammar next, as the bits that the core's sampler takes. Tokens with a common beginning are
 // looked at together; the answer for a place in the grammar is kept, since a text comes by the same places again and again,
 // as long as memory allows. Runs in the worker, between two steps; asks nobody.
+import { describe } from "./errors.js";
 import { ebnfGrammar } from "./grammar_ebnf.js";
 import { DEAD, GrammarMachine, type Place } from "./grammar_machine.js";
 import { characters, grammarError, type Grammar } from "./grammar_pattern.js";
@@ -175,6 +176,20 @@ export class GrammarShelf {
     vocabulary: Vocabulary,
     stops: readonly number[],
   ): Generator<void, ShelvedMasks> {
+    try {
+      return yield* this.#read(option, vocabulary, stops);
+    } catch (thrown) {
+      throw isTooMuch(thrown)
+        ? grammarError(`it is nested too deeply or too large: ${describe(thrown)}`)
+        : thrown;
+    }
+  }
+
+  *#read(
+    option: GrammarOption,
+    vocabulary: Vocabulary,
+    stops: readonly number[],
+  ): Generator<void, ShelvedMasks> {
     const key = JSON.stringify([option, stops]);
     const kept = this.#kept.get(key);
     this.#kept.delete(key);
@@ -201,6 +216,10 @@ export class GrammarShelf {
     return [...this.#kept.values()].reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
   }
 }
+
+/** A stack or a list of arguments that ends: RangeError, in Firefox also InternalError. The reading touches no module, so all goes on. */
+const isTooMuch = (thrown: unknown): boolean =>
+  thrown instanceof Error && (thrown instanceof RangeError || thrown.name === "InternalError");
 
 export interface ShelvedMasks {
   readonly key: string;
